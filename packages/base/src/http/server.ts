@@ -1,0 +1,62 @@
+/** An HTTP server as all our daemons want it: bounded, slow clients cut, loopback by default, health at /healthz, stopped cleanly. */
+import fastify, { type FastifyInstance } from 'fastify'
+
+export interface HttpServerOptions {
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  readonly bodyLimitBytes: number
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
+  /** What must hold before /healthz answers 200; until then it answers 503 with the reason. */
+  ready(): string | undefined
+}
+
+export interface HttpServer {
+  readonly app: FastifyInstance
+  /** Binds and returns the base URL, `http://127.0.0.1:8774`. Errors: PortTakenError. */
+  listen(): Promise<string>
+  close(): Promise<void>
+}
+
+export class PortTakenError extends Error {
+  override readonly name = 'PortTakenError'
+  readonly port: number
+  constructor(port: number, options?: ErrorOptions) {
+    super(`port ${port} is taken by another program`, options)
+    this.port = port
+  }
+}
+
+export function httpServer(options: HttpServerOptions): HttpServer {
+  const app: FastifyInstance = fastify({
+    logger: false,
+    bodyLimit: options.bodyLimitBytes,
+    connectionTimeout: 0,
+    requestTimeout: 60_000,
+    keepAliveTimeout: 75_000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
+    ...(options.tls ? { https: options.tls } : {}),
+    http: { maxHeaderSize: 32_768, headersTimeout: 20_000 },
+  } as object) as FastifyInstance
+  app.get('/healthz', (_request, reply) => {
+    const missing = options.ready()
+    return reply.code(missing === undefined ? 200 : 503).send(missing === undefined ? { status: 'ok' } : { status: 'starting', reason: missing })
+  })
+  return {
+    app,
+    listen: async () => {
+      try {
+        await app.listen({ host: options.host, port: options.port })
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new PortTakenError(options.port, { cause: error })
+        throw error
+      }
+      const address = app.server.address()
+      const port = typeof address === 'object' && address ? address.port : options.port
+      const host = options.host.includes(':') ? `[${options.host}]` : options.host
+      return `${options.tls ? 'https' : 'http'}://${host}:${port}`
+    },
+    close: () => app.close(),
+  }
+}

@@ -1,0 +1,87 @@
+/** The log: a constant phrase and facts as fields. One line per event, for people or (by option) JSON for machines. */
+import { relative, resolve } from 'node:path'
+import { pino, destination, type Level } from 'pino'
+
+export type Facts = Readonly<Record<string, unknown>>
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+export interface Log {
+  debug(phrase: string, facts?: Facts): void
+  info(phrase: string, facts?: Facts): void
+  warn(phrase: string, facts?: Facts): void
+  error(phrase: string, facts?: Facts): void
+  /** The same log with facts added to every line, for example `{ requestId, user, project }` or `{ server, task }`. */
+  with(facts: Facts): Log
+  /** The same log speaking for another source file: `log.in(import.meta)`. It sets the module and the source location. */
+  in(meta: { readonly filename: string }): Log
+}
+
+export interface LogOptions {
+  readonly level: LogLevel
+  readonly json: boolean
+  /** File to append to; without it lines go to stderr. */
+  readonly file?: string
+}
+
+export interface RootLog extends Log {
+  /** Opens the file anew, after a log rotation (SIGHUP). */
+  reopen(): void
+  flush(): void
+}
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+const LEAD = new Set(['level', 'time', 'module', 'requestId', 'user', 'project', 'msg', 'at'])
+
+/** `<time> <level> <module> [<request id> <user> <project>] <message> <facts> <source location>`. */
+export function asText(line: string): string {
+  const entry = JSON.parse(line) as Record<string, unknown>
+  const who = [entry['requestId'], entry['user'], entry['project']].map((part) => part ?? '-').join(' ')
+  const facts = Object.entries(entry)
+    .filter(([name]) => !LEAD.has(name))
+    .map(([name, value]) => ` ${name}=${typeof value === 'string' && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`)
+    .join('')
+  const level = String(entry['level']).toUpperCase()
+  return `${entry['time']} ${level} ${entry['module'] ?? '-'} [${who}] ${entry['msg']}${facts} ${entry['at'] ?? '-'}\n`
+}
+
+/** Errors keep their message and their causes' messages; the stack is left out unless the level is debug. */
+const plain = (debug: boolean) => (facts: Facts): Facts => {
+  const error = facts['error']
+  if (!(error instanceof Error)) return facts
+  const causes: string[] = []
+  for (let e: unknown = error; e instanceof Error && causes.length < 5; e = e.cause) causes.push(e.message)
+  return { ...facts, error: causes.join(' < '), ...(debug ? { stack: error.stack } : {}) }
+}
+
+export function openLog(options: LogOptions): RootLog {
+  const sink = options.file === undefined ? destination({ fd: 2, sync: true }) : destination({ dest: options.file, mkdir: true, sync: true, mode: 0o640 })
+  const stream = options.json ? sink : { write: (line: string) => void sink.write(asText(line)) }
+  const root = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    stream,
+  )
+  const tidy = plain(options.level === 'debug')
+  const wrap = (logger: typeof root): Log => {
+    const at = (level: Level) => (phrase: string, facts?: Facts) => (facts ? logger[level](tidy(facts), phrase) : logger[level](phrase))
+    return {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      with: (facts) => wrap(logger.child(tidy(facts))),
+      in: ({ filename }) => {
+        const path = relative(ROOT, filename)
+        return wrap(logger.child({ module: path.replace(/^packages\/|src\/|\.ts$/g, '').replaceAll('/', '.'), at: path }))
+      },
+    }
+  }
+  return { ...wrap(root), reopen: () => sink.reopen(), flush: () => sink.flushSync() }
+}
+
+/** A log that keeps nothing: for tests and tools. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silentLog, in: () => silentLog }
