@@ -1,0 +1,86 @@
+/** A server and what belongs to it. The row in the database has exactly these fields. */
+import type { Flavor } from './flavor.ts'
+import type { PowerState, TaskState, VmState } from './states.ts'
+
+/** One address of a server as users see it; `network` is the network's name at the time the port was made or last refreshed. */
+export interface Address {
+  readonly network: string
+  readonly networkId: string
+  readonly portId: string
+  readonly address: string
+  readonly version: 4 | 6
+  readonly mac: string
+}
+
+/** A network interface asked for at create. `portId` given: the user's own port, kept when the server is deleted. */
+export interface RequestedNic {
+  readonly networkId?: string
+  readonly portId?: string
+  readonly fixedIp?: string
+  readonly tag?: string
+}
+
+/** What a server remembers of its image: enough to build its guest again when the image is gone. */
+export interface ServerImage {
+  readonly id: string
+  readonly name: string
+  readonly diskFormat: string
+  readonly minDiskGb: number
+  readonly minRamMb: number
+  readonly sizeBytes: number
+  readonly properties: Readonly<Record<string, string>>
+}
+
+export interface ServerFault {
+  readonly code: number
+  readonly message: string
+  /** For administrators: the whole chain of causes. */
+  readonly details: string
+  readonly createdAt: number
+}
+
+export interface Server {
+  readonly id: string
+  readonly name: string
+  readonly description: string | null
+  readonly hostname: string
+  readonly projectId: string
+  readonly userId: string
+  readonly vmState: VmState
+  readonly taskState: TaskState
+  readonly powerState: PowerState
+  /** The task that owns the server now; only it may write states. */
+  readonly taskId: string | null
+  /** Grows with each lease of a task of this server; hosts refuse verbs with a lower one. */
+  readonly epoch: number
+  readonly host: string | null
+  readonly hypervisorHostname: string | null
+  readonly availabilityZone: string | null
+  readonly flavor: Flavor
+  readonly image: ServerImage | null
+  readonly keyName: string | null
+  readonly keyType: string | null
+  readonly publicKey: string | null
+  /** Base64 as it was given. */
+  readonly userData: string | null
+  readonly configDrive: boolean
+  readonly metadata: Readonly<Record<string, string>>
+  readonly requestedNics: readonly RequestedNic[] | 'auto' | 'none'
+  readonly securityGroups: readonly string[]
+  readonly addresses: readonly Address[]
+  readonly accessIpV4: string | null
+  readonly accessIpV6: string | null
+  readonly diskConfig: 'AUTO' | 'MANUAL'
+  readonly reservationId: string
+  readonly launchIndex: number
+  readonly rootDeviceName: string | null
+  readonly locked: boolean
+  readonly progress: number
+  readonly fault: ServerFault | null
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly launchedAt: number | null
+  readonly terminatedAt: number | null
+  /** Null while the server lives. */
+  readonly deletedAt: number | null
+}

@@ -1,0 +1,79 @@
+/** What a compute host does when asked: the driver's verbs, fenced. Topic `compute.<host>`. */
+import { z } from 'zod'
+import { POWER_STATES } from '../domain/states.ts'
+import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts } from '../virt/driver.ts'
+import { method } from './contract.ts'
+
+export const computeTopic = (host: string): string => `compute.${host}`
+/** Where hosts publish what happened by itself, and the ends of long verbs. */
+export const HOST_EVENTS = 'host-events'
+
+/** Who asks: the key names task and step; a host refuses a lower epoch than the highest it has seen for the server. */
+export const fence = z.strictObject({ serverId: z.string(), key: z.string(), epoch: z.int() })
+export type Fence = z.output<typeof fence>
+
+const text = z.record(z.string(), z.string())
+const rule = z.strictObject({
+  direction: z.enum(['ingress', 'egress']), version: z.union([z.literal(4), z.literal(6)]), protocol: z.string().nullable(),
+  portMin: z.int().nullable(), portMax: z.int().nullable(), remotes: z.array(z.string()),
+})
+const port = z.strictObject({
+  portId: z.string(), networkId: z.string(), networkName: z.string(), mac: z.string(), mtu: z.int(),
+  fixedIps: z.array(z.strictObject({ address: z.string(), subnetId: z.string() })),
+  subnets: z.array(z.strictObject({
+    id: z.string(), cidr: z.string(), gateway: z.string().nullable(), dhcp: z.boolean(), dnsServers: z.array(z.string()),
+    hostRoutes: z.array(z.strictObject({ destination: z.string(), nexthop: z.string() })), routed: z.boolean(),
+  })),
+  portSecurity: z.boolean(), rules: z.array(rule), hostname: z.string(),
+}) satisfies z.ZodType<PortFacts>
+const ticket = z.strictObject({
+  imageId: z.string(), url: z.string(), diskFormat: z.string(), sizeBytes: z.number(), hashAlgorithm: z.string(), hash: z.string(),
+}) satisfies z.ZodType<ImageTicket>
+const disk = z.strictObject({
+  serverId: z.string(), image: ticket.pick({ imageId: true, diskFormat: true, hash: true, hashAlgorithm: true }), rootGb: z.int(),
+}) satisfies z.ZodType<DiskSpec>
+const configDrive = z.strictObject({ serverId: z.string(), files: text }) satisfies z.ZodType<ConfigDriveSpec>
+const guest = z.strictObject({
+  serverId: z.string(), name: z.string(), projectId: z.string(), userId: z.string(),
+  flavor: z.strictObject({ id: z.string(), name: z.string(), vcpus: z.int(), memoryMb: z.int(), rootGb: z.int(), extraSpecs: text }),
+  imageId: z.string().nullable(), imageProperties: text, ports: z.array(port), configDrive: z.boolean(),
+}) satisfies z.ZodType<GuestSpec>
+
+const nothing = z.null()
+const fenced = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ fence, ...shape })
+
+/** How a long verb stands. It is started once per key, asked for by key, and cancelled by key. */
+export const jobStatus = z.discriminatedUnion('state', [
+  z.strictObject({ state: z.literal('unknown') }),
+  z.strictObject({ state: z.literal('running'), percent: z.number() }),
+  z.strictObject({ state: z.literal('done') }),
+  z.strictObject({ state: z.literal('failed'), reason: z.string(), retryable: z.boolean() }),
+])
+export type JobStatus = z.output<typeof jobStatus>
+
+export const compute = {
+  startFetchImage: method(fenced({ ticket }), nothing),
+  jobStatus: method(z.strictObject({ key: z.string() }), jobStatus),
+  cancelJob: method(fenced({ job: z.string() }), nothing),
+  createDisk: method(fenced({ disk }), nothing),
+  createConfigDrive: method(fenced({ configDrive }), nothing),
+  removeFiles: method(fenced({}), nothing),
+  plug: method(fenced({ ports: z.array(port) }), nothing),
+  unplug: method(fenced({}), nothing),
+  start: method(fenced({ guest }), nothing),
+  shutdown: method(fenced({}), nothing),
+  powerOff: method(fenced({}), nothing),
+  rebootSoft: method(fenced({ timeoutSeconds: z.int() }), z.boolean()),
+  rebootHard: method(fenced({ guest }), nothing),
+  destroy: method(fenced({}), nothing),
+  powerState: method(z.strictObject({ serverId: z.string() }), z.enum(POWER_STATES)),
+  consoleOutput: method(z.strictObject({ serverId: z.string(), maxBytes: z.int() }), z.string()),
+}
+export type ComputeContract = typeof compute
+
+/** Published on HOST_EVENTS. */
+export const hostEvent = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('power'), host: z.string(), serverId: z.string(), powerState: z.enum(POWER_STATES), event: z.string(), at: z.number() }),
+  z.strictObject({ kind: z.literal('job'), host: z.string(), key: z.string(), percent: z.number(), ended: z.boolean() }),
+])
+export type HostEvent = z.output<typeof hostEvent>

@@ -1,0 +1,128 @@
+/**
+ * What a hypervisor must do for us. Every verb may be repeated: it finds out what is already so and does the rest.
+ * A verb that removes succeeds when there is nothing left to remove. Optional capabilities are typed members that may be absent.
+ */
+import type { GuestState, HostReport } from '../domain/host.ts'
+import type { PowerState } from '../domain/states.ts'
+
+/** Leave to fetch one image for one task: where, and what must arrive. */
+export interface ImageTicket {
+  readonly imageId: string
+  /** Good for this image and this task alone; needs no other credential. */
+  readonly url: string
+  readonly diskFormat: string
+  readonly sizeBytes: number
+  /** The content's hash; the cache is by content, and what arrives is checked against it. */
+  readonly hashAlgorithm: string
+  readonly hash: string
+}
+
+/** What the host must know of a port. Addresses in text form, CIDRs with their prefix length. */
+export interface PortFacts {
+  readonly portId: string
+  readonly networkId: string
+  readonly networkName: string
+  readonly mac: string
+  readonly mtu: number
+  readonly fixedIps: readonly { readonly address: string; readonly subnetId: string }[]
+  readonly subnets: readonly {
+    readonly id: string
+    readonly cidr: string
+    readonly gateway: string | null
+    readonly dhcp: boolean
+    readonly dnsServers: readonly string[]
+    readonly hostRoutes: readonly { readonly destination: string; readonly nexthop: string }[]
+    /** Reachable from the host itself. */
+    readonly routed: boolean
+  }[]
+  readonly portSecurity: boolean
+  /** Flattened rules of the port's security groups; an empty list lets nothing in and nothing out. */
+  readonly rules: readonly SecurityRule[]
+  readonly hostname: string
+}
+
+export interface SecurityRule {
+  readonly direction: 'ingress' | 'egress'
+  readonly version: 4 | 6
+  /** null: any. Names or numbers as Neutron gives them. */
+  readonly protocol: string | null
+  readonly portMin: number | null
+  readonly portMax: number | null
+  /** Peer prefixes (a remote group is given as its members' addresses); empty: any. */
+  readonly remotes: readonly string[]
+}
+
+/** All that is needed to make or remake a guest; nothing is looked up anywhere else. */
+export interface GuestSpec {
+  readonly serverId: string
+  readonly name: string
+  readonly projectId: string
+  readonly userId: string
+  readonly flavor: { readonly id: string; readonly name: string; readonly vcpus: number; readonly memoryMb: number; readonly rootGb: number; readonly extraSpecs: Readonly<Record<string, string>> }
+  readonly imageId: string | null
+  readonly imageProperties: Readonly<Record<string, string>>
+  readonly ports: readonly PortFacts[]
+  readonly configDrive: boolean
+}
+
+export interface DiskSpec {
+  readonly serverId: string
+  /** The cached image it starts from. */
+  readonly image: Pick<ImageTicket, 'imageId' | 'diskFormat' | 'hash' | 'hashAlgorithm'>
+  /** 0: as large as the image. */
+  readonly rootGb: number
+}
+
+export interface ConfigDriveSpec {
+  readonly serverId: string
+  /** Path inside the drive (`openstack/latest/meta_data.json`) to content in base64. */
+  readonly files: Readonly<Record<string, string>>
+}
+
+export interface PowerChange {
+  readonly serverId: string
+  readonly powerState: PowerState
+  /** `started`, `stopped`, `shutdown`, `crashed`, `paused`, `resumed`, `suspended`. */
+  readonly event: string
+}
+
+export interface Driver {
+  readonly kind: 'libvirt' | 'fake'
+  /** Measures the host. */
+  report(): Promise<HostReport>
+  /** The guests of this installation that are on this host, running or not. */
+  guests(): Promise<readonly GuestState[]>
+  /** Tells of power changes as they happen; returns a function that stops it. */
+  onPowerChange(listener: (change: PowerChange) => void): () => void
+
+  /** Brings an image into the cache; many waiting servers share one download. Long: reports percent, stops on the signal. */
+  fetchImage(ticket: ImageTicket, progress: (percent: number) => void, signal: AbortSignal): Promise<void>
+  /** Makes the root disk over the cached image. Errors: the image is not cached; larger than `rootGb`. */
+  createDisk(spec: DiskSpec): Promise<void>
+  createConfigDrive(spec: ConfigDriveSpec): Promise<void>
+  /** Removes every file of the server. */
+  removeFiles(serverId: string): Promise<void>
+
+  /** Makes the host side of the ports: network namespace, DHCP, filters, taps. */
+  plug(serverId: string, ports: readonly PortFacts[]): Promise<void>
+  /** Removes the server's ports, and a network's namespace with its last port. */
+  unplug(serverId: string): Promise<void>
+
+  /** Defines the guest if needed and makes it run. */
+  start(spec: GuestSpec): Promise<void>
+  /** Asks the guest to shut down (ACPI) and returns at once; the power change tells when it did. */
+  shutdown(serverId: string): Promise<void>
+  /** Takes the power away; the guest stays defined. */
+  powerOff(serverId: string): Promise<void>
+  /** Asks the guest to restart itself. Returns when it has, or with false after `timeoutSeconds`. */
+  rebootSoft(serverId: string, timeoutSeconds: number): Promise<boolean>
+  /** Remakes the guest from its spec, whatever is left of it, and makes it run: the repair operation. */
+  rebootHard(spec: GuestSpec): Promise<void>
+  /** Takes the power away and forgets the guest; files and ports stay. */
+  destroy(serverId: string): Promise<void>
+  /** `nostate` when there is no such guest. */
+  powerState(serverId: string): Promise<PowerState>
+  /** The last bytes of the serial console; empty when there is none yet. */
+  consoleOutput(serverId: string, maxBytes: number): Promise<string>
+  close(): Promise<void>
+}
