@@ -128,10 +128,9 @@ applets "$root"
 closure $DRIVERS | while read -r path; do
   install -D -m 644 "$work/kernel/lib/modules/$release/$path" "$root/lib/modules/$release/$path"
 done
-cp "$work/kernel/lib/modules/$release"/modules.{builtin,order} "$root/lib/modules/$release/"
+cp "$work/kernel/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$root/lib/modules/$release/"
 depmod -b "$root" "$release"
 with_libraries "$root" /usr/sbin/dropbear /usr/bin/dropbearkey /usr/sbin/resize2fs
-rm -f "$root"/lib/modules/*/*.bin
 password=$(openssl passwd -6 -salt kilonovademo kilonova)
 printf '%s\n' root:x:0:0:root:/root:/bin/sh "demo:x:1000:1000:demo:/home/demo:/bin/sh" >"$root/etc/passwd"
 printf '%s\n' root::19000:0:99999:7::: "demo:$password:19000:0:99999:7:::" >"$root/etc/shadow"
@@ -164,13 +163,12 @@ cp "$work/kernel/boot/vmlinuz-$release" "$work/vmlinuz"
 mcopy -i "$boot" "$work/syslinux.cfg" "$work/vmlinuz" "$work/initrd" ::
 # Owners are set here rather than by chown, which would need root; room is kept for growing to half a terabyte.
 mke2fs -q -t ext4 -b 4096 -m 0 -I 256 -E "root_owner=0:0,resize=134217728" -d "$root" -F "$work/root.ext4" ${ROOT_MB}M
-debug=$work/debugfs
 (cd "$root" && find . -mindepth 1 | sed 's|^\.||') | while read -r path; do
   owner=0
   case $path in /home/demo | /home/demo/*) owner=1000 ;; esac
   printf 'sif %s uid %s\nsif %s gid %s\n' "$path" $owner "$path" $owner
-done >"$debug"
-[ "$(id -u)" = 0 ] && debugfs -w -f <(grep home/demo "$debug") "$work/root.ext4" >/dev/null 2>&1 || debugfs -w -f "$debug" "$work/root.ext4" >/dev/null 2>&1
+done >"$work/owners"
+debugfs -w -f "$work/owners" "$work/root.ext4" >/dev/null 2>"$work/debugfs.log"
 dd if="$work/root.ext4" of="$disk" bs=1M seek=$((1 + BOOT_MB)) conv=notrunc,sparse status=none
 
 say 'compressing it'
