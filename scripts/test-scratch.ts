@@ -1,0 +1,73 @@
+// Where one test run keeps all it makes, so that the next run can remove what a killed one left: nothing but its own.
+//
+// A run has one short name, `kt` and four hex digits. It is at once
+//   - the folder <tmp>/<name>; the TMPDIR of every stage lies in it, so temporary files land there by themselves;
+//   - KILONOVA_TEST_PREFIX, for names that no folder can hold: network namespaces, links, nft tables start with it;
+//   - the mark that processes are known by: the folder stands in their environment or on their command line.
+// A daemon that shows neither registers itself by a file <folder>/pids/<pid> holding its start time; names on the host that
+// cannot begin with the prefix are registered by what they do begin with, as an empty file <folder>/names/<beginning>.
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { removeFromHost } from './host-leftovers.ts'
+import { killAll, processesMarked, startTimeOf } from './processes.ts'
+
+export type Scratch = { readonly folder: string; readonly environment: Readonly<Record<string, string>> }
+
+const RUN_NAME = /^kt[0-9a-f]{4}$/
+
+/** Makes the scratch of a run that this process owns. Tests give a `parent` of their own. */
+export function createScratch(parent = tmpdir()): Scratch {
+  for (;;) {
+    const name = `kt${randomBytes(2).toString('hex')}`
+    const folder = join(parent, name)
+    if (existsSync(folder)) continue
+    mkdirSync(folder, { mode: 0o755 })
+    writeFileSync(join(folder, 'owner'), `${process.pid} ${startTimeOf(process.pid)}`)
+    for (const part of ['pids', 'names', 'tmp']) mkdirSync(join(folder, part))
+    const environment = { KILONOVA_TEST_SCRATCH: folder, KILONOVA_TEST_PREFIX: name, TMPDIR: join(folder, 'tmp') }
+    return { folder, environment }
+  }
+}
+
+/** Folders of runs whose owner is no more: a run writes its owner first, so a folder without one is dead too. */
+export function deadScratches(parent = tmpdir()): readonly string[] {
+  return readdirSync(parent)
+    .filter((name) => RUN_NAME.test(name))
+    .map((name) => join(parent, name))
+    .filter((folder) => {
+      const [pid, startTime] = readOr(join(folder, 'owner'), '').split(' ')
+      return startTime === undefined || startTimeOf(Number(pid)) !== startTime
+    })
+}
+
+/** Ends and removes everything a run made, but not its folder. Answers in words what had to be removed. */
+export async function sweep(folder: string): Promise<readonly string[]> {
+  const registered = () =>
+    readdirOr(join(folder, 'pids'))
+      .map(Number)
+      .filter(
+        (pid) => pid !== process.pid && startTimeOf(pid) === readOr(join(folder, 'pids', String(pid)), '-').trim(),
+      )
+  const killed = await killAll(() => [...new Set([...processesMarked(folder), ...registered()])])
+  const beginnings = [folder.split('/').at(-1) ?? '', ...readdirOr(join(folder, 'names'))].filter(
+    (name) => name.length >= 4,
+  )
+  const removed = removeFromHost(folder, beginnings)
+  return [...(killed > 0 ? [`${killed} processes`] : []), ...removed]
+}
+
+export async function removeScratch(folder: string): Promise<readonly string[]> {
+  const removed = await sweep(folder)
+  rmSync(folder, { recursive: true, force: true })
+  return removed
+}
+
+function readOr(path: string, otherwise: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : otherwise
+}
+
+function readdirOr(path: string): readonly string[] {
+  return existsSync(path) ? readdirSync(path) : []
+}
