@@ -97,6 +97,8 @@ export interface Driver {
 
   /** Brings an image into the cache; many waiting servers share one download. Long: reports percent, stops on the signal. */
   fetchImage(ticket: ImageTicket, progress: (percent: number) => void, signal: AbortSignal): Promise<void>
+  /** Removes cached images that no disk of this host uses and nobody asked for in the last seconds; answers how many. */
+  removeUnusedImages(minimumAgeSeconds: number): Promise<number>
   /** Makes the root disk over the cached image. Errors: the image is not cached; larger than `rootGb`. */
   createDisk(spec: DiskSpec): Promise<void>
   createConfigDrive(spec: ConfigDriveSpec): Promise<void>

@@ -1,0 +1,189 @@
+/**
+ * A hypervisor that lives in memory: it keeps what it was given, passes the same contract test as the real one, and counts
+ * what it holds, so that tests can see what was left behind. Each verb costs microseconds.
+ */
+import type { Clock } from '@kilonova/base/clock.ts'
+import type { PowerState } from '../../domain/states.ts'
+import type { ConfigDriveSpec, DiskSpec, Driver, GuestSpec, PortFacts, PowerChange } from '../driver.ts'
+import { HostError } from '../host-error.ts'
+import { fakeConsole, type FakeConsole } from './console.ts'
+import type { Faults, Verb } from './faults.ts'
+import { contentKey, fakeImageCache } from './image-cache.ts'
+import { fakeReport } from './report.ts'
+
+export interface FakeDriverOptions {
+  readonly host: string
+  readonly clock: Clock
+  readonly vcpus?: number
+  readonly memoryMb?: number
+  readonly diskGb?: number
+  readonly faults?: Faults
+  /** Fetches the ticket's URL and checks its content; otherwise the ticket is only noted. */
+  readonly download?: boolean
+}
+
+/** How much the host holds of each thing that a server may leave behind. */
+export interface Inventory {
+  readonly guests: number
+  readonly disks: number
+  readonly configDrives: number
+  readonly ports: number
+  readonly cachedImages: number
+}
+
+export interface FakeDriver extends Driver {
+  readonly kind: 'fake'
+  inventory(): Inventory
+  /** The guest changes its state by itself: what a user inside, or a crash, would do. */
+  happen(serverId: string, powerState: PowerState, event: string): void
+}
+
+interface Guest {
+  spec: GuestSpec
+  powerState: PowerState
+}
+
+const GB = 1024 ** 3
+
+export function fakeDriver(options: FakeDriverOptions): FakeDriver {
+  const { host, clock } = options
+  const size = { vcpus: options.vcpus ?? 64, memoryMb: options.memoryMb ?? 256 * 1024, diskGb: options.diskGb ?? 10 * 1024 }
+  const guests = new Map<string, Guest>()
+  const disks = new Map<string, DiskSpec>()
+  const configDrives = new Map<string, ConfigDriveSpec>()
+  const plugged = new Map<string, readonly PortFacts[]>()
+  const consoles = new Map<string, FakeConsole>()
+  const images = fakeImageCache(clock, options.download ?? false)
+  const listeners = new Set<(change: PowerChange) => void>()
+  const startedAt = clock.now()
+
+  /** Runs a verb's effect, with the fault that the test asked for around it. */
+  async function verb<T>(name: Verb, serverId: string | undefined, effect: () => T): Promise<Awaited<T>> {
+    const fault = options.faults?.take(name, serverId)
+    if (fault?.at === 'before') await options.faults?.strike(name, fault)
+    const result = await effect()
+    if (fault?.at === 'after') await options.faults?.strike(name, fault)
+    return result
+  }
+  const consoleOf = (serverId: string): FakeConsole => {
+    const found = consoles.get(serverId) ?? fakeConsole()
+    consoles.set(serverId, found)
+    return found
+  }
+  function change(guest: Guest, powerState: PowerState, event: string): void {
+    if (guest.powerState === powerState) return
+    guest.powerState = powerState
+    const { serverId, name } = guest.spec
+    const screen = consoleOf(serverId)
+    if (powerState === 'running') screen.boot(name)
+    else screen.line(`${name} ${event}`)
+    queueMicrotask(() => {
+      for (const listener of listeners) listener({ serverId, powerState, event })
+    })
+  }
+  function run(spec: GuestSpec): void {
+    if (spec.imageId !== null && !disks.has(spec.serverId))
+      throw new HostError('DiskMissing', `the root disk of server ${spec.serverId} is not on host ${host}`)
+    if (spec.configDrive && !configDrives.has(spec.serverId))
+      throw new HostError('DiskMissing', `the config drive of server ${spec.serverId} is not on host ${host}`)
+    if (spec.ports.length > 0) plugged.set(spec.serverId, spec.ports)
+    const guest = guests.get(spec.serverId) ?? { spec, powerState: 'nostate' }
+    guest.spec = spec
+    guests.set(spec.serverId, guest)
+    change(guest, 'running', 'started')
+  }
+  function stop(serverId: string, event: string): void {
+    const guest = guests.get(serverId)
+    if (guest) change(guest, 'shutdown', event)
+  }
+
+  return {
+    kind: 'fake',
+    report: () =>
+      verb('report', undefined, () =>
+        fakeReport(host, size, {
+          diskGb: [...disks.values()].reduce((sum, { rootGb }) => sum + rootGb, 0),
+          runningServers: [...guests.values()].filter(({ powerState }) => powerState === 'running').length,
+          uptimeSeconds: Math.floor((clock.now() - startedAt) / 1000),
+        }),
+      ),
+    guests: () =>
+      verb('guests', undefined, () => [...guests].map(([serverId, { powerState }]) => ({ serverId, powerState }))),
+    onPowerChange: (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    fetchImage: (ticket, progress, signal) =>
+      verb('fetchImage', undefined, () => images.fetch(ticket, progress, signal)),
+    removeUnusedImages: (minimumAgeSeconds) =>
+      verb('removeUnusedImages', undefined, () => {
+        const used = new Set([...disks.values()].map(({ image }) => contentKey(image)))
+        return images.removeUnused(minimumAgeSeconds, (key) => used.has(key))
+      }),
+    createDisk: (spec) =>
+      verb('createDisk', spec.serverId, () => {
+        if (disks.has(spec.serverId)) return
+        const image = images.use(spec.image)
+        if (!image) throw new HostError('ImageNotCached', `image ${spec.image.imageId} is not in the cache of host ${host}`)
+        if (spec.rootGb > 0 && image.sizeBytes > spec.rootGb * GB)
+          throw new HostError(
+            'ImageLargerThanDisk',
+            `image ${spec.image.imageId} needs ${Math.ceil(image.sizeBytes / GB)} GB, the flavor's disk has ${spec.rootGb} GB`,
+          )
+        disks.set(spec.serverId, spec)
+      }),
+    createConfigDrive: (spec) => verb('createConfigDrive', spec.serverId, () => void configDrives.set(spec.serverId, spec)),
+    removeFiles: (serverId) =>
+      verb('removeFiles', serverId, () => {
+        disks.delete(serverId)
+        configDrives.delete(serverId)
+        consoles.delete(serverId)
+      }),
+    plug: (serverId, ports) =>
+      verb('plug', serverId, () => void (ports.length > 0 ? plugged.set(serverId, ports) : plugged.delete(serverId))),
+    unplug: (serverId) => verb('unplug', serverId, () => void plugged.delete(serverId)),
+    start: (spec) =>
+      verb('start', spec.serverId, () => {
+        if (guests.get(spec.serverId)?.powerState !== 'running') run(spec)
+      }),
+    shutdown: (serverId) =>
+      verb('shutdown', serverId, () => {
+        if (guests.get(serverId)?.powerState === 'running') stop(serverId, 'shutdown')
+      }),
+    powerOff: (serverId) => verb('powerOff', serverId, () => stop(serverId, 'stopped')),
+    rebootSoft: (serverId) =>
+      verb('rebootSoft', serverId, () => {
+        const guest = guests.get(serverId)
+        if (guest?.powerState !== 'running') return false
+        change(guest, 'shutdown', 'shutdown')
+        change(guest, 'running', 'started')
+        return true
+      }),
+    rebootHard: (spec) =>
+      verb('rebootHard', spec.serverId, () => {
+        stop(spec.serverId, 'stopped')
+        run(spec)
+      }),
+    destroy: (serverId) =>
+      verb('destroy', serverId, () => {
+        stop(serverId, 'stopped')
+        guests.delete(serverId)
+      }),
+    powerState: (serverId) => verb('powerState', serverId, () => guests.get(serverId)?.powerState ?? 'nostate'),
+    consoleOutput: (serverId, maxBytes) =>
+      verb('consoleOutput', serverId, () => consoles.get(serverId)?.tail(maxBytes) ?? ''),
+    close: async () => listeners.clear(),
+    inventory: () => ({
+      guests: guests.size,
+      disks: disks.size,
+      configDrives: configDrives.size,
+      ports: [...plugged.values()].reduce((sum, ports) => sum + ports.length, 0),
+      cachedImages: images.size,
+    }),
+    happen: (serverId, powerState, event) => {
+      const guest = guests.get(serverId)
+      if (!guest) throw new HostError('GuestNotFound', `host ${host} has no guest ${serverId}`)
+      change(guest, powerState, event)
+    },
+  }
+}
