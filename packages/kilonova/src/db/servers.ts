@@ -1,0 +1,200 @@
+/** Servers: rows in and out. States are written by `transition` alone; every other column by a statement that names it. */
+import { sql, type Insertable, type Selectable, type Updateable } from 'kysely'
+import type { Flavor } from '../domain/flavor.ts'
+import type { Address, Server, ServerFault, ServerImage } from '../domain/server.ts'
+import type { PowerState, TaskState, VmState } from '../domain/states.ts'
+import type { Db } from './database.ts'
+import type { ServersTable } from './tables.ts'
+
+export type ServerRow = Selectable<ServersTable>
+
+export const toServer = (row: ServerRow): Server => ({
+  id: row.id,
+  name: row.name,
+  description: row.description,
+  hostname: row.hostname,
+  projectId: row.project_id,
+  userId: row.user_id,
+  vmState: row.vm_state as VmState,
+  taskState: row.task_state as TaskState,
+  powerState: row.power_state as PowerState,
+  taskId: row.task_id,
+  epoch: row.epoch,
+  host: row.host,
+  hypervisorHostname: row.hypervisor_hostname,
+  availabilityZone: row.availability_zone,
+  flavor: JSON.parse(row.flavor) as Flavor,
+  image: row.image === null ? null : (JSON.parse(row.image) as ServerImage),
+  keyName: row.key_name,
+  keyType: row.key_type,
+  publicKey: row.public_key,
+  userData: row.user_data,
+  configDrive: row.config_drive === 1,
+  metadata: JSON.parse(row.metadata) as Record<string, string>,
+  requestedNics: JSON.parse(row.requested_nics) as Server['requestedNics'],
+  securityGroups: JSON.parse(row.security_groups) as string[],
+  addresses: JSON.parse(row.addresses) as Address[],
+  accessIpV4: row.access_ip_v4,
+  accessIpV6: row.access_ip_v6,
+  diskConfig: row.disk_config as Server['diskConfig'],
+  reservationId: row.reservation_id,
+  launchIndex: row.launch_index,
+  rootDeviceName: row.root_device_name,
+  locked: row.locked === 1,
+  progress: row.progress,
+  fault: row.fault === null ? null : (JSON.parse(row.fault) as ServerFault),
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+  launchedAt: row.launched_at,
+  terminatedAt: row.terminated_at,
+  deletedAt: row.deleted_at,
+})
+
+/** What a new server is made of: everything but what its life will write. */
+export type NewServer = Omit<
+  Server,
+  | 'taskId' | 'epoch' | 'host' | 'hypervisorHostname' | 'addresses' | 'locked' | 'progress' | 'fault' | 'updatedAt' | 'launchedAt' | 'terminatedAt' | 'deletedAt'
+>
+
+export async function insertServer(db: Db, server: NewServer, taskId: string): Promise<void> {
+  const row: Insertable<ServersTable> = {
+    id: server.id,
+    name: server.name,
+    description: server.description,
+    hostname: server.hostname,
+    project_id: server.projectId,
+    user_id: server.userId,
+    vm_state: server.vmState,
+    task_state: server.taskState,
+    power_state: server.powerState,
+    task_id: taskId,
+    epoch: 0,
+    host: null,
+    hypervisor_hostname: null,
+    availability_zone: server.availabilityZone,
+    flavor_id: server.flavor.id,
+    flavor: JSON.stringify(server.flavor),
+    image_id: server.image?.id ?? null,
+    image: server.image === null ? null : JSON.stringify(server.image),
+    key_name: server.keyName,
+    key_type: server.keyType,
+    public_key: server.publicKey,
+    user_data: server.userData,
+    config_drive: Number(server.configDrive),
+    metadata: JSON.stringify(server.metadata),
+    requested_nics: JSON.stringify(server.requestedNics),
+    security_groups: JSON.stringify(server.securityGroups),
+    addresses: '[]',
+    access_ip_v4: server.accessIpV4,
+    access_ip_v6: server.accessIpV6,
+    disk_config: server.diskConfig,
+    reservation_id: server.reservationId,
+    launch_index: server.launchIndex,
+    root_device_name: server.rootDeviceName,
+    locked: 0,
+    progress: 0,
+    fault: null,
+    created_at: server.createdAt,
+    updated_at: server.createdAt,
+    launched_at: null,
+    terminated_at: null,
+    deleted_at: null,
+  }
+  await db.insertInto('servers').values(row).execute()
+}
+
+/** The server, a deleted one only when asked for. */
+export async function findServer(db: Db, id: string, { deleted = false } = {}): Promise<Server | undefined> {
+  const row = await db.selectFrom('servers').selectAll().where('id', '=', id).executeTakeFirst()
+  return row && (deleted || row.deleted_at === null) ? toServer(row) : undefined
+}
+
+/** What `transition` compares before it writes. */
+export type Standing = Pick<Server, 'id' | 'vmState' | 'taskState' | 'taskId'>
+export interface Move {
+  readonly vmState?: VmState
+  readonly taskState?: TaskState
+  readonly powerState?: PowerState
+  readonly taskId?: string | null
+}
+
+/**
+ * The only writer of vmState, taskState, powerState and the owning task: a compare-and-swap on all but the power state. False: somebody
+ * else moved the server first, nothing was written. What follows from a move (launched, terminated, deleted at) is written with it.
+ */
+export async function transition(db: Db, from: Standing, to: Move, now: number): Promise<boolean> {
+  const values: Updateable<ServersTable> = { updated_at: now }
+  if (to.vmState !== undefined) values.vm_state = to.vmState
+  if (to.taskState !== undefined) values.task_state = to.taskState
+  if (to.powerState !== undefined) values.power_state = to.powerState
+  if (to.taskId !== undefined) values.task_id = to.taskId
+  if (from.vmState === 'building' && to.vmState === 'active') values.launched_at = now
+  if (to.vmState === 'deleted') Object.assign(values, { deleted_at: now, terminated_at: now })
+  let update = db.updateTable('servers').set(values).where('id', '=', from.id).where('vm_state', '=', from.vmState)
+  update = from.taskState === null ? update.where('task_state', 'is', null) : update.where('task_state', '=', from.taskState)
+  update = from.taskId === null ? update.where('task_id', 'is', null) : update.where('task_id', '=', from.taskId)
+  const { numUpdatedRows } = await update.executeTakeFirst()
+  return numUpdatedRows === 1n
+}
+
+/** The next epoch of the server's tasks; each lease takes one. */
+export async function nextEpoch(db: Db, serverId: string): Promise<number> {
+  const row = await db.updateTable('servers').set({ epoch: sql`epoch + 1` }).where('id', '=', serverId).returning('epoch').executeTakeFirst()
+  if (!row) throw new Error(`server ${serverId} has a task but no row`)
+  return row.epoch
+}
+
+export interface Placed {
+  readonly host: string | null
+  readonly hypervisorHostname: string | null
+  readonly availabilityZone: string | null
+}
+export async function setPlace(db: Db, id: string, place: Placed): Promise<void> {
+  await db
+    .updateTable('servers')
+    .set({ host: place.host, hypervisor_hostname: place.hypervisorHostname, availability_zone: place.availabilityZone })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function setAddresses(db: Db, id: string, addresses: readonly Address[]): Promise<void> {
+  await db.updateTable('servers').set({ addresses: JSON.stringify(addresses) }).where('id', '=', id).execute()
+}
+
+export async function setFault(db: Db, id: string, fault: ServerFault): Promise<void> {
+  await db.updateTable('servers').set({ fault: JSON.stringify(fault) }).where('id', '=', id).execute()
+}
+
+export async function setProgress(db: Db, id: string, percent: number): Promise<void> {
+  await db.updateTable('servers').set({ progress: percent }).where('id', '=', id).execute()
+}
+
+/** Name, description and the like: what `PUT /servers/{id}` may change. */
+export interface ServerChange {
+  readonly name?: string
+  readonly description?: string | null
+  readonly hostname?: string
+  readonly accessIpV4?: string | null
+  readonly accessIpV6?: string | null
+  readonly diskConfig?: Server['diskConfig']
+}
+export async function changeServer(db: Db, id: string, change: ServerChange, now: number): Promise<void> {
+  const values: Updateable<ServersTable> = { updated_at: now }
+  if (change.name !== undefined) values.name = change.name
+  if (change.description !== undefined) values.description = change.description
+  if (change.hostname !== undefined) values.hostname = change.hostname
+  if (change.accessIpV4 !== undefined) values.access_ip_v4 = change.accessIpV4
+  if (change.accessIpV6 !== undefined) values.access_ip_v6 = change.accessIpV6
+  if (change.diskConfig !== undefined) values.disk_config = change.diskConfig
+  await db.updateTable('servers').set(values).where('id', '=', id).execute()
+}
+
+export async function setMetadata(db: Db, id: string, metadata: Readonly<Record<string, string>>, now: number): Promise<void> {
+  await db.updateTable('servers').set({ metadata: JSON.stringify(metadata), updated_at: now }).where('id', '=', id).execute()
+}
+
+/** The servers that live on a host. */
+export async function serversOn(db: Db, host: string): Promise<readonly Server[]> {
+  const rows = await db.selectFrom('servers').selectAll().where('host', '=', host).where('deleted_at', 'is', null).execute()
+  return rows.map(toServer)
+}

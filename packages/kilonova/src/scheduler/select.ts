@@ -1,0 +1,62 @@
+/** Ranks the hosts that fit, and says of every other why it does not. Pure: the same snapshot, request and seed give the same answer. */
+import { FILTERS } from './filters/index.ts'
+import type { HostState, RequestSpec, SchedulerOptions } from './host-state.ts'
+import { WEIGHERS } from './weighers/index.ts'
+
+export interface Rejection {
+  readonly host: string
+  readonly filter: string
+  readonly reason: string
+}
+export interface Selection {
+  /** Best first. */
+  readonly hosts: readonly HostState[]
+  readonly rejections: readonly Rejection[]
+}
+
+/** `seed` (the request id) breaks ties, so that a placement can be replayed. */
+export function select(snapshot: readonly HostState[], spec: RequestSpec, options: SchedulerOptions, seed: string): Selection {
+  const rejections: Rejection[] = []
+  const fitting = snapshot.filter((host) => {
+    for (const filter of spec.onlyHost === null ? options.enabledFilters : ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']) {
+      const reason = FILTERS[filter]?.filter(host, spec, options)
+      if (reason === undefined) continue
+      rejections.push({ host: host.host, filter, reason })
+      return false
+    }
+    return true
+  })
+  const weights = weigh(fitting, spec, options)
+  const order = fitting.map((host, index) => ({ host, weight: weights[index] ?? 0, tie: hash(`${seed}/${host.host}`) }))
+  return { hosts: order.toSorted((a, b) => b.weight - a.weight || a.tie - b.tie).map(({ host }) => host), rejections }
+}
+
+/** Each weigher's values are stretched to 0..1 over the hosts (all equal: 0), multiplied, and added up, as upstream does. */
+function weigh(hosts: readonly HostState[], spec: RequestSpec, { multipliers }: SchedulerOptions): readonly number[] {
+  const sums = hosts.map(() => 0)
+  for (const { weigher, multiplier } of Object.values(WEIGHERS)) {
+    const factor = multipliers[multiplier] ?? 1
+    if (factor === 0) continue
+    const raw = hosts.map((host) => weigher(host, spec))
+    const low = Math.min(...raw)
+    const span = Math.max(...raw) - low
+    if (span > 0) raw.forEach((value, index) => (sums[index] = (sums[index] ?? 0) + (factor * (value - low)) / span))
+  }
+  return sums
+}
+
+/** FNV-1a, 32 bit: spreads names evenly, the same on every machine. */
+function hash(text: string): number {
+  let value = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193) >>> 0
+  return value
+}
+
+/** `3 hosts: 2 have too little free memory, 1 is down or disabled.` */
+export function explain(hosts: number, rejections: readonly Rejection[]): string {
+  if (hosts === 0) return 'There are no hosts.'
+  const counts = new Map<string, number>()
+  for (const { filter } of rejections) counts.set(filter, (counts.get(filter) ?? 0) + 1)
+  const parts = [...counts].toSorted(([, a], [, b]) => b - a).map(([filter, count]) => `${count} ${FILTERS[filter]?.because[count === 1 ? 'one' : 'many'] ?? filter}`)
+  return `${hosts} ${hosts === 1 ? 'host' : 'hosts'}: ${parts.join(', ')}.`
+}

@@ -1,0 +1,13 @@
+/** The weighers under Nova's class names, with the option that multiplies each. Higher wins; the defaults spread servers out. */
+import type { HostWeigher } from '../host-state.ts'
+
+export interface WeigherEntry {
+  readonly weigher: HostWeigher
+  readonly multiplier: string
+}
+
+export const WEIGHERS: Readonly<Record<string, WeigherEntry>> = {
+  RAMWeigher: { weigher: ({ capacity, used }) => capacity.memoryMb - used.memoryMb, multiplier: 'ram_weight_multiplier' },
+  CPUWeigher: { weigher: ({ capacity, used }) => capacity.vcpus - used.vcpus, multiplier: 'cpu_weight_multiplier' },
+  DiskWeigher: { weigher: ({ capacity, used }) => capacity.diskGb - used.diskGb, multiplier: 'disk_weight_multiplier' },
+}

@@ -1,0 +1,219 @@
+/**
+ * Starts a task, or carries on with one after a crash: the two are the same function. The journal says `started` before a step,
+ * `done` or `failed` after it, `undone` after its undo; the state a process died in is read off that.
+ */
+import { backOffMs, retry } from '@kilonova/base/retry.ts'
+import { uuid5 } from '@kilonova/base/uuid5.ts'
+import type { Clock } from '@kilonova/base/clock.ts'
+import type { Log } from '@kilonova/base/log.ts'
+import type { Json } from '../domain/json.ts'
+import { NovaError } from '../domain/errors.ts'
+import type { TaskState } from '../domain/states.ts'
+import type { AnyAction, Base, Step } from './action.ts'
+import { FencedError, type Entry, type Ending, type NewEntry, type Task, type TaskStore } from './journal.ts'
+import type { KillPoints } from './kill-points.ts'
+import { causes, faultOf, isTransient } from './failure.ts'
+import { waitFor } from './wait-for.ts'
+
+export interface Runner<Ctx> {
+  readonly store: TaskStore
+  readonly clock: Clock
+  readonly log: Log
+  readonly kills: KillPoints
+  readonly retryTries: number
+  readonly retryFirstDelayMs: number
+  /** The most a task waits before its undo, or its way after the pivot, is tried again. */
+  readonly maxBackOffMs: number
+  /** The program's own part of what a step sees. */
+  reach(task: Task, base: Base<unknown>): Ctx
+}
+
+export type Outcome = 'succeeded' | 'undone' | 'postponed' | 'fenced'
+
+/** Runs the task to its end, or until it must wait or is taken over. Never throws for what a step does. */
+export async function run<Ctx>(runner: Runner<Ctx>, action: AnyAction<Ctx>, task: Task, cancel: AbortSignal): Promise<Outcome> {
+  try {
+    return await new Run(runner, action, task, cancel).go()
+  } catch (error) {
+    if (error instanceof FencedError) return 'fenced'
+    throw error
+  }
+}
+
+class Run<Ctx> {
+  readonly #runner: Runner<Ctx>
+  readonly #action: AnyAction<Ctx>
+  readonly #task: Task
+  readonly #cancel: AbortSignal
+  readonly #log: Log
+  /** When each step began for the first time. */
+  readonly #started = new Map<string, number>()
+  readonly #undone = new Set<string>()
+  readonly #outputs = new Map<string, Json>()
+  #failure: { readonly step: string; readonly error: unknown } | undefined
+  /** Entries that go into the next write: what ends one step is written together with what begins the next. */
+  #pending: NewEntry[] = []
+
+  constructor(runner: Runner<Ctx>, action: AnyAction<Ctx>, task: Task, cancel: AbortSignal) {
+    this.#runner = runner
+    this.#action = action
+    this.#task = task
+    this.#cancel = cancel
+    this.#log = runner.log.with({ requestId: task.requestId, user: task.userId, project: task.projectId, server: task.serverId, task: `${action.name}/${task.id}` })
+  }
+
+  async go(): Promise<Outcome> {
+    const past = await this.#runner.store.read(this.#task)
+    for (const entry of past) this.#remember(entry)
+    const resumed = past.length > 0
+    if (resumed) this.#log.info('task taken up again', { steps: this.#started.size, failed: this.#failure?.step })
+    for (const [index, step] of this.#action.steps.entries()) {
+      if (this.#failure) break
+      if (this.#outputs.has(step.name)) continue
+      if (this.#cancel.aborted && index < this.#action.pivotAt) {
+        this.#failure = { step: step.name, error: this.#cancel.reason }
+        this.#pending.push({ event: 'failed', step: step.name, reason: causes(this.#cancel.reason) })
+        break
+      }
+      const problem = await this.#do(step, index)
+      if (problem) return this.#putOff(step, problem.error)
+    }
+    if (this.#failure) return this.#undo()
+    const then = this.#action.then
+    await this.#finish({ result: 'succeeded', then: typeof then === 'function' ? then(this.#task.admitted) : then })
+    return 'succeeded'
+  }
+
+  #remember(entry: Entry): void {
+    if (entry.event === 'started' && !this.#started.has(entry.step)) this.#started.set(entry.step, entry.at)
+    if (entry.event === 'done') this.#outputs.set(entry.step, entry.output)
+    if (entry.event === 'undone') this.#undone.add(entry.step)
+    if (entry.event === 'failed') this.#failure = { step: entry.step, error: new Error(entry.reason) }
+  }
+
+  /** Returns the error when the step lies after the pivot and must be tried again later. */
+  async #do(step: Step<Ctx & Base<never>>, index: number): Promise<{ readonly error: unknown } | undefined> {
+    const firstTry = !this.#started.has(step.name)
+    if (firstTry) {
+      this.#started.set(step.name, this.#runner.clock.now())
+      this.#pending.push({ event: 'started', step: step.name })
+      await this.#flush(step.taskState)
+    }
+    this.#runner.kills.kill(this.#action.name, step.name, 'before')
+    const mayFail = index < this.#action.pivotAt
+    try {
+      const output = (await this.#attempt(step, firstTry, (ctx) => step.run(ctx, this.#results()))) ?? null
+      this.#runner.kills.fail(this.#action.name, step.name)
+      this.#runner.kills.kill(this.#action.name, step.name, 'after')
+      this.#outputs.set(step.name, output)
+      this.#pending.push({ event: 'done', step: step.name, output })
+      return undefined
+    } catch (error) {
+      if (error instanceof FencedError) throw error
+      const why = this.#cancel.aborted && mayFail ? this.#cancel.reason : error
+      this.#log.warn('step failed', { step: step.name, error: why })
+      if (!mayFail) return { error: why }
+      this.#failure = { step: step.name, error: why }
+      this.#pending.push({ event: 'failed', step: step.name, reason: causes(why) })
+      return undefined
+    }
+  }
+
+  /** Newest first, every started step, the failed one included. */
+  async #undo(): Promise<Outcome> {
+    for (const step of this.#action.steps.slice(0, Math.min(this.#action.pivotAt, this.#action.steps.length)).toReversed()) {
+      if (!this.#started.has(step.name) || this.#undone.has(step.name)) continue
+      if (step.undo) {
+        await this.#flush()
+        try {
+          const undo = step.undo.bind(step)
+          await this.#attempt(step, false, (ctx) => undo(ctx, this.#results(), this.#outputs.get(step.name) as never))
+        } catch (error) {
+          if (error instanceof FencedError) throw error
+          return this.#putOff(step, error)
+        }
+        this.#runner.kills.kill(this.#action.name, step.name, 'undo')
+      }
+      this.#undone.add(step.name)
+      this.#pending.push({ event: 'undone', step: step.name })
+    }
+    const fault = faultOf(this.#failure?.error, this.#runner.clock.now())
+    await this.#finish({ result: 'undone', vmState: this.#action.otherwise ?? this.#task.admitted.vmState, admitted: this.#task.admitted, fault })
+    this.#log.warn('task undone', { step: this.#failure?.step, reason: fault.message })
+    return 'undone'
+  }
+
+  /** It never gives up and never blocks others: the task is let go and taken up again later, and says why. */
+  async #putOff(step: Step<Ctx & Base<never>>, error: unknown): Promise<Outcome> {
+    await this.#flush()
+    const wait = backOffMs(this.#task.attempts + 1, this.#runner.retryFirstDelayMs, this.#runner.maxBackOffMs)
+    this.#log.error('task put off', { step: step.name, error, seconds: Math.ceil(wait / 1000), attempts: this.#task.attempts + 1 })
+    await this.#runner.store.postpone(this.#task, this.#runner.clock.now() + wait, `${step.name}: ${causes(error)}`)
+    return 'postponed'
+  }
+
+  async #attempt<T>(step: Step<Ctx & Base<never>>, firstTry: boolean, work: (ctx: Ctx & Base<never>) => Promise<T>): Promise<T> {
+    let first = firstTry
+    return retry(
+      async () => {
+        const ctx = await this.#context(step, first)
+        first = false
+        return work(ctx)
+      },
+      {
+        tries: this.#runner.retryTries,
+        firstDelayMs: this.#runner.retryFirstDelayMs,
+        maxDelayMs: this.#runner.maxBackOffMs,
+        ...(this.#failure ? {} : { signal: this.#cancel }),
+        transient: isTransient,
+      },
+    )
+  }
+
+  async #context(step: Step<Ctx & Base<never>>, firstTry: boolean): Promise<Ctx & Base<never>> {
+    const { store, clock } = this.#runner
+    const key = `${this.#task.id}/${step.name}`
+    // Undo is not cut short by the cancellation that caused it.
+    const signal = this.#failure ? new AbortController().signal : this.#cancel
+    const base: Base<unknown> = {
+      server: await store.server(this.#task),
+      admitted: this.#task.admitted,
+      body: this.#action.body.parse(this.#task.body),
+      key,
+      id: uuid5(key),
+      firstTry,
+      signal,
+      log: this.#log.with({ step: step.name }),
+      progress: (percent) => void store.progress(this.#task, percent).catch((error: unknown) => this.#log.debug('progress not kept', { error })),
+      waitFor: ({ name, tag = '' }, deadlineSeconds) => {
+        const since = this.#started.get(step.name) ?? clock.now()
+        return waitFor({ store, clock, task: this.#task, name, tag, since, deadline: since + deadlineSeconds * 1000, signal })
+      },
+    }
+    return { ...this.#runner.reach(this.#task, base), ...base } as Ctx & Base<never>
+  }
+
+  #results(): never {
+    return Object.fromEntries(this.#outputs) as never
+  }
+
+  async #flush(taskState?: Exclude<TaskState, null>): Promise<void> {
+    if (this.#pending.length === 0 && taskState === undefined) return
+    const entries = this.#pending
+    this.#pending = []
+    await this.#runner.store.append(this.#task, entries, taskState)
+  }
+
+  async #finish(ending: Ending): Promise<void> {
+    await this.#runner.store.finish(this.#task, this.#pending, ending)
+    if (ending.result === 'succeeded') this.#log.info('task succeeded', { seconds: this.#seconds() })
+  }
+
+  #seconds(): number {
+    const [first] = this.#started.values()
+    return (this.#runner.clock.now() - (first ?? this.#runner.clock.now())) / 1000
+  }
+}
+
+/** Why a task was cancelled, as its signal's reason. */
+export const cancelReason = (by: string): NovaError => new NovaError('Cancelled', { by })
