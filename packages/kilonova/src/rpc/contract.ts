@@ -10,8 +10,8 @@ export interface Method<I, O> {
   readonly input: Schema<I>
   readonly output: Schema<O>
 }
-// A contract's methods differ in their types; `never` in and `unknown` out accepts each of them.
-export type Contract = Readonly<Record<string, Method<never, unknown>>>
+// A schema only gives values out, so every method is a `Method<unknown, unknown>`.
+export type Contract = Readonly<Record<string, Method<unknown, unknown>>>
 type Input<M> = M extends Method<infer I, infer _O> ? I : never
 type Output<M> = M extends Method<infer _I, infer O> ? O : never
 
@@ -21,7 +21,7 @@ export type Client<C extends Contract> = { readonly [K in keyof C]: (input: Inpu
 export type Handlers<C extends Contract> = { readonly [K in keyof C]: (input: Input<C[K]>, context: RequestContext) => Promise<Output<C[K]>> }
 
 export function client<C extends Contract>(contract: C, bus: Bus, topic: string, context: RequestContext, timeoutMs?: number): Client<C> {
-  const call = (name: string, { input, output }: Method<never, unknown>) => async (value: unknown) =>
+  const call = (name: string, { input, output }: Method<unknown, unknown>) => async (value: unknown) =>
     output.parse(await bus.call({ topic, method: name, input: input.parse(value) as Json, context, ...(timeoutMs === undefined ? {} : { timeoutMs }) }))
   return Object.fromEntries(Object.entries(contract).map(([name, m]) => [name, call(name, m)])) as Client<C>
 }
