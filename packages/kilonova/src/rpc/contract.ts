@@ -17,7 +17,10 @@ type Output<M> = M extends Method<infer _I, infer O> ? O : never
 
 export const method = <I, O>(input: Schema<I>, output: Schema<O>): Method<I, O> => ({ input, output })
 
-export type Client<C extends Contract> = { readonly [K in keyof C]: (input: Input<C[K]>) => Promise<Output<C[K]>> }
+/** Callers may pass what they hold read-only: it is serialised anyway. */
+type Given<T> = T extends readonly (infer E)[] ? readonly Given<E>[] : T extends object ? { readonly [K in keyof T]: Given<T[K]> } : T
+
+export type Client<C extends Contract> = { readonly [K in keyof C]: (input: Given<Input<C[K]>>) => Promise<Output<C[K]>> }
 export type Handlers<C extends Contract> = { readonly [K in keyof C]: (input: Input<C[K]>, context: RequestContext) => Promise<Output<C[K]>> }
 
 export function client<C extends Contract>(contract: C, bus: Bus, topic: string, context: RequestContext, timeoutMs?: number): Client<C> {
