@@ -1,0 +1,79 @@
+/** How the nouns of the identity service look on the wire. */
+import type { FastifyRequest } from 'fastify'
+import type { Selectable } from 'kysely'
+import type { IdentityTables } from '../store/tables.ts'
+import { links } from './collection.ts'
+
+type Row<Name extends keyof IdentityTables> = Selectable<IdentityTables[Name]>
+
+export const projectView = (request: FastifyRequest, row: Row<'projects'>) => ({
+  id: row.id,
+  name: row.name,
+  domain_id: row.domain_id,
+  description: row.description,
+  enabled: row.enabled === 1,
+  parent_id: row.domain_id,
+  is_domain: false,
+  tags: [],
+  options: {},
+  ...links(request, `projects/${row.id}`),
+})
+
+export const domainView = (request: FastifyRequest, row: Row<'domains'>) => ({
+  id: row.id,
+  name: row.name,
+  description: row.description,
+  enabled: row.enabled === 1,
+  tags: [],
+  options: {},
+  ...links(request, `domains/${row.id}`),
+})
+
+export const userView = (request: FastifyRequest, row: Omit<Row<'users'>, 'password_hash' | 'tokens_from'>) => ({
+  id: row.id,
+  name: row.name,
+  domain_id: row.domain_id,
+  ...(row.description ? { description: row.description } : {}),
+  ...(row.email ? { email: row.email } : {}),
+  enabled: row.enabled === 1,
+  ...(row.default_project_id ? { default_project_id: row.default_project_id } : {}),
+  password_expires_at: null,
+  options: {},
+  ...links(request, `users/${row.id}`),
+})
+
+export const roleView = (request: FastifyRequest, row: Row<'roles'>) => ({
+  id: row.id,
+  name: row.name,
+  domain_id: null,
+  description: row.description,
+  options: {},
+  ...links(request, `roles/${row.id}`),
+})
+
+export const regionView = (request: FastifyRequest, row: Row<'regions'>) => ({
+  id: row.id,
+  description: row.description,
+  parent_region_id: null,
+  ...links(request, `regions/${row.id}`),
+})
+
+export const serviceView = (request: FastifyRequest, row: Row<'services'>) => ({
+  id: row.id,
+  type: row.type,
+  name: row.name,
+  description: row.description,
+  enabled: row.enabled === 1,
+  ...links(request, `services/${row.id}`),
+})
+
+export const endpointView = (request: FastifyRequest, row: Row<'endpoints'>) => ({
+  id: row.id,
+  service_id: row.service_id,
+  region_id: row.region_id,
+  region: row.region_id,
+  interface: row.interface,
+  url: row.url,
+  enabled: row.enabled === 1,
+  ...links(request, `endpoints/${row.id}`),
+})

@@ -1,0 +1,18 @@
+/** Rows of a second table gathered into one JSON column, so that a list is one query on SQLite and on PostgreSQL. */
+import { sql, type RawBuilder } from 'kysely'
+
+export type DatabaseKind = 'sqlite' | 'postgresql'
+
+/** A JSON array, as text, of the column `item` of a query. */
+export const jsonArray = (kind: DatabaseKind, items: RawBuilder<unknown>): RawBuilder<string> =>
+  kind === 'sqlite'
+    ? sql<string>`(select json_group_array(gathered.item) from (${items}) as gathered)`
+    : sql<string>`(select coalesce(json_agg(gathered.item), '[]')::text from (${items}) as gathered)`
+
+/** A JSON object, as text, of the columns `name` and `item` of a query. */
+export const jsonObject = (kind: DatabaseKind, items: RawBuilder<unknown>): RawBuilder<string> =>
+  kind === 'sqlite'
+    ? sql<string>`(select json_group_object(gathered.name, gathered.item) from (${items}) as gathered)`
+    : sql<string>`(select coalesce(json_object_agg(gathered.name, gathered.item), '{}')::text from (${items}) as gathered)`
+
+export const strings = (json: string): readonly string[] => JSON.parse(json) as string[]

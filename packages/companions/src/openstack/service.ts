@@ -1,0 +1,77 @@
+/** An HTTP service of OpenStack's manners: a request id on every answer, faults in the service's own body, one log line a request. */
+import { newRequestId } from '@kilonova/base/context.ts'
+import { httpServer } from '@kilonova/base/http/server.ts'
+import type { Log } from '@kilonova/base/log.ts'
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
+import { Fault } from './fault.ts'
+
+export interface ServiceOptions {
+  readonly host: string
+  readonly port: number
+  readonly log: Log
+  faultBody(fault: Fault): unknown
+  /** What must hold before /healthz answers 200. */
+  ready?(): string | undefined
+}
+
+export interface Service {
+  readonly app: FastifyInstance
+  listen(): Promise<string>
+  close(): Promise<void>
+}
+
+const BODY_LIMIT_BYTES = 1024 * 1024
+const HOST = /^[\w.-]+(:\d{1,5})?$|^\[[\da-f:.]+\](:\d{1,5})?$/i
+
+export function openstackService({ host, port, log, faultBody, ready = () => undefined }: ServiceOptions): Service {
+  const { app, listen, close } = httpServer({ host, port, bodyLimitBytes: BODY_LIMIT_BYTES, ready })
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    try {
+      done(null, text === '' ? undefined : JSON.parse(text.toString()))
+    } catch (cause) {
+      done(new Fault(400, 'The request body is not valid JSON.', { cause }))
+    }
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    const id = newRequestId()
+    request.id = id
+    void reply.header('x-openstack-request-id', id)
+    done()
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    const facts = {
+      requestId: request.id,
+      method: request.method,
+      path: request.url.split('?')[0],
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+    }
+    if (request.method === 'GET' || request.method === 'HEAD') log.debug('request answered', facts)
+    else log.info('request answered', facts)
+    done()
+  })
+  app.setErrorHandler((error: FastifyError | Fault, request, reply) => {
+    const fault = asFault(error)
+    if (fault.status >= 500)
+      log.error('request failed', { requestId: request.id, path: request.routeOptions.url, error })
+    return reply.code(fault.status).headers(fault.headers).send(faultBody(fault))
+  })
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send(faultBody(new Fault(404, 'The resource could not be found.'))),
+  )
+  return { app, listen, close }
+}
+
+function asFault(error: FastifyError | Fault): Fault {
+  if (error instanceof Fault) return error
+  if (error.statusCode !== undefined && error.statusCode < 500)
+    return new Fault(error.statusCode, `${error.message}.`.replace(/\.\.$/, '.'), { cause: error })
+  return new Fault(500, 'An unexpected error prevented the server from fulfilling your request.', { cause: error })
+}
+
+/** `http://host:port` as the client knows it, for links in answers. */
+export function publicUrl(request: FastifyRequest): string {
+  const host = request.headers.host ?? ''
+  return `${request.protocol}://${HOST.test(host) ? host : `127.0.0.1:${request.socket.localPort ?? 80}`}`
+}
