@@ -1,0 +1,64 @@
+/** What this host does for each method of the compute contract: the driver's verb behind the fence. */
+import type { Log } from '@kilonova/base/log.ts'
+import type { compute, Fence } from '../rpc/compute.ts'
+import type { Handlers } from '../rpc/contract.ts'
+import type { Driver } from '../virt/driver.ts'
+import type { Fencing } from './fencing.ts'
+import type { Jobs } from './jobs.ts'
+
+export interface Serving {
+  readonly driver: Driver
+  readonly fencing: Fencing
+  readonly jobs: Jobs
+  readonly log: Log
+}
+
+export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<typeof compute> {
+  /** Runs a verb that answers nothing; says what failed where it failed. */
+  async function verb<T>(name: string, fence: Fence, requestId: string, work: () => Promise<T>, turn?: 'out'): Promise<T> {
+    const said = log.with({ requestId, server: fence.serverId })
+    said.debug('verb asked', { verb: name, key: fence.key, epoch: fence.epoch })
+    try {
+      return await fencing.run(name, fence, work, turn)
+    } catch (error) {
+      said.warn('verb failed', { verb: name, key: fence.key, error })
+      throw error
+    }
+  }
+  const nothing = (name: string, fence: Fence, requestId: string, work: () => Promise<void>) =>
+    verb(name, fence, requestId, async () => {
+      await work()
+      return null
+    })
+
+  return {
+    startFetchImage: async ({ fence, ticket }) => {
+      fencing.check(fence)
+      jobs.start(fence.key, (progress, signal) => driver.fetchImage(ticket, progress, signal))
+      return null
+    },
+    jobStatus: async ({ key }) => jobs.status(key),
+    cancelJob: async ({ fence, job }) => {
+      fencing.check(fence)
+      await jobs.cancel(job)
+      return null
+    },
+    createDisk: ({ fence, disk }, { requestId }) => nothing('createDisk', fence, requestId, () => driver.createDisk(disk)),
+    createConfigDrive: ({ fence, configDrive }, { requestId }) =>
+      nothing('createConfigDrive', fence, requestId, () => driver.createConfigDrive(configDrive)),
+    removeFiles: ({ fence }, { requestId }) =>
+      nothing('removeFiles', fence, requestId, () => driver.removeFiles(fence.serverId)),
+    plug: ({ fence, ports }, { requestId }) => nothing('plug', fence, requestId, () => driver.plug(fence.serverId, ports)),
+    unplug: ({ fence }, { requestId }) => nothing('unplug', fence, requestId, () => driver.unplug(fence.serverId)),
+    start: ({ fence, guest }, { requestId }) => nothing('start', fence, requestId, () => driver.start(guest)),
+    shutdown: ({ fence }, { requestId }) => nothing('shutdown', fence, requestId, () => driver.shutdown(fence.serverId)),
+    powerOff: ({ fence }, { requestId }) => nothing('powerOff', fence, requestId, () => driver.powerOff(fence.serverId)),
+    // Out of turn: a delete must not wait until a guest that does not listen has been given up.
+    rebootSoft: ({ fence, timeoutSeconds }, { requestId }) =>
+      verb('rebootSoft', fence, requestId, () => driver.rebootSoft(fence.serverId, timeoutSeconds), 'out'),
+    rebootHard: ({ fence, guest }, { requestId }) => nothing('rebootHard', fence, requestId, () => driver.rebootHard(guest)),
+    destroy: ({ fence }, { requestId }) => nothing('destroy', fence, requestId, () => driver.destroy(fence.serverId)),
+    powerState: ({ serverId }) => driver.powerState(serverId),
+    consoleOutput: ({ serverId, maxBytes }) => driver.consoleOutput(serverId, maxBytes),
+  }
+}
