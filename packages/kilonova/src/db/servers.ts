@@ -74,6 +74,8 @@ export async function insertServer(db: Db, server: NewServer, taskId: string): P
     availability_zone: server.availabilityZone,
     flavor_id: server.flavor.id,
     flavor: JSON.stringify(server.flavor),
+    vcpus: server.flavor.vcpus,
+    memory_mb: server.flavor.memoryMb,
     image_id: server.image?.id ?? null,
     image: server.image === null ? null : JSON.stringify(server.image),
     key_name: server.keyName,
@@ -197,4 +199,15 @@ export async function setMetadata(db: Db, id: string, metadata: Readonly<Record<
 export async function serversOn(db: Db, host: string): Promise<readonly Server[]> {
   const rows = await db.selectFrom('servers').selectAll().where('host', '=', host).where('deleted_at', 'is', null).execute()
   return rows.map(toServer)
+}
+
+/** What a project's living servers add up to; quota is checked against this, inside the admitting transaction. */
+export async function usedByProject(db: Db, projectId: string): Promise<{ readonly instances: number; readonly cores: number; readonly ram: number }> {
+  const row = await db
+    .selectFrom('servers')
+    .select(({ fn }) => [fn.countAll<number>().as('instances'), fn.sum<number>('vcpus').as('cores'), fn.sum<number>('memory_mb').as('ram')])
+    .where('project_id', '=', projectId)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+  return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) }
 }

@@ -20,6 +20,9 @@ export interface ServersTable {
   availability_zone: string | null
   flavor_id: string
   flavor: string
+  /** Copied from the flavor: what quota sums. */
+  vcpus: number
+  memory_mb: number
   image_id: string | null
   image: string | null
   key_name: string | null

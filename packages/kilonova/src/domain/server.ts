@@ -65,7 +65,8 @@ export interface Server {
   readonly userData: string | null
   readonly configDrive: boolean
   readonly metadata: Readonly<Record<string, string>>
-  readonly requestedNics: readonly RequestedNic[] | 'auto' | 'none'
+  /** Settled at admission: `auto` has become the network that was chosen, `none` an empty list. */
+  readonly requestedNics: readonly RequestedNic[]
   readonly securityGroups: readonly string[]
   readonly addresses: readonly Address[]
   readonly accessIpV4: string | null

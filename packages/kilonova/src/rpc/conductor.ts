@@ -7,6 +7,10 @@ import { method } from './contract.ts'
 export const CONDUCTOR = 'conductor'
 /** Published when a task was admitted, so that nobody waits for the next poll: `{ taskId }`. */
 export const TASK_ADMITTED = 'task-admitted'
+/** Published when a task was asked to undo itself: `{ taskId, by }`. */
+export const TASK_CANCELLED = 'task-cancelled'
+/** Published when an event row was written that a task may wait for: `{ serverId }`. */
+export const SERVER_EVENT = 'server-event'
 
 const report = z.strictObject({
   host: z.string(), hypervisorHostname: z.string(), hypervisorType: z.string(), hypervisorVersion: z.int(), hostIp: z.string(),

@@ -47,7 +47,7 @@ export interface StepBody<Ctx, Done, Out extends Json | void> {
   readonly loses?: readonly ('memory' | 'disk')[]
   run(ctx: Ctx, done: Done): Promise<Out>
   /** Called for every started step, also when `run` failed or its answer was lost: `out` is then undefined, and what to remove is found by key. */
-  undo?(ctx: Ctx, done: Partial<Done>, out: Out | undefined): Promise<void>
+  undo?(ctx: Ctx, done: Done, out: Out | undefined): Promise<void>
 }
 
 /** A step as the runner sees it: its types have done their work at the builder. */
@@ -75,6 +75,8 @@ export interface Spec<Body> {
   readonly when: When
   /** What a running task means: 409, or it is cancelled and undone first. */
   readonly duringTask: 'refuse' | 'cancel'
+  /** Asked for again while it already runs: accepted, and nothing new begins. */
+  readonly repeatable?: boolean
   readonly taskState: Exclude<TaskState, null>
   /** The states after success. A function where they depend on what was admitted. */
   readonly then: Then | ((admitted: Admitted) => Then)

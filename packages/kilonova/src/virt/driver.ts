@@ -17,8 +17,8 @@ export interface ImageTicket {
   readonly hash: string
 }
 
-/** What the host must know of a port. Addresses in text form, CIDRs with their prefix length. */
-export interface PortFacts {
+/** What the host must know of a port. Addresses in text form, CIDRs with their prefix length. (A type, not an interface: it is journalled as JSON.) */
+export type PortFacts = {
   readonly portId: string
   readonly networkId: string
   readonly networkName: string
@@ -41,7 +41,7 @@ export interface PortFacts {
   readonly hostname: string
 }
 
-export interface SecurityRule {
+export type SecurityRule = {
   readonly direction: 'ingress' | 'egress'
   readonly version: 4 | 6
   /** null: any. Names or numbers as Neutron gives them. */

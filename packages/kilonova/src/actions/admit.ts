@@ -1,0 +1,87 @@
+/** Admission: one transaction decides, moves the server, and leaves a task. Two requests cannot both win; a crash leaves a row. */
+import { newId, type Clock } from '@kilonova/base/clock.ts'
+import type { Kysely } from 'kysely'
+import { atomically } from '../db/database.ts'
+import { lockGuards } from '../db/guards.ts'
+import { findServer, insertServer, transition, usedByProject, type NewServer } from '../db/servers.ts'
+import { cancelTask, insertTask } from '../db/tasks.ts'
+import type { Tables } from '../db/tables.ts'
+import { NovaError } from '../domain/errors.ts'
+import type { Server } from '../domain/server.ts'
+import type { Bus } from '../rpc/bus.ts'
+import { TASK_ADMITTED, TASK_CANCELLED } from '../rpc/conductor.ts'
+import type { Admitted } from '../task/action.ts'
+import { denied } from '../task/denied.ts'
+import { create, type CreateBody } from './create.ts'
+import type { ServerAction } from './define.ts'
+
+export interface Caller {
+  readonly userId: string
+  readonly projectId: string
+  readonly requestId: string
+  readonly isAdmin: boolean
+}
+export interface Admission {
+  readonly db: Kysely<Tables>
+  readonly bus: Bus
+  readonly clock: Clock
+}
+/** -1 is unlimited. */
+export interface Limits {
+  readonly instances: number
+  readonly cores: number
+  readonly ram: number
+}
+
+const standing = ({ vmState, taskState, powerState }: Admitted): Admitted => ({ vmState, taskState, powerState })
+
+/** Errors: NovaError TooManyInstances; then nothing was written. */
+export async function admitCreate({ db, bus, clock }: Admission, caller: Caller, servers: readonly NewServer[], body: CreateBody, limits: Limits): Promise<void> {
+  const now = clock.now()
+  const [first] = servers
+  if (!first) return
+  const tasks = servers.map((server) => ({ server, id: newId() }))
+  await atomically(db, async (tx) => {
+    await lockGuards(tx, [`project/${first.projectId}`])
+    if (Object.values(limits).some((limit) => limit >= 0)) quotaAllows(await usedByProject(tx, first.projectId), servers, limits)
+    for (const { server, id } of tasks) {
+      await insertServer(tx, server, id)
+      await insertTask(tx, { id, action: create.name, serverId: server.id, ...caller, body, admitted: standing(server), afterTaskId: null }, now)
+    }
+  })
+  for (const { id } of tasks) bus.publish(TASK_ADMITTED, { taskId: id })
+}
+
+function quotaAllows(used: Limits, servers: readonly NewServer[], limits: Limits): void {
+  const sum = (of: (server: NewServer) => number) => servers.reduce((total, server) => total + of(server), 0)
+  const requested: Limits = { instances: servers.length, cores: sum(({ flavor }) => flavor.vcpus), ram: sum(({ flavor }) => flavor.memoryMb) }
+  const overs = (['cores', 'instances', 'ram'] as const).filter((what) => limits[what] >= 0 && used[what] + requested[what] > limits[what])
+  if (overs.length === 0) return
+  const list = (of: Limits) => overs.map((what) => of[what]).join(', ')
+  throw new NovaError('TooManyInstances', { overs: overs.join(', '), requested: list(requested), used: list(used), allowed: list(limits) })
+}
+
+/** Errors: NovaError InstanceNotFound, InstanceIsLocked, InstanceInvalidState, InstanceNotReady; then nothing was written. */
+export async function admit({ db, bus, clock }: Admission, caller: Caller, action: ServerAction, serverId: string, body: unknown): Promise<void> {
+  const now = clock.now()
+  const id = newId()
+  const begun = await atomically(db, async (tx) => {
+    const server = await findServer(tx, serverId)
+    if (!server) throw new NovaError('InstanceNotFound', { id: serverId })
+    const problem = denied(action.shownAs.action, action, server, caller.isAdmin)
+    if (problem) throw problem
+    if (action.repeatable && server.taskState === action.taskState) return undefined
+    const cancelled = server.taskId
+    await insertTask(tx, { id, action: action.name, serverId, ...caller, projectId: server.projectId, body, admitted: settled(server), afterTaskId: cancelled }, now)
+    if (cancelled !== null) await cancelTask(tx, cancelled, action.name, now)
+    if (!(await transition(tx, server, { taskState: action.taskState, taskId: id }, now)))
+      throw new NovaError('InstanceInvalidState', { id: serverId, action: action.shownAs.action, attr: 'task_state', state: 'changing' })
+    return { cancelled }
+  })
+  if (!begun) return
+  if (begun.cancelled !== null) bus.publish(TASK_CANCELLED, { taskId: begun.cancelled, by: action.name })
+  bus.publish(TASK_ADMITTED, { taskId: id })
+}
+
+/** What undo goes back to: never the task state of another task, which will be over by then. */
+const settled = (server: Server): Admitted => ({ ...standing(server), taskState: null })

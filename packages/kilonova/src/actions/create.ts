@@ -1,0 +1,94 @@
+/** Create a server: place it, give it ports, a disk and a config drive, and make its guest run. All of it is undone when a step fails. */
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import { guestDocuments } from '../domain/guest-metadata.ts'
+import { NovaError } from '../domain/errors.ts'
+import { resourcesOf } from '../domain/flavor.ts'
+import type { Server } from '../domain/server.ts'
+import { action } from './define.ts'
+import { guestOf } from './guest.ts'
+import { addressesOf, makePorts, releasePorts } from './ports.ts'
+
+export const createBody = z.strictObject({
+  /** A host or hypervisor that an administrator named; null lets the scheduler choose. */
+  onlyHost: z.string().nullable(),
+  /** Ids; empty means the project's default group. */
+  securityGroupIds: z.array(z.string()),
+})
+export type CreateBody = z.output<typeof createBody>
+
+function imageOf(server: Server): NonNullable<Server['image']> {
+  if (server.image === null) throw new NovaError('BuildAborted', { reason: 'it has no image to boot from' })
+  return server.image
+}
+
+export const create = action('create', {
+  body: createBody,
+  policy: 'os_compute_api:servers:create',
+  when: { vmState: ['building'] },
+  duringTask: 'refuse',
+  taskState: 'scheduling',
+  then: { vmState: 'active', powerState: 'running' },
+  otherwise: 'error',
+  shownAs: { action: 'create', event: 'compute__do_build_and_run_instance' },
+})
+  .step('claim', {
+    run: async ({ scheduler, server, body, requestId, rows }) => {
+      const spec = { resources: resourcesOf(server.flavor), zone: server.availabilityZone, onlyHost: body.onlyHost, imageProperties: server.image?.properties ?? {} }
+      const placement = await scheduler.place({ consumerId: server.id, projectId: server.projectId, seed: requestId, spec })
+      if (!placement.placed) throw new NovaError('NoValidHost', { reason: placement.explanation })
+      const place = { host: placement.host, hypervisorHostname: placement.hypervisorHostname, availabilityZone: placement.zone }
+      await rows.place(place)
+      return place
+    },
+    undo: async ({ scheduler, server, rows }) => {
+      await scheduler.release({ consumerId: server.id })
+      await rows.place(null)
+    },
+  })
+  .step('ports', {
+    taskState: 'networking',
+    run: async ({ neutron, server, body, key, firstTry, rows }, { claim }) => {
+      if (server.requestedNics.length === 0) return []
+      const ports = await makePorts(neutron, { key, firstTry, server, place: claim, securityGroups: body.securityGroupIds })
+      const facts = await neutron.facts(ports, server.hostname)
+      await rows.addresses(addressesOf(facts))
+      return facts
+    },
+    undo: async ({ neutron, server, rows }) => {
+      if (server.requestedNics.length === 0) return
+      await releasePorts(neutron, server.id)
+      await rows.addresses([])
+    },
+  })
+  .step('image', {
+    taskState: 'block_device_mapping',
+    // The cache keeps what was fetched: it is shared, and pruned by age.
+    run: async ({ hostAt, server, imageTicket }, { claim }) => {
+      const ticket = await imageTicket(imageOf(server).id)
+      await hostAt(claim.host).fetchImage(ticket)
+      return { imageId: ticket.imageId, diskFormat: ticket.diskFormat, hash: ticket.hash, hashAlgorithm: ticket.hashAlgorithm }
+    },
+  })
+  .step('disk', {
+    run: ({ hostAt, server }, { claim, image }) => hostAt(claim.host).createDisk({ serverId: server.id, image, rootGb: server.flavor.rootGb }),
+    undo: ({ hostAt }, { claim }) => hostAt(claim.host).removeFiles(),
+  })
+  .step('configDrive', {
+    run: async ({ hostAt, server }, { claim, ports }) => {
+      if (!server.configDrive) return
+      const documents = guestDocuments(server, ports, randomBytes(512).toString('base64'))
+      const files = Object.fromEntries(Object.entries(documents).map(([path, content]) => [path, Buffer.from(content).toString('base64')]))
+      await hostAt(claim.host).createConfigDrive({ serverId: server.id, files })
+    },
+    undo: ({ hostAt }, { claim }) => hostAt(claim.host).removeFiles(),
+  })
+  .step('plug', {
+    run: ({ hostAt }, { claim, ports }) => hostAt(claim.host).plug(ports),
+    undo: ({ hostAt }, { claim }) => hostAt(claim.host).unplug(),
+  })
+  .step('start', {
+    taskState: 'spawning',
+    run: ({ hostAt, server }, { claim, ports }) => hostAt(claim.host).start(guestOf(server, ports)),
+    undo: ({ hostAt }, { claim }) => hostAt(claim.host).destroy(),
+  })

@@ -1,0 +1,61 @@
+/** What the steps of our actions may reach, and how an action is asked for on the wire. Interfaces only: tests pass fakes. */
+import type { Glance } from '../clients/glance.ts'
+import type { Neutron } from '../clients/neutron.ts'
+import type { Address } from '../domain/server.ts'
+import type { PowerState } from '../domain/states.ts'
+import type { Client } from '../rpc/contract.ts'
+import type { SchedulerContract } from '../rpc/scheduler.ts'
+import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts } from '../virt/driver.ts'
+import { actionsWith, type AnyAction } from '../task/action.ts'
+
+/** A host's verbs for one server, fenced by the task's epoch. Removals on a host that is down are owed, and the step goes on. */
+export interface HostVerbs {
+  fetchImage(ticket: ImageTicket): Promise<void>
+  createDisk(disk: DiskSpec): Promise<void>
+  createConfigDrive(spec: ConfigDriveSpec): Promise<void>
+  removeFiles(): Promise<void>
+  plug(ports: readonly PortFacts[]): Promise<void>
+  unplug(): Promise<void>
+  start(guest: GuestSpec): Promise<void>
+  shutdown(): Promise<void>
+  powerOff(): Promise<void>
+  destroy(): Promise<void>
+  powerState(): Promise<PowerState>
+}
+
+export interface Place {
+  readonly host: string
+  readonly hypervisorHostname: string
+  readonly availabilityZone: string
+}
+
+export interface Reach {
+  readonly requestId: string
+  readonly hostAt: (host: string) => HostVerbs
+  readonly scheduler: Client<SchedulerContract>
+  readonly neutron: Neutron
+  readonly glance: Glance
+  /** Leave for a host to fetch this image during this task. Errors: BuildAborted when the image is gone. */
+  readonly imageTicket: (imageId: string) => Promise<ImageTicket>
+  /** Columns of the server's row other than its states. */
+  readonly rows: {
+    place(place: Place | null): Promise<void>
+    addresses(addresses: readonly Address[]): Promise<void>
+  }
+  readonly options: { readonly shutdownTimeoutSeconds: number; readonly softRebootTimeoutSeconds: number }
+}
+
+export const action = actionsWith<Reach>()
+
+/** An action as the registry holds it. */
+export type ServerAction = AnyAction<Reach> & {
+  /** How `POST /servers/{id}/action` asks for it; absent for create and delete, which have methods of their own. */
+  readonly wire?: Wire
+}
+export interface Wire {
+  readonly key: string
+  readonly status: number
+  /** The schema of the value under the key. */
+  readonly value: { parse(value: unknown): unknown }
+}
+export const onWire = <A extends AnyAction<Reach>>(wire: Wire, a: A): A & { readonly wire: Wire } => ({ ...a, wire })

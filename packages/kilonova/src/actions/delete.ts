@@ -1,0 +1,43 @@
+/** Delete a server: its guest, ports, files and claims, in an order that can only go forward. A host that is down owes its part. */
+import { z } from 'zod'
+import { action } from './define.ts'
+import { releasePorts } from './ports.ts'
+
+export const deleteServer = action('delete', {
+  body: z.null(),
+  policy: 'os_compute_api:servers:delete',
+  when: { vmState: 'any', taskState: 'any' },
+  duringTask: 'cancel',
+  repeatable: true,
+  taskState: 'deleting',
+  then: { vmState: 'deleted', powerState: 'nostate' },
+  shownAs: { action: 'delete', event: 'compute_terminate_instance' },
+})
+  .pivot()
+  .step('destroy', {
+    loses: ['memory'],
+    run: async ({ server, hostAt }) => {
+      if (server.host !== null) await hostAt(server.host).destroy()
+    },
+  })
+  .step('unplug', {
+    run: async ({ server, hostAt }) => {
+      if (server.host !== null) await hostAt(server.host).unplug()
+    },
+  })
+  .step('files', {
+    loses: ['disk'],
+    run: async ({ server, hostAt }) => {
+      if (server.host !== null) await hostAt(server.host).removeFiles()
+    },
+  })
+  .step('ports', {
+    run: async ({ server, neutron }) => {
+      if (server.requestedNics.length > 0) await releasePorts(neutron, server.id)
+    },
+  })
+  .step('claims', {
+    run: async ({ server, scheduler }) => {
+      await scheduler.release({ consumerId: server.id })
+    },
+  })

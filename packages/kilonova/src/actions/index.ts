@@ -1,0 +1,11 @@
+/** Every action on a server, by name. The API, the conductor, the battery and the docs read this list. */
+import { create } from './create.ts'
+import type { ServerAction } from './define.ts'
+import { deleteServer } from './delete.ts'
+import { rebootHard, rebootSoft } from './reboot.ts'
+import { start } from './start.ts'
+import { stop } from './stop.ts'
+
+const all: readonly ServerAction[] = [create, deleteServer, start, stop, rebootSoft, rebootHard]
+
+export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(all.map((action) => [action.name, action]))
