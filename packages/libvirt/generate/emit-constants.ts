@@ -1,11 +1,18 @@
-/** Prints src/constants.gen.ts from libvirt-api.xml: one object per C enum, `virDomainState` -> `DomainState.RUNNING`. */
+/**
+ * Prints libvirt-api.xml's enums, one object each, `virDomainState` -> `DomainState.RUNNING`: as src/constants.gen.ts (a line
+ * of text per enum, quick to load) and src/constants-types.gen.ts (types only).
+ */
 
 interface Value {
   readonly name: string
   readonly text: string
 }
+export interface Constants {
+  readonly name: string
+  readonly values: readonly (readonly [key: string, value: number])[]
+}
 
-export function emitConstants(header: string, apiXml: string): string {
+export function readConstants(apiXml: string): readonly Constants[] {
   const enums = new Map<string, Value[]>()
   const known = new Map<string, number>()
   for (const [tag] of apiXml.matchAll(/<enum\s[^>]*>/g)) {
@@ -17,22 +24,34 @@ export function emitConstants(header: string, apiXml: string): string {
     known.set(name, Number(attribute('value')))
   }
   const sorted = [...enums].sort(([a], [b]) => (a < b ? -1 : 1))
-  return `${header}\n${sorted.map(([type, values]) => enumText(type.replace(/^vir/, ''), values, known)).join('\n')}`
+  return sorted.map(([type, values]) => constantsOf(type.replace(/^vir/, ''), values, known))
 }
 
 /** A value is a number or the name of another constant. */
-function enumText(name: string, values: readonly Value[], known: ReadonlyMap<string, number>): string {
+function constantsOf(name: string, values: readonly Value[], known: ReadonlyMap<string, number>): Constants {
   const cut = prefixOf(name, values.map((value) => value.name)).length
-  const lines = values
-    .map(({ name: full, text }) => ({ full, number: known.get(text) ?? Number(text) }))
-    .sort((a, b) => a.number - b.number)
-    .map(({ full, number }) => {
-      if (!Number.isInteger(number)) throw new Error(`${full} has no number`)
-      const key = full.slice(cut).replace(/^ERR_/, '')
-      return `  ${/^[A-Z_]/.test(key) ? key : `'${key}'`}: ${number},`
-    })
-  return `export const ${name} = {\n${lines.join('\n')}\n} as const\n`
+  const pairs = values.map(({ name: full, text }) => {
+    const number = known.get(text) ?? Number(text)
+    if (!Number.isInteger(number)) throw new Error(`${full} has no number`)
+    return [full.slice(cut).replace(/^ERR_/, ''), number] as const
+  })
+  return { name, values: pairs.sort(([, a], [, b]) => a - b) }
 }
+
+export const emitConstants = (header: string, constants: readonly Constants[]): string => `${header}
+import type * as types from './constants-types.gen.ts'
+import { parseConstants } from './constants.ts'
+
+${constants.map(({ name, values }) => `export const ${name} = parseConstants<types.${name}>(
+  '${values.map(([key, value]) => `${key}=${value}`).join(' ')}',
+)`).join('\n')}
+`
+
+export const emitConstantTypes = (header: string, constants: readonly Constants[]): string => `${header}
+${constants.map(({ name, values }) => `export interface ${name} {
+${values.map(([key, value]) => `  readonly ${/^[A-Z_]/.test(key) ? key : `'${key}'`}: ${value}`).join('\n')}
+}`).join('\n')}
+`
 
 /** The words all values share; a lone value is cut by the words its type's name consists of. */
 function prefixOf(type: string, names: readonly string[]): string {

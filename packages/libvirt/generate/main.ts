@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { emitConstants } from './emit-constants.ts'
+import { emitConstants, emitConstantTypes, readConstants } from './emit-constants.ts'
 import { emitTables } from './emit-tables.ts'
 import { emitTypes } from './emit-types.ts'
 import { procedureNames } from './names.ts'
@@ -32,4 +32,6 @@ const header = (what: string): string => `/** ${what} of libvirt ${version}. Gen
 const out = (name: string, text: string): void => writeFileSync(join(import.meta.dirname, '../src', name), text)
 out('protocol.gen.ts', emitTables(header('The wire protocol'), model, [...new Map(framed)]))
 out('protocol-types.gen.ts', emitTypes(header('The types of every call'), model))
-out('constants.gen.ts', emitConstants(header('The constants'), apiXml))
+const constants = readConstants(apiXml)
+out('constants.gen.ts', emitConstants(header('The constants'), constants))
+out('constants-types.gen.ts', emitConstantTypes(header('The types of the constants'), constants))

@@ -3,7 +3,7 @@ import { ErrorNumber } from './constants.gen.ts'
 
 /** libvirt's error codes by name: `error.code === ERR.NO_DOMAIN`. */
 export const ERR = ErrorNumber
-export type ErrorName = keyof typeof ErrorNumber
+export type ErrorName = keyof typeof ERR
 
 const NAMES = new Map(Object.entries(ErrorNumber).map(([name, code]) => [code as number, name as ErrorName]))
 
