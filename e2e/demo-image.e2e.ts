@@ -127,7 +127,7 @@ test('it logs in, fills its disk, and ends cleanly by the power button', async (
   const pressed = performance.now()
   await ended
   t.diagnostic(`power button to power off: ${((performance.now() - pressed) / 1000).toFixed(1)} s`)
-  assert.match(text(), /demo: poweroff/)
+  assert.match(text(), /demo: power button/)
 
   const again = await boot('-nic', 'none')
   await again.shows('demo login:')

@@ -7,6 +7,7 @@
 # Layout: MBR; a FAT partition with syslinux, kernel and initramfs; an ext4 root, last, so that it can grow.
 # Exit codes: 0 built or there already, 2 wrong use, 12 a package cannot be had, 14 the disk is full, 1 anything else.
 set -euo pipefail
+umask 022
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export PATH=$PATH:/usr/sbin:/sbin
 [ $# = 1 ] || { echo 'usage: build.sh OUT_DIR' >&2; exit 2; }
@@ -81,7 +82,7 @@ applets() {
   install -m 4755 "$busybox" "$1/bin/busybox"
   for name in $("$busybox" --list); do
     case $name in
-      busybox | poweroff | reboot | halt | dpkg | dpkg-deb | rpm) ;;
+      busybox | dpkg | dpkg-deb | rpm) ;;
       init | getty | acpid | modprobe | mdev | udhcpc | ip) [ -e "$1/sbin/$name" ] || ln -s ../bin/busybox "$1/sbin/$name" ;;
       *) [ -e "$1/bin/$name" ] || ln -s busybox "$1/bin/$name" ;;
     esac
@@ -124,6 +125,7 @@ say 'making the root file system'
 root=$work/root
 mkdir -p "$root"/{bin,sbin,dev,proc,sys,run,tmp,root,media,mnt,etc/dropbear,home/demo/.ssh,var/lib,var/log}
 cp -a "$here/root/." "$root/"
+chmod -R u=rwX,go=rX "$root"
 applets "$root"
 closure $DRIVERS | while read -r path; do
   install -D -m 644 "$work/kernel/lib/modules/$release/$path" "$root/lib/modules/$release/$path"
@@ -162,7 +164,8 @@ printf '%s\n' 'serial 0 115200' 'default demo' 'prompt 0' 'label demo' '  kernel
 cp "$work/kernel/boot/vmlinuz-$release" "$work/vmlinuz"
 mcopy -i "$boot" "$work/syslinux.cfg" "$work/vmlinuz" "$work/initrd" ::
 # Owners are set here rather than by chown, which would need root; room is kept for growing to half a terabyte.
-mke2fs -q -t ext4 -b 4096 -m 0 -I 256 -E "root_owner=0:0,resize=134217728" -d "$root" -F "$work/root.ext4" ${ROOT_MB}M
+truncate -s ${ROOT_MB}M "$work/root.ext4"
+mke2fs -q -t ext4 -b 4096 -m 0 -I 256 -E "root_owner=0:0,resize=134217728" -d "$root" -F "$work/root.ext4"
 (cd "$root" && find . -mindepth 1 | sed 's|^\.||') | while read -r path; do
   owner=0
   case $path in /home/demo | /home/demo/*) owner=1000 ;; esac
