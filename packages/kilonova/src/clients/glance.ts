@@ -1,5 +1,13 @@
 /** Images: what one is, and its bytes. Upstream: Glance v2. */
+import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Clock } from '@kilonova/base/clock.ts'
+import { download, HttpUnreachableError } from '@kilonova/base/http/client.ts'
+import { NovaError } from '../domain/errors.ts'
+import { serviceOf } from './as-us.ts'
+import { kept } from './kept.ts'
+import type { Keystone } from './keystone.ts'
+import { refused } from './service.ts'
 
 export interface ImageFacts {
   readonly id: string
@@ -23,4 +31,89 @@ export interface Glance {
   show(id: string, token?: string): Promise<ImageFacts | undefined>
   /** The bytes, with our token. Undefined: the image is gone. */
   download(id: string, signal?: AbortSignal): Promise<IncomingMessage | undefined>
+}
+
+export interface GlanceOptions {
+  /** Instead of what the catalog says. */
+  readonly endpoint: string | undefined
+  readonly clock: Clock
+}
+
+const IMAGE = 'image'
+const KEPT_MS = 1_000
+const MAX_KEPT = 2_000
+
+export function glance(keystone: Keystone, { endpoint, clock }: GlanceOptions): Glance {
+  const service = serviceOf(keystone, { type: IMAGE, endpoint })
+  // An image that is not there or not ready yet may be so the next moment.
+  const images = kept<ImageFacts | undefined>(clock, (image) => (image?.status === 'active' ? KEPT_MS : 0), MAX_KEPT)
+
+  async function look(id: string, token?: string): Promise<ImageFacts | undefined> {
+    const answer = await service.request('GET', `/v2/images/${encodeURIComponent(id)}`, token)
+    if (answer.status === 404 || answer.status === 400) return undefined
+    if (answer.status !== 200) throw refused(IMAGE, answer)
+    return factsOf(answer.body as ImageBody)
+  }
+
+  async function fetch(id: string, signal?: AbortSignal): Promise<IncomingMessage> {
+    const headers = { 'x-auth-token': await keystone.serviceToken(), accept: 'application/octet-stream' }
+    const url = `${await service.url()}/v2/images/${encodeURIComponent(id)}/file`
+    return download({ method: 'GET', url, headers, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
+      if (error instanceof HttpUnreachableError) throw new NovaError('ServiceUnavailable', { service: IMAGE, reason: error.message }, { cause: error })
+      throw error
+    })
+  }
+
+  return {
+    show: (id, token) => images.get(token === undefined ? id : `${id}/${hash('sha256', token)}`, () => look(id, token)),
+    download: async (id, signal) => {
+      let message = await fetch(id, signal)
+      if (message.statusCode === 401) {
+        message.destroy()
+        keystone.forgetServiceToken(await keystone.serviceToken())
+        message = await fetch(id, signal)
+      }
+      const status = message.statusCode ?? 0
+      if (status === 200) return message
+      message.destroy()
+      if (status === 404 || status === 204) return undefined
+      if (status >= 500) throw new NovaError('ServiceUnavailable', { service: IMAGE, reason: `it answered ${status}` })
+      throw refused(IMAGE, { status, headers: message.headers, body: undefined })
+    },
+  }
+}
+
+interface ImageBody {
+  readonly [key: string]: unknown
+  readonly id: string
+  readonly name?: string | null
+  readonly status: string
+}
+
+/** What Glance itself says of an image; all other keys are properties. */
+const CORE = new Set([
+  'id', 'name', 'status', 'visibility', 'protected', 'os_hidden', 'checksum', 'os_hash_algo', 'os_hash_value', 'owner', 'size', 'virtual_size',
+  'container_format', 'disk_format', 'min_disk', 'min_ram', 'created_at', 'updated_at', 'tags', 'self', 'file', 'schema', 'locations', 'direct_url', 'stores',
+])
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+const number = (value: unknown): number => (typeof value === 'number' ? value : 0)
+
+function factsOf(body: ImageBody): ImageFacts {
+  const modern = text(body['os_hash_value']) !== ''
+  const properties = Object.entries(body).filter(([name, value]) => !CORE.has(name) && value !== null && value !== undefined)
+  return {
+    id: body.id,
+    name: body.name ?? '',
+    status: body.status,
+    diskFormat: text(body['disk_format']),
+    containerFormat: text(body['container_format']),
+    minDiskGb: number(body['min_disk']),
+    minRamMb: number(body['min_ram']),
+    sizeBytes: number(body['size']),
+    virtualSizeBytes: typeof body['virtual_size'] === 'number' ? body['virtual_size'] : null,
+    hashAlgorithm: modern ? text(body['os_hash_algo']) : 'md5',
+    hash: modern ? text(body['os_hash_value']) : text(body['checksum']),
+    properties: Object.fromEntries(properties.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)])),
+  }
 }

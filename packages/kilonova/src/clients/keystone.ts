@@ -1,4 +1,10 @@
 /** Identity: who a token belongs to, our own token, and where the other services are. Upstream: Keystone v3. */
+import { hash } from 'node:crypto'
+import type { Clock } from '@kilonova/base/clock.ts'
+import { NovaError } from '../domain/errors.ts'
+import { kept } from './kept.ts'
+import { ask, refused, withoutVersion } from './service.ts'
+
 export interface Identity {
   readonly userId: string
   readonly userName: string
@@ -15,6 +21,114 @@ export interface Keystone {
   validate(token: string): Promise<Identity | undefined>
   /** Our own token, renewed before it expires. */
   serviceToken(): Promise<string>
+  /** The service answered 401 to it: the next one is asked for anew. */
+  forgetServiceToken(token: string): void
   /** The URL of a service in the catalog: `image`, `network`. */
   endpoint(type: string): Promise<string>
+}
+
+export interface KeystoneOptions {
+  /** With or without `/v3`. */
+  readonly authUrl: string
+  readonly username: string
+  readonly password: string
+  readonly projectName: string
+  readonly userDomainName: string
+  readonly projectDomainName: string
+  readonly regionName: string | undefined
+  readonly interface: 'public' | 'internal' | 'admin'
+  readonly clock: Clock
+}
+
+interface Own {
+  readonly id: string
+  readonly renewAt: number
+  readonly catalog: readonly CatalogEntry[]
+}
+interface CatalogEntry {
+  readonly type: string
+  readonly endpoints: readonly { readonly interface: string; readonly url: string; readonly region_id?: string | null; readonly region?: string | null }[]
+}
+interface TokenBody {
+  readonly token: {
+    readonly expires_at: string
+    readonly user: { readonly id: string; readonly name: string; readonly domain?: { readonly id: string } }
+    readonly project?: { readonly id: string; readonly name: string }
+    readonly roles?: readonly { readonly name: string }[]
+    readonly catalog?: readonly CatalogEntry[]
+  }
+}
+
+const IDENTITY = 'identity'
+const KEPT_MS = 5_000
+const MAX_KEPT = 10_000
+const MAX_TOKEN_LENGTH = 8_192
+
+export function keystone(options: KeystoneOptions): Keystone {
+  const { clock } = options
+  const tokensUrl = `${withoutVersion(options.authUrl)}/v3/auth/tokens`
+  const identities = kept<Identity | undefined>(clock, (identity) => Math.min(KEPT_MS, (identity?.expiresAt ?? Infinity) - clock.now()), MAX_KEPT)
+  let own: Own | undefined
+  let asking: Promise<Own> | undefined
+
+  async function authenticate(): Promise<Own> {
+    const answer = await ask(IDENTITY, { method: 'POST', url: tokensUrl, json: { auth: credentials(options) } })
+    const id = answer.headers['x-subject-token']
+    if (answer.status !== 201 || typeof id !== 'string') throw refused(IDENTITY, answer)
+    const { token } = answer.body as TokenBody
+    const leftMs = Date.parse(token.expires_at) - clock.now()
+    return (own = { id, renewAt: clock.now() + leftMs - Math.min(120_000, leftMs / 4), catalog: token.catalog ?? [] })
+  }
+  const ours = async (): Promise<Own> => (own && clock.now() < own.renewAt ? own : (asking ??= authenticate().finally(() => (asking = undefined))))
+  const forget = (token: string): void => {
+    if (own?.id === token) own = undefined
+  }
+
+  async function look(token: string, again = true): Promise<Identity | undefined> {
+    const { id } = await ours()
+    const answer = await ask(IDENTITY, { method: 'GET', url: `${tokensUrl}?nocatalog`, headers: { 'x-auth-token': id, 'x-subject-token': token } })
+    if (answer.status === 404) return undefined
+    if (answer.status === 401 && again) {
+      forget(id)
+      return look(token, false)
+    }
+    if (answer.status !== 200) throw refused(IDENTITY, answer)
+    const identity = identityOf(answer.body as TokenBody)
+    return identity && identity.expiresAt > clock.now() ? identity : undefined
+  }
+
+  return {
+    validate: async (token) => (token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token) ? undefined : identities.get(hash('sha256', token), () => look(token))),
+    serviceToken: async () => (await ours()).id,
+    forgetServiceToken: forget,
+    endpoint: async (type) => {
+      const { catalog } = await ours()
+      const found = catalog
+        .filter((service) => service.type === type)
+        .flatMap(({ endpoints }) => endpoints)
+        .find((e) => e.interface === options.interface && (options.regionName === undefined || (e.region_id ?? e.region) === options.regionName))
+      if (!found) throw new NovaError('ServiceUnavailable', { service: type, reason: `the catalog has no ${options.interface} endpoint for it` })
+      return found.url
+    },
+  }
+}
+
+const credentials = (options: KeystoneOptions) => ({
+  identity: { methods: ['password'], password: { user: { name: options.username, password: options.password, domain: domain(options.userDomainName) } } },
+  scope: { project: { name: options.projectName, domain: domain(options.projectDomainName) } },
+})
+/** `default` is an id; every other word may only be a name. */
+const domain = (name: string) => (name === 'default' ? { id: name } : { name })
+
+function identityOf({ token }: TokenBody): Identity | undefined {
+  if (!token.project) return undefined
+  return {
+    userId: token.user.id,
+    userName: token.user.name,
+    projectId: token.project.id,
+    projectName: token.project.name,
+    domainId: token.user.domain?.id ?? 'default',
+    roles: (token.roles ?? []).map(({ name }) => name.toLowerCase()),
+    expiresAt: Date.parse(token.expires_at),
+  }
 }

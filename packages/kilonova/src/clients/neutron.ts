@@ -1,5 +1,13 @@
 /** Networks and ports. Upstream: Neutron v2.0. Calls without a token are made with ours (an administrator of the network service). */
+import { hash } from 'node:crypto'
+import type { Clock } from '@kilonova/base/clock.ts'
+import { NovaError } from '../domain/errors.ts'
 import type { PortFacts } from '../virt/driver.ts'
+import { serviceOf } from './as-us.ts'
+import { kept } from './kept.ts'
+import type { Keystone } from './keystone.ts'
+import { factsReader } from './neutron-facts.ts'
+import { refused } from './service.ts'
 
 export interface Network {
   readonly id: string
@@ -9,6 +17,7 @@ export interface Network {
   readonly shared: boolean
   readonly subnets: readonly string[]
   readonly portSecurity: boolean
+  readonly tags: readonly string[]
 }
 
 export interface Port {
@@ -60,4 +69,174 @@ export interface Neutron {
   deletePort(id: string): Promise<void>
   /** All that a host must know of these ports: networks, subnets and the rules of their groups. */
   facts(ports: readonly Port[], hostname: string): Promise<readonly PortFacts[]>
+}
+
+export interface NeutronOptions {
+  /** Instead of what the catalog says. */
+  readonly endpoint: string | undefined
+  readonly clock: Clock
+}
+
+interface NetworkBody {
+  readonly id: string
+  readonly name: string
+  readonly mtu?: number
+  readonly project_id?: string
+  readonly tenant_id?: string
+  readonly shared: boolean
+  readonly admin_state_up?: boolean
+  readonly subnets?: readonly string[]
+  readonly port_security_enabled?: boolean
+  readonly tags?: readonly string[]
+}
+interface PortBody {
+  readonly id: string
+  readonly network_id: string
+  readonly project_id?: string
+  readonly tenant_id?: string
+  readonly mac_address: string
+  readonly fixed_ips?: readonly { readonly ip_address: string; readonly subnet_id: string }[]
+  readonly device_id?: string
+  readonly device_owner?: string
+  readonly 'binding:host_id'?: string
+  readonly status?: string
+  readonly security_groups?: readonly string[]
+  readonly port_security_enabled?: boolean
+  readonly tags?: readonly string[]
+  readonly description?: string
+}
+interface GroupBody {
+  readonly id: string
+  readonly name: string
+}
+
+const NETWORK = 'network'
+const KEPT_MS = 2_000
+const EXTENSIONS_KEPT_MS = 300_000
+const MAX_KEPT = 5_000
+/** A port that carries our tag in its description, where the service cannot tag at creation. */
+const OURS = 'kilonova:'
+
+const networkOf = (body: NetworkBody): Network => ({
+  id: body.id,
+  name: body.name,
+  mtu: body.mtu ?? 1500,
+  projectId: body.project_id ?? body.tenant_id ?? '',
+  shared: body.shared,
+  subnets: body.subnets ?? [],
+  portSecurity: body.port_security_enabled ?? true,
+  tags: body.tags ?? [],
+})
+
+const portOf = (body: PortBody): Port => ({
+  id: body.id,
+  networkId: body.network_id,
+  projectId: body.project_id ?? body.tenant_id ?? '',
+  mac: body.mac_address,
+  fixedIps: (body.fixed_ips ?? []).map(({ ip_address: address, subnet_id: subnetId }) => ({ address, subnetId })),
+  deviceId: body.device_id ?? '',
+  deviceOwner: body.device_owner ?? '',
+  host: body['binding:host_id'] ?? '',
+  status: body.status ?? '',
+  securityGroups: body.security_groups ?? [],
+  portSecurity: body.port_security_enabled ?? true,
+  tags: [...(body.tags ?? []), ...(body.description?.startsWith(OURS) ? [body.description] : [])],
+})
+
+export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions): Neutron {
+  const service = serviceOf(keystone, { type: NETWORK, endpoint })
+  const networks = kept<Network | undefined>(clock, (network) => (network ? KEPT_MS : 0), MAX_KEPT)
+  const available = kept<readonly Network[]>(clock, (found) => (found.length > 0 ? KEPT_MS : 0), MAX_KEPT)
+  const groups = kept<readonly GroupBody[]>(clock, KEPT_MS, MAX_KEPT)
+  const extensions = kept<ReadonlySet<string>>(clock, EXTENSIONS_KEPT_MS, 1)
+
+  /** The value under `key` of the answer, undefined for 404. */
+  async function one<T>(method: 'GET' | 'POST' | 'PUT', path: string, key: string, token?: string, json?: unknown): Promise<T | undefined> {
+    const answer = await service.request(method, path, token, json)
+    if (answer.status === 404) return undefined
+    if (answer.status >= 300) throw refused(NETWORK, answer)
+    return (answer.body as Record<string, T>)[key]
+  }
+  const list = async <T>(collection: string, query: string, token?: string): Promise<readonly T[]> =>
+    (await one<readonly T[]>('GET', `/v2.0/${collection}?${query}`, collection.replaceAll('-', '_'), token)) ?? []
+
+  async function show(id: string, token?: string): Promise<Network | undefined> {
+    const body = await one<NetworkBody>('GET', `/v2.0/networks/${encodeURIComponent(id)}`, 'network', token)
+    return body && networkOf(body)
+  }
+  const network = (id: string, token?: string) => networks.get(token === undefined ? id : `${id}/${hash('sha256', token)}`, () => show(id, token))
+  const has = async (alias: string): Promise<boolean> => {
+    const known = await extensions.get('', async () => new Set((await list<{ alias: string }>('extensions', 'fields=alias')).map((extension) => extension.alias)))
+    return known.has(alias)
+  }
+  const facts = factsReader(service, clock, (id) => network(id))
+
+  async function update(id: string, port: object): Promise<PortBody | undefined> {
+    return one<PortBody>('PUT', `/v2.0/ports/${encodeURIComponent(id)}`, 'port', undefined, { port })
+  }
+
+  return {
+    network: (id, token) => network(id, token),
+    availableNetworks: (projectId, token) =>
+      available.get(`${projectId}/${hash('sha256', token)}`, async () => {
+        const [own, shared] = await Promise.all([
+          list<NetworkBody>('networks', `project_id=${projectId}&shared=False&admin_state_up=True`, token),
+          list<NetworkBody>('networks', 'shared=True&admin_state_up=True', token),
+        ])
+        return [...own.filter((body) => !body.shared), ...shared.filter((body) => body.shared)].map(networkOf)
+      }),
+    port: async (id, token) => {
+      const body = await one<PortBody>('GET', `/v2.0/ports/${encodeURIComponent(id)}`, 'port', token)
+      return body && portOf(body)
+    },
+    securityGroups: async (namesOrIds, projectId, token) => {
+      const ask = () => groups.get(projectId, () => list<GroupBody>('security-groups', `project_id=${projectId}&fields=id&fields=name`, token))
+      const find = async (wanted: string) => {
+        const all = await ask()
+        return all.find(({ id }) => id === wanted) ?? all.find(({ name }) => name === wanted)
+      }
+      const ids: string[] = []
+      for (const wanted of namesOrIds) {
+        let found = await find(wanted)
+        if (!found) {
+          groups.forget(projectId)
+          found = await find(wanted)
+        }
+        if (!found) throw new NovaError('UnknownSecurityGroup', { id: wanted })
+        ids.push(found.id)
+      }
+      return [...new Set(ids)]
+    },
+    portsOf: async (serverId) => (await list<PortBody>('ports', `device_id=${encodeURIComponent(serverId)}`)).map(portOf),
+    createPort: async (port) => {
+      const [tags, dns] = [await has('tag-ports-during-bulk-creation'), await has('dns-integration')]
+      const body = await one<PortBody>('POST', '/v2.0/ports', 'port', undefined, {
+        port: {
+          network_id: port.networkId,
+          tenant_id: port.projectId,
+          admin_state_up: true,
+          device_id: port.serverId,
+          device_owner: `compute:${port.zone}`,
+          'binding:host_id': port.host,
+          ...(port.fixedIp === undefined ? {} : { fixed_ips: [{ ip_address: port.fixedIp }] }),
+          ...(port.securityGroups.length === 0 ? {} : { security_groups: port.securityGroups }),
+          ...(tags ? { tags: [port.tag] } : { description: port.tag }),
+          ...(dns ? { dns_name: port.hostname } : {}),
+        },
+      })
+      if (!body) throw new NovaError('ServiceRefused', { service: NETWORK, reason: `there is no network ${port.networkId}` })
+      return portOf(body)
+    },
+    bindPort: async (id, { serverId, host, zone }) => {
+      const body = await update(id, { device_id: serverId, device_owner: `compute:${zone}`, 'binding:host_id': host })
+      if (!body) throw new NovaError('ServiceRefused', { service: NETWORK, reason: `there is no port ${id}` })
+      return portOf(body)
+    },
+    unbindPort: async (id) => void (await update(id, { device_id: '', device_owner: '', 'binding:host_id': '' })),
+    deletePort: async (id) => {
+      const answer = await service.request('DELETE', `/v2.0/ports/${encodeURIComponent(id)}`)
+      if (answer.status >= 300 && answer.status !== 404) throw refused(NETWORK, answer)
+    },
+    facts: (ports, hostname) => facts.read(ports, hostname),
+  }
 }
