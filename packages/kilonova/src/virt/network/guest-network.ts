@@ -1,0 +1,145 @@
+/**
+ * One guest network on this host: the ports that should be here, and `settle`, which makes it so. Many callers share one run;
+ * whoever comes while it runs shares the next. A run looks at what exists, so it may follow on one that died anywhere.
+ */
+import { rmSync } from 'node:fs'
+import type { Log } from '@kilonova/base/log.ts'
+import type { PortFacts } from '../driver.ts'
+import { ipBatch, tcBatch } from './command.ts'
+import { settleDhcp, stopDhcp } from './dnsmasq.ts'
+import { type Layout, layoutOf } from './layout.ts'
+import { type MetadataListener, type MetadataTarget, metadataListener } from './metadata-listener.ts'
+import type { Names } from './names.ts'
+import { joinCommands, makeNamespace, makePorts, namespaceExists, removeLinks, removeNamespace } from './namespace.ts'
+import { applyPacketFilter } from './packet-filter.ts'
+import type { PluggedPort } from './store.ts'
+
+export interface GuestNetwork {
+  readonly networkId: string
+  /** Says that the port belongs here, or that its facts changed. Takes effect with `settle`. */
+  add(serverId: string, facts: PortFacts, number?: number): PluggedPort
+  remove(portId: string): void
+  /** Until it holds for all that was said before the call. With no port left it removes everything. */
+  settle(): Promise<void>
+  isEmpty(): boolean
+  close(): Promise<void>
+}
+
+export interface GuestNetworkOptions {
+  readonly names: Names
+  readonly networkId: string
+  /** The number of the network's wire to the root namespace: kept while the network is here. */
+  readonly slot: { take(): Promise<number>; free(): void }
+  readonly metadata: MetadataTarget | undefined
+  readonly log: Log
+}
+
+const MAX_PORTS = 65_535
+
+export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNetworkOptions): GuestNetwork {
+  const ports = new Map<string, PluggedPort & { readonly serverId: string }>()
+  /** Ports whose links this process has made or seen since they were last plugged. */
+  const joined = new Set<string>()
+  const leaving = new Set<string>()
+  const namespace = names.namespace(networkId)
+  const folder = names.runtime(networkId)
+  /** The layout that the namespace has been given; undefined until this process has looked. */
+  let laidOut: string | undefined
+  let listener: MetadataListener | undefined
+
+  const freeNumber = (): number => {
+    const taken = new Set([...ports.values()].map(({ number }) => number))
+    for (let number = 1; number <= MAX_PORTS; number++) if (!taken.has(number)) return number
+    throw new Error(`network ${networkId} has ${MAX_PORTS} ports on this host already`)
+  }
+  const whoHas = (address: string): string | undefined =>
+    [...ports.values()].find(({ facts }) => facts.fixedIps.some((fixed) => fixed.address === address))?.serverId
+
+  const makeLayout = async (layout: Layout): Promise<void> => {
+    const wanted = JSON.stringify(layout)
+    if (wanted === laidOut && namespaceExists(names, networkId)) return
+    if (!namespaceExists(names, networkId)) {
+      await closeListener()
+      joined.clear()
+      await removeLinks([...ports.keys()].map(names.wire))
+    }
+    await makeNamespace(names, networkId, layout, layout.routed.length > 0 ? await slot.take() : 0)
+    laidOut = wanted
+  }
+  const raise = async (): Promise<void> => {
+    const layout = layoutOf(networkId, ports.values())
+    await makeLayout(layout)
+    const fresh = [...ports.keys()].filter((id) => !joined.has(id))
+    const all = [...ports.values()]
+    await makePorts(names, networkId, fresh, layout.mtu)
+    const { traffic, inside } = joinCommands(names, fresh)
+    await Promise.all([
+      // No port joins the bridge before the filter knows it.
+      applyPacketFilter(namespace, all).then(() => ipBatch(inside, namespace)),
+      tcBatch(traffic),
+      settleDhcp(namespace, folder, layout, all),
+      metadata && (listener ??= await metadataListener(names.namespacePath(networkId), metadata, whoHas, log)),
+    ])
+    for (const id of fresh) joined.add(id)
+  }
+  const closeListener = async (): Promise<void> => {
+    await listener?.close()
+    listener = undefined
+  }
+  const drop = async (): Promise<void> => {
+    const gone = [...leaving]
+    const last = ports.size === 0
+    if (last) await Promise.all([closeListener(), stopDhcp(folder)])
+    await removeLinks([
+      ...gone.flatMap((id) => [names.tap(id), names.wire(id)]),
+      ...(last ? [names.uplink(networkId)] : []),
+    ])
+    if (last) {
+      await removeNamespace(names, networkId)
+      rmSync(folder, { recursive: true, force: true })
+      slot.free()
+      laidOut = undefined
+    }
+    for (const id of gone) leaving.delete(id)
+  }
+  const work = async (): Promise<void> => {
+    if (leaving.size > 0 || ports.size === 0) await drop()
+    if (ports.size > 0) await raise()
+  }
+
+  let current: Promise<void> | undefined
+  let following: Promise<void> | undefined
+  const start = (): Promise<void> => {
+    following = undefined
+    const now = work().finally(() => {
+      if (current === now) current = undefined
+    })
+    current = now
+    return now
+  }
+  return {
+    networkId,
+    add: (serverId, facts, number) => {
+      const port = { serverId, facts, number: number ?? ports.get(facts.portId)?.number ?? freeNumber() }
+      ports.set(facts.portId, port)
+      leaving.delete(facts.portId)
+      joined.delete(facts.portId)
+      return { facts, number: port.number }
+    },
+    remove: (portId) => {
+      ports.delete(portId)
+      joined.delete(portId)
+      leaving.add(portId)
+    },
+    settle: () => {
+      if (!current) return start()
+      following ??= current.then(start, start)
+      return following
+    },
+    isEmpty: () => ports.size === 0,
+    close: async () => {
+      await current?.catch(() => undefined)
+      await closeListener()
+    },
+  }
+}

@@ -1,0 +1,150 @@
+/** The guests' networks on this host. What is wanted is written down before it is made, so that a restart finds it or removes it. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '@kilonova/base/clock.ts'
+import type { Log } from '@kilonova/base/log.ts'
+import { HostError } from '../host-error.ts'
+import type { PortFacts } from '../driver.ts'
+import { run } from './command.ts'
+import { type GuestNetwork, guestNetwork } from './guest-network.ts'
+import { type Inventory, inventoryOf, removeStrays } from './inventory.ts'
+import type { MetadataTarget } from './metadata-listener.ts'
+import { namesOf } from './names.ts'
+import { portFlaw } from './port-flaw.ts'
+import { runningDnsmasq } from './dnsmasq.ts'
+import { wireSlots } from './slots.ts'
+import { networkStore } from './store.ts'
+
+export interface HostNetwork {
+  /** Makes the host side of a server's ports: finds what exists and does the rest. Ports it had before and has no more are removed. */
+  plug(serverId: string, ports: readonly PortFacts[]): Promise<void>
+  /** Removes all of it; a network's namespace, DHCP and listener with its last port. */
+  unplug(serverId: string): Promise<void>
+  nics(serverId: string): Promise<readonly Nic[]>
+  /** What exists now, read from the host. */
+  inventory(): Promise<Inventory>
+  /** Stops listening for metadata; guests' networks stay. */
+  close(): Promise<void>
+}
+
+export interface Nic {
+  readonly portId: string
+  readonly mac: string
+  readonly mtu: number
+  readonly tap: string
+}
+
+export interface HostNetworkOptions {
+  /** 4 to 6 hex digits, part of every name on the host. */
+  readonly installationId: string
+  readonly stateDir: string
+  readonly metadata: MetadataTarget | undefined
+  readonly log: Log
+  readonly clock: Clock
+}
+
+export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetwork> {
+  const log = options.log.in(import.meta)
+  const names = namesOf(options.installationId)
+  const store = networkStore(join(options.stateDir, 'network'), log)
+  const networks = new Map<string, GuestNetwork>()
+  const turns = new Map<string, Promise<void>>()
+  const slots = wireSlots(store, options.installationId)
+
+  /** One after another for one server. */
+  const inTurn = (serverId: string, work: () => Promise<void>): Promise<void> => {
+    const turn = (turns.get(serverId) ?? Promise.resolve()).then(work, work)
+    turns.set(serverId, turn)
+    const forget = () => turns.get(serverId) === turn && turns.delete(serverId)
+    turn.then(forget, forget)
+    return turn
+  }
+  /** Kept as long as we run, also while no port is there: a few fields, and nobody can hold one that is no longer the network's. */
+  const networkOf = (networkId: string): GuestNetwork => {
+    const known = networks.get(networkId)
+    if (known) return known
+    const slot = { take: () => slots.take(networkId), free: () => slots.free(networkId) }
+    const made = guestNetwork({ names, networkId, slot, metadata: options.metadata, log })
+    networks.set(networkId, made)
+    return made
+  }
+  const settle = async (ports: readonly { readonly facts: PortFacts }[]): Promise<void> => {
+    const ids = new Set(ports.map(({ facts }) => facts.networkId))
+    await Promise.all([...ids].map((id) => networkOf(id).settle()))
+  }
+  const plug = async (serverId: string, facts: readonly PortFacts[]): Promise<void> => {
+    const former = store.server(serverId)
+    const numbers = new Map(former?.ports.map((port) => [port.facts.portId, port.number]))
+    const wanted = new Set(facts.map(({ portId }) => portId))
+    const leaving = [...(former?.ports ?? []), ...(former?.leaving ?? [])].filter(
+      (port) => !wanted.has(port.facts.portId),
+    )
+    const ports = facts.map((each) => networkOf(each.networkId).add(serverId, each, numbers.get(each.portId)))
+    store.writeServer({ serverId, ports, leaving })
+    for (const port of leaving) networkOf(port.facts.networkId).remove(port.facts.portId)
+    await settle([...ports, ...leaving])
+    if (ports.length === 0) store.removeServer(serverId)
+    else if (leaving.length > 0) store.writeServer({ serverId, ports, leaving: [] })
+  }
+  const recover = async (): Promise<void> => {
+    const records = store.servers()
+    for (const { serverId, ports } of records)
+      for (const { facts, number } of ports) networkOf(facts.networkId).add(serverId, facts, number)
+    const all = records.flatMap(({ ports }) => ports.map(({ facts }) => facts))
+    const networkIds = new Set(all.map(({ networkId }) => networkId))
+    const strays = await removeStrays(names, {
+      namespaces: new Set([...networkIds].map(names.namespace)),
+      links: new Set([
+        ...all.flatMap(({ portId }) => [names.tap(portId), names.wire(portId)]),
+        ...[...networkIds].map(names.uplink),
+      ]),
+      folders: new Map([...networkIds].map(names.runtime).map((folder) => [folder, runningDnsmasq(folder)?.pid])),
+    })
+    for (const { serverId, ports, leaving } of records) {
+      if (ports.length === 0) store.removeServer(serverId)
+      else if (leaving.length > 0) store.writeServer({ serverId, ports, leaving: [] })
+    }
+    if (strays.length > 0) log.info('removed what nobody asked for', { strays })
+    for (const { networkId } of store.networks()) if (!networkIds.has(networkId)) slots.free(networkId)
+    // One that cannot be made must not keep the others from coming back; it is tried again with its next port.
+    const failed = (networkId: string) => (error: unknown) =>
+      log.error('network cannot be restored', { network: networkId, error })
+    for (const id of networkIds) await networkOf(id).settle().catch(failed(id))
+  }
+
+  await loadBridgeFilter()
+  await recover()
+  return {
+    plug: async (serverId, ports) => {
+      const flawed = ports.find((port) => portFlaw(port) !== undefined)
+      if (flawed) throw new HostError('CommandFailed', `port ${flawed.portId} cannot be plugged: ${portFlaw(flawed)}`)
+      await inTurn(serverId, () => plug(serverId, ports))
+    },
+    unplug: (serverId) =>
+      inTurn(serverId, async () => {
+        if (store.server(serverId)) await plug(serverId, [])
+      }),
+    nics: async (serverId) => {
+      const record = store.server(serverId)
+      return (record?.ports ?? []).map(({ facts: { portId, mac, mtu } }) => ({
+        portId,
+        mac,
+        mtu,
+        tap: names.tap(portId),
+      }))
+    },
+    inventory: () => inventoryOf(names),
+    close: async () => {
+      await Promise.allSettled(turns.values())
+      await Promise.all([...networks.values()].map((network) => network.close()))
+    },
+  }
+}
+
+/** Bridged frames pass the packet filter only with this part of the kernel. Where we load it, other people's bridges stay as they were. */
+async function loadBridgeFilter(): Promise<void> {
+  const settings = '/proc/sys/net/bridge'
+  if (existsSync(settings)) return
+  await run('modprobe', ['br_netfilter'])
+  for (const family of ['ip', 'ip6', 'arp']) writeFileSync(`${settings}/bridge-nf-call-${family}tables`, '0')
+}

@@ -1,0 +1,50 @@
+/** What a network looks like on this host, worked out from the facts of the ports that are here. Pure. */
+import { createHash } from 'node:crypto'
+import type { PortFacts } from '../driver.ts'
+import { isCidr, prefixLength, versionOf } from './address.ts'
+import type { PluggedPort } from './store.ts'
+
+export type Subnet = PortFacts['subnets'][number]
+
+export interface Layout {
+  readonly mtu: number
+  /** Of the bridge; always the same, so that guests' neighbour tables stay true when the namespace is made again. */
+  readonly mac: string
+  readonly subnets: readonly Subnet[]
+  /** Addresses of the bridge with their prefix lengths. */
+  readonly addresses: readonly string[]
+  /** Subnets that the root namespace is given a route to. */
+  readonly routed: readonly string[]
+}
+
+export const METADATA_ADDRESS = '169.254.169.254'
+
+export function layoutOf(networkId: string, ports: Iterable<PluggedPort>): Layout {
+  let mtu = 68
+  const subnets = new Map<string, Subnet>()
+  for (const { facts } of ports) {
+    mtu = Math.max(mtu, facts.mtu)
+    for (const subnet of facts.subnets) subnets.set(subnet.id, subnet)
+  }
+  const ordered = [...subnets.values()].filter(({ cidr }) => isCidr(cidr)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  return {
+    mtu,
+    mac: `02:${bytes(networkId, 5)}`,
+    subnets: ordered,
+    addresses: [
+      `${METADATA_ADDRESS}/32`,
+      ...ordered.flatMap((subnet) => (ownsGateway(subnet) ? `${subnet.gateway}/${prefixLength(subnet.cidr)}` : [])),
+    ],
+    routed: ordered.filter(ownsGateway).map(({ cidr }) => cidr),
+  }
+}
+
+/** Here the namespace is the subnet's gateway; elsewhere somebody else is, or nobody. */
+export const ownsGateway = (subnet: Subnet): boolean => subnet.routed && subnet.gateway !== null
+
+export const hasVersion6 = (layout: Layout): boolean => layout.subnets.some(({ cidr }) => versionOf(cidr) === 6)
+
+const bytes = (id: string, count: number): string => {
+  const hex = createHash('sha256').update(id).digest('hex')
+  return Array.from({ length: count }, (_, index) => hex.slice(index * 2, index * 2 + 2)).join(':')
+}

@@ -1,0 +1,55 @@
+/** The names of what a network has on this host. Each carries the installation's id and fits the kernel's 15 characters. */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+
+export interface Names {
+  /** The namespace of a guest network. */
+  namespace(networkId: string): string
+  /** Where the namespace is held open. */
+  namespacePath(networkId: string): string
+  /** What QEMU opens, in the root namespace. */
+  tap(portId: string): string
+  /** The root end of the port's wire into the namespace. */
+  wire(portId: string): string
+  /** The root end of the network's wire for routed subnets. */
+  uplink(networkId: string): string
+  /** Files of what runs for the network; they need not outlive a restart of the machine. */
+  runtime(networkId: string): string
+  readonly runtimeRoot: string
+  /** Whether a link or namespace was made by this installation. */
+  isLink(name: string): boolean
+  isNamespace(name: string): boolean
+}
+
+/** Names inside a namespace need no installation: the namespace has it. */
+export const BRIDGE = 'lan'
+export const ROUTER_LINK = 'host'
+export const innerLink = (portId: string): string => `p${short(portId)}`
+
+const NAMESPACES = '/run/netns'
+
+/** 36 bits of an id in seven characters. */
+function short(id: string): string {
+  const hash = createHash('sha256').update(id).digest()
+  return (hash.readUIntBE(0, 6) % 36 ** 7).toString(36).padStart(7, '0')
+}
+
+export function namesOf(installationId: string): Names {
+  if (!/^[0-9a-f]{4,6}$/.test(installationId))
+    throw new Error(`an installation id is 4 to 6 hex digits, not "${installationId}"`)
+  const namespace = (networkId: string) => `kn${installationId}-${short(networkId)}`
+  const runtimeRoot = `/run/kilonova-${installationId}`
+  const links = new RegExp(`^k[tvr]${installationId}[0-9a-z]{7}$`)
+  const namespaces = new RegExp(`^kn${installationId}-[0-9a-z]{7}$`)
+  return {
+    namespace,
+    namespacePath: (networkId) => join(NAMESPACES, namespace(networkId)),
+    tap: (portId) => `kt${installationId}${short(portId)}`,
+    wire: (portId) => `kv${installationId}${short(portId)}`,
+    uplink: (networkId) => `kr${installationId}${short(networkId)}`,
+    runtime: (networkId) => join(runtimeRoot, short(networkId)),
+    runtimeRoot,
+    isLink: (name) => links.test(name),
+    isNamespace: (name) => namespaces.test(name),
+  }
+}
