@@ -30,29 +30,38 @@ export async function defined(t: TestContext, client: Client, target: ContractTa
 }
 
 /** Collects events; `next(is)` waits for one that fits, from the beginning. */
-export async function collect<N extends DomainEventName>(client: Client, name: N, domain?: Domain): Promise<{
+export async function collect<N extends DomainEventName>(
+  client: Client,
+  name: N,
+  domain?: Domain,
+): Promise<{
   readonly events: DomainEvent<N>[]
   next(is: (event: DomainEvent<N>) => boolean): Promise<DomainEvent<N>>
   close(): Promise<void>
 }> {
   const events: DomainEvent<N>[] = []
   const waiting = new Set<() => void>()
-  const subscription = await client.onDomainEvent(name, (event) => {
-    events.push(event)
-    for (const look of waiting) look()
-  }, domain)
+  const subscription = await client.onDomainEvent(
+    name,
+    (event) => {
+      events.push(event)
+      for (const look of waiting) look()
+    },
+    domain,
+  )
   return {
     events,
-    next: (is) => new Promise((resolve) => {
-      const look = (): void => {
-        const found = events.find(is)
-        if (!found) return
-        waiting.delete(look)
-        resolve(found)
-      }
-      waiting.add(look)
-      look()
-    }),
+    next: (is) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const found = events.find(is)
+          if (!found) return
+          waiting.delete(look)
+          resolve(found)
+        }
+        waiting.add(look)
+        look()
+      }),
     close: () => subscription.close(),
   }
 }
@@ -61,13 +70,14 @@ const rejectsWith = (promise: Promise<unknown>, ...names: readonly ErrorName[]):
   assert.rejects(promise, (error) => isLibvirtError(error, ...names))
 
 export function contractCases(target: ContractTarget): void {
-  const it = (name: string, run: (t: TestContext) => Promise<void>): void => void test(`${target.name}: ${name}`, { timeout: 60_000 }, run)
+  const it = (name: string, run: (t: TestContext) => Promise<void>): void =>
+    void test(`${target.name}: ${name}`, { timeout: 60_000 }, run)
 
   it('tells who it is', async (t) => {
     const client = await connected(t, target)
     assert.notEqual(await client.connectGetHostname(), '')
-    assert(await client.connectGetLibVersion() >= 9_000_000n)
-    assert.equal(typeof await client.connectGetVersion(), 'bigint')
+    assert((await client.connectGetLibVersion()) >= 9_000_000n)
+    assert.equal(typeof (await client.connectGetVersion()), 'bigint')
     assert.match(await client.connectGetCapabilities(), /<capabilities>/)
     const { model, memory, cpus } = await client.nodeGetInfo()
     assert.match(model, /^\w+$/)
@@ -81,7 +91,8 @@ export function contractCases(target: ContractTarget): void {
     assert.deepEqual(domain, { name: 'contract-define', uuid, id: -1 })
     assert.deepEqual(await client.domainLookupByUUID(uuid), domain)
     assert.deepEqual(await client.domainLookupByName('contract-define'), domain)
-    const names = async (flags: number): Promise<string[]> => (await client.connectListAllDomains(flags)).map(({ name }) => name)
+    const names = async (flags: number): Promise<string[]> =>
+      (await client.connectListAllDomains(flags)).map(({ name }) => name)
     assert((await names(0)).includes('contract-define'))
     assert((await names(ConnectListAllDomainsFlags.INACTIVE)).includes('contract-define'))
     assert(!(await names(ConnectListAllDomainsFlags.ACTIVE)).includes('contract-define'))
@@ -140,8 +151,13 @@ export function contractCases(target: ContractTarget): void {
   it('answers many calls at once, each with its own answer', async (t) => {
     const client = await connected(t, target)
     const domain = await defined(t, client, target)
-    const answers = await Promise.all(Array.from({ length: 200 }, (_, index) =>
-      index % 2 ? client.domainLookupByUUID(domain.uuid) : client.domainLookupByName(`missing-${index}`).catch((error: unknown) => error)))
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        index % 2
+          ? client.domainLookupByUUID(domain.uuid)
+          : client.domainLookupByName(`missing-${index}`).catch((error: unknown) => error),
+      ),
+    )
     for (const [index, answer] of answers.entries()) {
       if (index % 2) assert.deepEqual(answer, domain)
       else assert(isLibvirtError(answer, 'NO_DOMAIN'))
@@ -160,18 +176,24 @@ export function contractCases(target: ContractTarget): void {
     await client.domainCreateWithFlags(other)
     await client.domainDestroyFlags(other)
     await client.domainDestroyFlags(domain)
-    const stopped = ({ dom, event }: DomainEvent<'lifecycle'>): boolean => dom.uuid === domain.uuid && event === DomainEventType.STOPPED
+    const stopped = ({ dom, event }: DomainEvent<'lifecycle'>): boolean =>
+      dom.uuid === domain.uuid && event === DomainEventType.STOPPED
     await Promise.all([all.next(stopped), one.next(stopped)])
     assert(one.events.every(({ dom }) => dom.uuid === domain.uuid))
     const { STARTED, SUSPENDED, RESUMED, STOPPED } = DomainEventType
     const main = one.events.map(({ event }) => event).filter((event, index, events) => event !== events[index - 1])
-    assert.deepEqual(main.filter((event) => event === STARTED || event === SUSPENDED || event === STOPPED), [STARTED, SUSPENDED, STOPPED])
+    assert.deepEqual(
+      main.filter((event) => event === STARTED || event === SUSPENDED || event === STOPPED),
+      [STARTED, SUSPENDED, STOPPED],
+    )
     assert(main.includes(RESUMED))
     assert(all.events.some(({ dom }) => dom.uuid === other.uuid))
     await one.close()
     const before = one.events.length
     await client.domainCreateWithFlags(domain)
-    await all.next(({ dom, event }) => dom.uuid === domain.uuid && event === STARTED && all.events.filter(stopped).length === 1)
+    await all.next(
+      ({ dom, event }) => dom.uuid === domain.uuid && event === STARTED && all.events.filter(stopped).length === 1,
+    )
     assert.equal(one.events.length, before)
     await all.close()
   })
@@ -184,7 +206,11 @@ export function contractCases(target: ContractTarget): void {
   it('carries typed parameters both ways', async (t) => {
     const client = await connected(t, target)
     const domain = await defined(t, client, target)
-    await client.domainSetMemoryParameters(domain, [param.ullong('hard_limit', 2n ** 40n), param.ullong('soft_limit', 65536)], 2)
+    await client.domainSetMemoryParameters(
+      domain,
+      [param.ullong('hard_limit', 2n ** 40n), param.ullong('soft_limit', 65536)],
+      2,
+    )
     const { nparams } = await client.domainGetMemoryParameters(domain, 0, 2 | 4)
     assert(nparams >= 2)
     const { params } = await client.domainGetMemoryParameters(domain, nparams, 2 | 4)

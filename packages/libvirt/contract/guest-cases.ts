@@ -18,7 +18,8 @@ async function heard(stream: LibvirtStream, text: string): Promise<void> {
 }
 
 export function guestCases(target: ContractTarget): void {
-  const it = (name: string, run: (t: TestContext) => Promise<void>): void => void test(`${target.name}: ${name}`, { timeout: 60_000 }, run)
+  const it = (name: string, run: (t: TestContext) => Promise<void>): void =>
+    void test(`${target.name}: ${name}`, { timeout: 60_000 }, run)
 
   it('talks with the guest on its console, both ways', async (t) => {
     const client = await connected(t, target)
@@ -44,7 +45,10 @@ export function guestCases(target: ContractTarget): void {
     await client.domainCreateWithFlags(domain)
     const { stream } = await client.openStream('domainOpenConsole', { dom: domain })
     await heard(stream, 'R')
-    const rest = buffer(stream).then(() => 'end', (error: Error) => error.name)
+    const rest = buffer(stream).then(
+      () => 'end',
+      (error: Error) => error.name,
+    )
     await client.domainDestroyFlags(domain)
     assert(['end', 'LibvirtError'].includes(await rest))
     assert.notEqual(await client.connectGetHostname(), '')

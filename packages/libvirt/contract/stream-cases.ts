@@ -16,8 +16,13 @@ const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).di
 async function volume(t: TestContext, client: Client, target: ContractTarget, bytes: number): Promise<StorageVol> {
   const name = `contract-${randomUUID().slice(0, 8)}`
   const directory = await target.poolDirectory(t)
-  const pool = await client.storagePoolCreateXML(`<pool type='dir'><name>${name}</name><target><path>${directory}</path></target></pool>`)
-  const vol = await client.storageVolCreateXML(pool, `<volume><name>vol</name><capacity unit='bytes'>${bytes}</capacity><target><format type='raw'/></target></volume>`)
+  const pool = await client.storagePoolCreateXML(
+    `<pool type='dir'><name>${name}</name><target><path>${directory}</path></target></pool>`,
+  )
+  const vol = await client.storageVolCreateXML(
+    pool,
+    `<volume><name>vol</name><capacity unit='bytes'>${bytes}</capacity><target><format type='raw'/></target></volume>`,
+  )
   t.after(async () => {
     const cleaner = await target.connect()
     await cleaner.storageVolDelete(vol)
@@ -30,7 +35,8 @@ async function volume(t: TestContext, client: Client, target: ContractTarget, by
 const whole = (vol: StorageVol): { vol: StorageVol; offset: number; length: number } => ({ vol, offset: 0, length: 0 })
 
 export function streamCases(target: ContractTarget): void {
-  const it = (name: string, run: (t: TestContext) => Promise<void>): void => void test(`${target.name}: ${name}`, { timeout: 60_000 }, run)
+  const it = (name: string, run: (t: TestContext) => Promise<void>): void =>
+    void test(`${target.name}: ${name}`, { timeout: 60_000 }, run)
 
   it('sends a volume and gets it back, with other calls in between', async (t) => {
     const client = await connected(t, target)
@@ -59,7 +65,10 @@ export function streamCases(target: ContractTarget): void {
     let count = 0
     for await (const piece of stream as AsyncIterable<Buffer>) {
       assert(stream.readableLength < 1_000_000, `keeps ${stream.readableLength} bytes`)
-      if (count++ % 8 === 0) await new Promise((resolve) => { setTimeout(resolve, 50) })
+      if (count++ % 8 === 0)
+        await new Promise((resolve) => {
+          setTimeout(resolve, 50)
+        })
       hash.update(piece)
     }
     assert.equal(hash.digest('hex'), sha(bytes))
@@ -99,7 +108,9 @@ export function streamCases(target: ContractTarget): void {
   it('refuses a stream where the call fails', async (t) => {
     const client = await connected(t, target)
     const domain = await defined(t, client, target)
-    await assert.rejects(client.openStream('domainScreenshot', { dom: domain, screen: 0 }), (error) => isLibvirtError(error, 'OPERATION_INVALID'))
+    await assert.rejects(client.openStream('domainScreenshot', { dom: domain, screen: 0 }), (error) =>
+      isLibvirtError(error, 'OPERATION_INVALID'),
+    )
   })
 
   it('ends a stream when the connection is lost', async (t) => {

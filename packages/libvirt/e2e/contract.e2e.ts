@@ -6,6 +6,7 @@ import { after, type TestContext } from 'node:test'
 import { contractCases } from '../contract/cases.ts'
 import { guestCases } from '../contract/guest-cases.ts'
 import { streamCases } from '../contract/stream-cases.ts'
+import type { ContractTarget } from '../contract/target.ts'
 import { connect } from '../src/client.ts'
 import type { Target } from '../src/socket.ts'
 import { echoFloppy, echoGuestXml } from './echo-guest.ts'
@@ -23,31 +24,33 @@ const floppy = join(scratch, 'echo.img')
 await writeFile(floppy, echoFloppy())
 
 const unix: Target = { path: given ?? daemon?.socket ?? '' }
-const carriers: readonly (readonly [string, Target])[] = daemon
-  ? [['a unix socket', unix], ['TCP', { host: '127.0.0.1', port: daemon.tcpPort }]]
-  : [['a unix socket', unix]]
 const poolDirectory = async (t: TestContext): Promise<string> => {
   const directory = await mkdtemp(join(scratch, 'pool-'))
   t.after(() => rm(directory, { recursive: true, force: true }))
   return directory
 }
 
-contractCases({
-  name: 'test driver over a unix socket',
-  connect: (options) => connect(unix, { uri: 'test:///default', ...options }),
-  domainXml: (name, uuid) => `<domain type='test'><name>${name}</name>${uuid ? `<uuid>${uuid}</uuid>` : ''}<memory>65536</memory><os><type>hvm</type></os></domain>`,
+const overTestDriver = (carrier: string, target: Target): ContractTarget => ({
+  name: `test driver over ${carrier}`,
+  connect: (options) => connect(target, { uri: 'test:///default', ...options }),
+  domainXml: (name, uuid) =>
+    `<domain type='test'><name>${name}</name>${uuid ? `<uuid>${uuid}</uuid>` : ''}<memory>65536</memory><os><type>hvm</type></os></domain>`,
   missingNetwork: 'NO_NETWORK',
   poolDirectory,
 })
-for (const [carrier, target] of carriers) {
-  const qemu = {
-    name: `QEMU over ${carrier}`,
-    connect: (options: Parameters<typeof connect>[1]) => connect(target, options),
-    domainXml: echoGuestXml(floppy),
-    missingNetwork: 'NO_NETWORK' as const,
-    poolDirectory,
-  }
-  contractCases(qemu)
-  streamCases(qemu)
-  guestCases(qemu)
+const overQemu = (carrier: string, target: Target): ContractTarget => ({
+  ...overTestDriver(carrier, target),
+  name: `QEMU over ${carrier}`,
+  connect: (options) => connect(target, options),
+  domainXml: echoGuestXml(floppy),
+})
+
+contractCases(overTestDriver('a unix socket', unix))
+contractCases(overQemu('a unix socket', unix))
+streamCases(overQemu('a unix socket', unix))
+guestCases(overQemu('a unix socket', unix))
+if (daemon) {
+  const tcp: Target = { host: '127.0.0.1', port: daemon.tcpPort }
+  contractCases(overTestDriver('TCP', tcp))
+  streamCases(overQemu('TCP', tcp))
 }

@@ -3,24 +3,42 @@
 /** 16-bit x86; the comments are its source. */
 const CODE = [
   // again: push 'R' out about every 65536 polls, until the first byte is heard
-  0xba, 0xf8, 0x03, // mov dx, 0x3f8
-  0xb0, 0x52, //       mov al, 'R'
+  0xba,
+  0xf8,
+  0x03, // mov dx, 0x3f8
+  0xb0,
+  0x52, //       mov al, 'R'
   0xee, //             out dx, al
-  0xb9, 0xff, 0xff, // mov cx, 0xffff
-  0xba, 0xfd, 0x03, // poll: mov dx, 0x3fd
+  0xb9,
+  0xff,
+  0xff, // mov cx, 0xffff
+  0xba,
+  0xfd,
+  0x03, // poll: mov dx, 0x3fd
   0xec, //             in al, dx
-  0xa8, 0x01, //       test al, 1
-  0x75, 0x04, //       jnz heard
-  0xe2, 0xf6, //       loop poll
-  0xeb, 0xea, //       jmp again
-  0xba, 0xf8, 0x03, // heard: mov dx, 0x3f8
+  0xa8,
+  0x01, //       test al, 1
+  0x75,
+  0x04, //       jnz heard
+  0xe2,
+  0xf6, //       loop poll
+  0xeb,
+  0xea, //       jmp again
+  0xba,
+  0xf8,
+  0x03, // heard: mov dx, 0x3f8
   0xec, //             in al, dx
   0xee, //             out dx, al
-  0xba, 0xfd, 0x03, // wait: mov dx, 0x3fd
+  0xba,
+  0xfd,
+  0x03, // wait: mov dx, 0x3fd
   0xec, //             in al, dx
-  0xa8, 0x01, //       test al, 1
-  0x74, 0xf8, //       jz wait
-  0xeb, 0xf1, //       jmp heard
+  0xa8,
+  0x01, //       test al, 1
+  0x74,
+  0xf8, //       jz wait
+  0xeb,
+  0xf1, //       jmp heard
 ]
 
 /** A floppy image of 1.44 MB that boots it. */
@@ -31,7 +49,10 @@ export function echoFloppy(): Buffer {
   return image
 }
 
-export const echoGuestXml = (floppy: string) => (name: string, uuid?: string): string => `<domain type='qemu'>
+export const echoGuestXml =
+  (floppy: string) =>
+  (name: string, uuid?: string): string =>
+    `<domain type='qemu'>
   <name>${name}</name>${uuid ? `<uuid>${uuid}</uuid>` : ''}
   <memory unit='MiB'>16</memory>
   <vcpu>1</vcpu>

@@ -1,5 +1,6 @@
 /** A real libvirtd of our own: its directories are bind-mounted from a scratch folder, so that no other one on the machine is touched. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -33,16 +34,12 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-const LIBVIRTD_CONF = (sockets: string, tcpPort: number, uuid: string, more: string): string => `
-unix_sock_dir = "${sockets}"
-auth_unix_rw = "none"
-auth_unix_ro = "none"
-auth_tcp = "none"
-listen_tcp = 1
-listen_addr = "127.0.0.1"
-tcp_port = "${tcpPort}"
-host_uuid = "${uuid}"
-${more}`
+export type Settings = Readonly<Record<string, string | number>>
+
+const confText = (settings: Settings): string =>
+  Object.entries(settings)
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+    .join('')
 
 const QEMU_CONF = `
 user = "root"
@@ -55,8 +52,8 @@ cgroup_controllers = []
 stdio_handler = "file"
 `
 
-/** `tls`: lines for libvirtd.conf that switch TLS on; none: off. */
-export async function privateLibvirtd({ tls = 'listen_tls = 0' }: { tls?: string } = {}): Promise<PrivateLibvirtd> {
+/** `settings` are lines of libvirtd.conf, beside or in place of ours. */
+export async function privateLibvirtd(settings: Settings = {}): Promise<PrivateLibvirtd> {
   const directory = await mkdtemp(join(tmpdir(), 'private-libvirtd-'))
   const sockets = join(directory, 'sockets')
   const tcpPort = await freePort()
@@ -64,7 +61,18 @@ export async function privateLibvirtd({ tls = 'listen_tls = 0' }: { tls?: string
   await mkdir(sockets)
   await cp(BOUND[3], join(directory, BOUND[3]), { recursive: true }).catch(() => {})
   const conf = join(directory, 'etc/libvirt/libvirtd.conf')
-  await writeFile(conf, LIBVIRTD_CONF(sockets, tcpPort, crypto.randomUUID(), tls))
+  const own: Settings = {
+    unix_sock_dir: sockets,
+    auth_unix_rw: 'none',
+    auth_unix_ro: 'none',
+    auth_tcp: 'none',
+    listen_tls: 0,
+    listen_tcp: 1,
+    listen_addr: '127.0.0.1',
+    tcp_port: String(tcpPort),
+    host_uuid: randomUUID(),
+  }
+  await writeFile(conf, confText({ ...own, ...settings }))
   await writeFile(join(directory, 'etc/libvirt/qemu.conf'), QEMU_CONF)
   const mounts = BOUND.map((path) => `mkdir -p ${path}; mount --bind ${join(directory, path)} ${path}`).join('; ')
   const script = `${mounts}; exec ${DAEMON} --listen -f /etc/libvirt/libvirtd.conf -p ${join(directory, 'pid')}`
@@ -73,15 +81,22 @@ export async function privateLibvirtd({ tls = 'listen_tls = 0' }: { tls?: string
 
   const start = async (): Promise<void> => {
     const log = join(directory, 'log')
-    child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', `exec 2>>${log}; ${script}`], { stdio: 'ignore' })
-    const over = once(child, 'exit').then(([code]) => code as number | null, (error: Error) => error)
+    child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', `exec 2>>${log}; ${script}`], {
+      stdio: 'ignore',
+    })
+    const over = once(child, 'exit').then(
+      ([code]) => code as number | null,
+      (error: Error) => error,
+    )
     const alive = { over: false, how: '' }
     void over.then((how) => Object.assign(alive, { over: true, how: String(how) }))
     for (const end = Date.now() + 60_000; Date.now() < end && !alive.over; await pause(50)) {
       const client = await connect({ path: socket }, { timeoutMs: 30_000, keepalive: false }).catch(() => undefined)
       if (client) return client.close()
     }
-    throw new Error(`${DAEMON} does not serve (${alive.over ? `ended: ${alive.how}` : 'still starting'}): ${await readFile(log, 'utf8').catch(() => '')}`)
+    throw new Error(
+      `${DAEMON} does not serve (${alive.over ? `ended: ${alive.how}` : 'still starting'}): ${await readFile(log, 'utf8').catch(() => '')}`,
+    )
   }
   const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
@@ -110,7 +125,9 @@ export async function privateLibvirtd({ tls = 'listen_tls = 0' }: { tls?: string
 }
 
 async function guests(runDirectory: string): Promise<number[]> {
-  const files = (await readdir(runDirectory).catch((): string[] => [])).filter((file) => file.endsWith('.pid') && file !== 'driver.pid')
+  const files = (await readdir(runDirectory).catch((): string[] => [])).filter(
+    (file) => file.endsWith('.pid') && file !== 'driver.pid',
+  )
   const texts = await Promise.all(files.map((file) => readFile(join(runDirectory, file), 'utf8')))
   return texts.map(Number).filter((pid) => pid > 1)
 }

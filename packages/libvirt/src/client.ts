@@ -33,6 +33,8 @@ type Arguments<P extends keyof Procedures> = Procedures[P]['args'] extends void 
 
 /** Feature number of `connectSupportsFeature`; asking for it also starts the daemon's own pings. */
 const FEATURE_KEEPALIVE = 10
+/** How long a goodbye may take; libvirtd forgets us all the same when the socket closes. */
+const GOODBYE_MS = 1000
 const AUTH_NAMES = ['none', 'SASL', 'polkit']
 const AUTH_NONE = 0
 const OPEN_READ_ONLY = 1
@@ -64,7 +66,7 @@ export class Client extends EventEmitter<{ close: [reason: ConnectionLostError] 
   async call<P extends CallName>(procedure: P, ...[args]: Arguments<P>): Promise<Procedures[P]['ret']> {
     const known = procedureNamed(procedure)
     if (known.kind !== 'call') throw new TypeError(`${procedure} is no plain call but ${known.kind}`)
-    return (await this.#connection.call(known, (args ?? {}) as Values)) as Procedures[P]['ret']
+    return (await this.#connection.call(known, args ?? {})) as Procedures[P]['ret']
   }
 
   /** A call that opens a stream (`domainOpenConsole`, `domainScreenshot`, `storageVolUpload`, ...). */
@@ -74,7 +76,7 @@ export class Client extends EventEmitter<{ close: [reason: ConnectionLostError] 
   ): Promise<{ readonly stream: LibvirtStream; readonly ret: Procedures[P]['ret'] }> {
     const known = procedureNamed(procedure)
     if (known.kind !== 'download' && known.kind !== 'upload') throw new TypeError(`${procedure} opens no stream`)
-    const { stream, ret } = await this.#connection.openStream(known, (args ?? {}) as Values)
+    const { stream, ret } = await this.#connection.openStream(known, args ?? {})
     return { stream, ret: ret as Procedures[P]['ret'] }
   }
 
@@ -87,11 +89,16 @@ export class Client extends EventEmitter<{ close: [reason: ConnectionLostError] 
     return this.#events.subscribe(name, listener, domain)
   }
 
-  /** Says goodbye and closes; calls still pending are rejected with `ConnectionLostError`. */
+  /** Says goodbye and closes, at once when calls are under way: they are rejected with `ConnectionLostError`. */
   async close(): Promise<void> {
-    if (this.#connection.reason) return
+    if (!this.#connection.busy) await this.#goodbye()
+    this.destroy()
+  }
+
+  async #goodbye(): Promise<void> {
+    const timer = setTimeout(() => this.destroy(), GOODBYE_MS)
     await this.#connection.call(procedureNamed('connectClose'), {}).catch(() => {})
-    this.#connection.close(new ConnectionLostError('closed by us'))
+    clearTimeout(timer)
   }
 
   /** Closes at once. */
@@ -138,11 +145,16 @@ export async function connect(target: Target, options: ConnectOptions = {}): Pro
   return new Client(connection)
 }
 
-async function greet(connection: Connection, { uri = 'qemu:///system', readOnly = false, keepalive = {} }: ConnectOptions): Promise<void> {
+async function greet(
+  connection: Connection,
+  { uri = 'qemu:///system', readOnly = false, keepalive = {} }: ConnectOptions,
+): Promise<void> {
   const { types } = (await connection.call(procedureNamed('authList'), {})) as Procedures['authList']['ret']
   if (!types.includes(AUTH_NONE)) {
     const wanted = types.map((type) => AUTH_NAMES[type] ?? `type ${type}`).join(' or ')
-    throw new AuthRefusedError(`libvirtd wants ${wanted} authentication; only "none" is spoken (auth_unix_rw, auth_tcp in libvirtd.conf)`)
+    throw new AuthRefusedError(
+      `libvirtd wants ${wanted} authentication; only "none" is spoken (auth_unix_rw, auth_tcp in libvirtd.conf)`,
+    )
   }
   await connection.call(procedureNamed('connectOpen'), { name: uri, flags: readOnly ? OPEN_READ_ONLY : 0 })
   if (keepalive === false) return

@@ -9,7 +9,11 @@ import { param, paramsToRecord } from './typed-params.ts'
 import { XdrReader, XdrWriter } from './xdr.ts'
 
 const UUID = '6695eb01-f6a4-8304-79aa-97f2502e193f'
-const structs = new Map(STRUCTS.trim().split('\n').map((line) => [line.split(' ')[0] ?? '', line.split(' ').slice(1)]))
+const structs = new Map(
+  STRUCTS.trim()
+    .split('\n')
+    .map((line) => [line.split(' ')[0] ?? '', line.split(' ').slice(1)]),
+)
 
 /** A value of every kind, as large and as odd as the kind allows. */
 function sample(kind: string): unknown {
@@ -18,8 +22,16 @@ function sample(kind: string): unknown {
   const struct = structs.get(kind)
   if (struct) return sampleStruct(struct)
   const samples: Record<string, unknown> = {
-    i: -2147483648, u: 4294967295, h: -(2n ** 63n), H: 2n ** 64n - 1n, d: 0.1, s: 'naïve ☂', c: 'abc', U: UUID,
-    o: Uint8Array.of(1, 2, 3), P: param.ullong('bandwidth', 2n ** 64n - 1n),
+    i: -2147483648,
+    u: 4294967295,
+    h: -(2n ** 63n),
+    H: 2n ** 64n - 1n,
+    d: 0.1,
+    s: 'naïve ☂',
+    c: 'abc',
+    U: UUID,
+    o: Uint8Array.of(1, 2, 3),
+    P: param.ullong('bandwidth', 2n ** 64n - 1n),
   }
   return samples[kind.charAt(0)]
 }
@@ -65,15 +77,29 @@ test('flags default to 0 and needResults to 1', () => {
 
 test('typed parameters of all seven types', () => {
   const params = [
-    param.int('i', -1), param.uint('u', 4294967295), param.llong('l', -5n), param.ullong('ul', 2n ** 64n - 1n),
-    param.double('d', 1.5), param.boolean('b', true), param.string('s', 'text'),
+    param.int('i', -1),
+    param.uint('u', 4294967295),
+    param.llong('l', -5n),
+    param.ullong('ul', 2n ** 64n - 1n),
+    param.double('d', 1.5),
+    param.boolean('b', true),
+    param.string('s', 'text'),
   ]
   assert.deepEqual(roundTrip('params:P*16', { params }), { params })
-  assert.deepEqual(paramsToRecord(params), { i: -1, u: 4294967295, l: -5n, ul: 2n ** 64n - 1n, d: 1.5, b: true, s: 'text' })
+  assert.deepEqual(paramsToRecord(params), {
+    i: -1,
+    u: 4294967295,
+    l: -5n,
+    ul: 2n ** 64n - 1n,
+    d: 1.5,
+    b: true,
+    s: 'text',
+  })
 })
 
 test('an argument that does not fit is named', () => {
-  const write = (text: string, value: Readonly<Record<string, unknown>>) => () => compileStruct(text).write(new XdrWriter(0, 1 << 20), value)
+  const write = (text: string, value: Readonly<Record<string, unknown>>) => () =>
+    compileStruct(text).write(new XdrWriter(0, 1 << 20), value)
   assert.throws(write('dom:Domain', { dom: { name: 'a', uuid: 'x', id: 1 } }), /^TypeError: dom\.uuid: not a UUID: "x"/)
   assert.throws(write('dom:Domain', {}), /dom: expected an object, got undefined/)
   assert.throws(write('size:H', { size: -1 }), /size: /)

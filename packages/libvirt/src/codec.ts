@@ -19,18 +19,25 @@ export interface Struct extends Codec<Readonly<Record<string, unknown>>> {
 }
 
 const STRING_MAX = 4194304
-const lines = new Map(STRUCTS.trim().split('\n').map((line) => {
-  const space = line.indexOf(' ')
-  return [line.slice(0, space), line.slice(space + 1)] as const
-}))
+const lines = new Map(
+  STRUCTS.trim()
+    .split('\n')
+    .map((line) => {
+      const space = line.indexOf(' ')
+      return [line.slice(0, space), line.slice(space + 1)] as const
+    }),
+)
 const compiled = new Map<string, Codec>()
 
 /** `name:kind name:kind ...` -> a codec of objects with these fields. */
 export function compileStruct(text: string): Struct {
-  const slots = text.split(' ').filter(Boolean).map((slot) => {
-    const colon = slot.indexOf(':')
-    return { name: slot.slice(0, colon), codec: kindCodec(slot.slice(colon + 1)) }
-  })
+  const slots = text
+    .split(' ')
+    .filter(Boolean)
+    .map((slot) => {
+      const colon = slot.indexOf(':')
+      return { name: slot.slice(0, colon), codec: kindCodec(slot.slice(colon + 1)) }
+    })
   return {
     fields: slots.map(({ name }) => name),
     read(from) {
@@ -98,7 +105,8 @@ const isNumber = (value: unknown): value is number => typeof value === 'number'
 const isInteger = (value: unknown): value is number | bigint => typeof value === 'bigint' || Number.isSafeInteger(value)
 const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array
 const isString = (value: unknown): value is string => typeof value === 'string' && !value.includes('\0')
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null
 const isTypedParam = (value: unknown): value is TypedParam => isObject(value) && 'field' in value && 'type' in value
 const isArray = (value: unknown): value is readonly unknown[] => Array.isArray(value)
 
@@ -107,35 +115,41 @@ const asObject = (struct: Struct): Codec => check('an object', isObject, struct)
 const BASES: Readonly<Record<string, (limit: number) => Codec>> = {
   i: () => check('an integer', isInt, { read: (from) => from.int(), write: (out, value) => out.int(value) }),
   u: () => check('an integer', isInt, { read: (from) => from.uint(), write: (out, value) => out.uint(value) }),
-  h: () => check('an integer', isInteger, { read: (from) => from.hyper(), write: (out, value) => out.hyper(BigInt(value)) }),
-  H: () => check('an integer', isInteger, {
-    read: (from) => from.unsignedHyper(),
-    write: (out, value) => out.unsignedHyper(BigInt(value)),
-  }),
+  h: () =>
+    check('an integer', isInteger, { read: (from) => from.hyper(), write: (out, value) => out.hyper(BigInt(value)) }),
+  H: () =>
+    check('an integer', isInteger, {
+      read: (from) => from.unsignedHyper(),
+      write: (out, value) => out.unsignedHyper(BigInt(value)),
+    }),
   d: () => check('a number', isNumber, { read: (from) => from.double(), write: (out, value) => out.double(value) }),
-  s: (limit) => check('a string without NUL', isString, {
-    read: (from) => from.string(limit),
-    write(out, value) {
-      if (Buffer.byteLength(value) > limit) throw new RangeError(`longer than ${limit} bytes`)
-      out.string(value)
-    },
-  }),
-  o: (limit) => check('bytes', isBytes, {
-    read: (from) => from.opaque(limit),
-    write(out, value) {
-      if (value.length > limit) throw new RangeError(`longer than ${limit} bytes`)
-      out.opaque(value)
-    },
-  }),
-  U: () => check('a UUID', isString, {
-    read: (from) => formatUuid(from.fixed(16)),
-    write: (out, value) => out.fixed(parseUuid(value)),
-  }),
+  s: (limit) =>
+    check('a string without NUL', isString, {
+      read: (from) => from.string(limit),
+      write(out, value) {
+        if (Buffer.byteLength(value) > limit) throw new RangeError(`longer than ${limit} bytes`)
+        out.string(value)
+      },
+    }),
+  o: (limit) =>
+    check('bytes', isBytes, {
+      read: (from) => from.opaque(limit),
+      write(out, value) {
+        if (value.length > limit) throw new RangeError(`longer than ${limit} bytes`)
+        out.opaque(value)
+      },
+    }),
+  U: () =>
+    check('a UUID', isString, {
+      read: (from) => formatUuid(from.fixed(16)),
+      write: (out, value) => out.fixed(parseUuid(value)),
+    }),
   c: (limit) => check('a string without NUL', isString, charText(limit)),
-  P: () => check('a typed parameter', isTypedParam, {
-    read: (from) => readTypedParam(from, STRING_MAX),
-    write: writeTypedParam,
-  }),
+  P: () =>
+    check('a typed parameter', isTypedParam, {
+      read: (from) => readTypedParam(from, STRING_MAX),
+      write: writeTypedParam,
+    }),
 }
 
 /** C's `char[]`: one XDR word per character, ended by NUL. */

@@ -47,7 +47,9 @@ export class Connection {
     this.#socket = socket
     this.#options = options
     socket.on('data', (chunk: Buffer) => this.#received(chunk))
-    socket.on('error', (error) => this.close(new ConnectionLostError(`connection to libvirtd failed: ${error.message}`, { cause: error })))
+    socket.on('error', (error) =>
+      this.close(new ConnectionLostError(`connection to libvirtd failed: ${error.message}`, { cause: error })),
+    )
     socket.on('close', () => this.close(new ConnectionLostError('libvirtd closed the connection')))
   }
 
@@ -59,6 +61,11 @@ export class Connection {
   /** Why it is closed; `undefined` while it is open. */
   get reason(): ConnectionLostError | undefined {
     return this.#reason
+  }
+
+  /** Calls are waiting for their answer. */
+  get busy(): boolean {
+    return this.#inFlight.size > 0 || this.#queue.length > 0
   }
 
   startKeepalive(options: KeepaliveOptions): void {
@@ -124,21 +131,31 @@ export class Connection {
   }
 
   #sendKeepalive(procedure: number): void {
-    this.#socket.write(packetOf({
-      program: NET.KEEPALIVE_PROGRAM, version: NET.KEEPALIVE_PROTOCOL_VERSION, procedure, type: NET.MESSAGE, serial: 0, status: NET.OK,
-    }))
+    this.#socket.write(
+      packetOf({
+        program: NET.KEEPALIVE_PROGRAM,
+        version: NET.KEEPALIVE_PROTOCOL_VERSION,
+        procedure,
+        type: NET.MESSAGE,
+        serial: 0,
+        status: NET.OK,
+      }),
+    )
   }
 
   #newStream(procedure: Procedure, serial: number): LibvirtStream {
     const header = { program: procedure.program, version: 1, procedure: procedure.number, type: NET.STREAM, serial }
-    const stream = new LibvirtStream({
-      procedure,
-      send: (status, body, done) => {
-        this.#socket.write(packetOf({ ...header, status }, body), done)
+    const stream = new LibvirtStream(
+      {
+        procedure,
+        send: (status, body, done) => {
+          this.#socket.write(packetOf({ ...header, status }, body), done)
+        },
+        setFull: (full) => this.#setFull(serial, full),
+        release: () => this.#streams.delete(serial),
       },
-      setFull: (full) => this.#setFull(serial, full),
-      release: () => this.#streams.delete(serial),
-    }, this.#options.streamBufferBytes)
+      this.#options.streamBufferBytes,
+    )
     this.#streams.set(serial, stream)
     return stream
   }
@@ -187,7 +204,9 @@ export class Connection {
     const call = this.#inFlight.get(packet.serial)
     if (!call) throw new ProtocolError(`an answer to call ${packet.serial}, which nobody made`)
     if (call.procedure.number !== packet.procedure || call.procedure.program !== packet.program) {
-      throw new ProtocolError(`call ${packet.serial} (${call.procedure.name}) was answered by procedure ${packet.procedure}`)
+      throw new ProtocolError(
+        `call ${packet.serial} (${call.procedure.name}) was answered by procedure ${packet.procedure}`,
+      )
     }
     this.#inFlight.delete(packet.serial)
     try {

@@ -23,9 +23,16 @@ after(async () => {
   await rm(dir, { recursive: true })
 })
 
-for (const [name, fake] of [['fake over a unix socket', overUnix], ['fake over TCP, packets cut and merged', overTcp]] as const) {
+for (const [name, fake] of [
+  ['fake over a unix socket', overUnix],
+  ['fake over TCP, packets cut and merged', overTcp],
+] as const) {
   const target: ContractTarget = {
-    name, domainXml, poolDirectory: async () => '/anywhere', missingNetwork: 'NO_SUPPORT', connect: (options) => connect(fake.target, options),
+    name,
+    domainXml,
+    poolDirectory: async () => '/anywhere',
+    missingNetwork: 'NO_SUPPORT',
+    connect: (options) => connect(fake.target, options),
   }
   contractCases(target)
   streamCases(target)

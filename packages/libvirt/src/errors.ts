@@ -38,7 +38,8 @@ export class LibvirtError extends Error {
 
 /** True for a libvirt error with one of these codes: `isLibvirtError(error, 'NO_DOMAIN')`. */
 export const isLibvirtError = (error: unknown, ...names: readonly ErrorName[]): error is LibvirtError =>
-  error instanceof LibvirtError && (names.length === 0 || (error.codeName !== undefined && names.includes(error.codeName)))
+  error instanceof LibvirtError &&
+  (names.length === 0 || (error.codeName !== undefined && names.includes(error.codeName)))
 
 /** The connection is gone: whether a pending call took effect is not known. `cause` says why, where it is known. */
 export class ConnectionLostError extends Error {

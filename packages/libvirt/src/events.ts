@@ -1,5 +1,6 @@
 /** Domain events: which message carries which event, and the subscriptions of one connection. */
 import { DomainEventID } from './constants.gen.ts'
+import { ConnectionLostError } from './errors.ts'
 import { procedureNamed } from './procedures.ts'
 import type { Connection, Values } from './connection.ts'
 import type { Domain, Messages } from './protocol-types.gen.ts'
@@ -43,7 +44,11 @@ export class DomainEvents {
   }
 
   /** Without `domain`: of every domain. */
-  async subscribe<N extends DomainEventName>(name: N, listener: (event: DomainEvent<N>) => void, domain?: Domain): Promise<Subscription> {
+  async subscribe<N extends DomainEventName>(
+    name: N,
+    listener: (event: DomainEvent<N>) => void,
+    domain?: Domain,
+  ): Promise<Subscription> {
     const { id, message } = DOMAIN_EVENTS[name]
     const register = procedureNamed('connectDomainEventCallbackRegisterAny')
     const { callbackID } = await this.#connection.call(register, { eventID: id, dom: domain }, (ret) => {
@@ -55,7 +60,11 @@ export class DomainEvents {
       callbackId,
       close: async () => {
         if (!this.#listeners.delete(callbackId) || this.#connection.reason) return
-        await this.#connection.call(procedureNamed('connectDomainEventCallbackDeregisterAny'), { callbackID: callbackId })
+        const deregister = procedureNamed('connectDomainEventCallbackDeregisterAny')
+        await this.#connection.call(deregister, { callbackID: callbackId }).catch((error: unknown) => {
+          // With the connection the registration is gone too.
+          if (!(error instanceof ConnectionLostError)) throw error
+        })
       },
     }
   }

@@ -13,7 +13,10 @@ for (const piece of [1, 3, 27, 28, 29, 1000, 65536, bytes.length]) {
     const reader = new PacketReader()
     const packets = []
     for (let at = 0; at < bytes.length; at += piece) packets.push(...reader.push(bytes.subarray(at, at + piece)))
-    assert.deepEqual(packets.map(({ serial, body }) => [serial, Buffer.from(body)]), bodies.map((body, serial) => [serial, body]))
+    assert.deepEqual(
+      packets.map(({ serial, body }) => [serial, Buffer.from(body)]),
+      bodies.map((body, serial) => [serial, body]),
+    )
   })
 }
 

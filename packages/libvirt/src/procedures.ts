@@ -32,8 +32,14 @@ export class Procedure {
   }
 }
 
-const procedures = [[NET.REMOTE_PROGRAM, REMOTE_PROCEDURES] as const, [NET.QEMU_PROGRAM, QEMU_PROCEDURES] as const].flatMap(
-  ([program, table]) => table.trim().split('\n').map((line) => new Procedure(program, line)),
+const procedures = [
+  [NET.REMOTE_PROGRAM, REMOTE_PROCEDURES] as const,
+  [NET.QEMU_PROGRAM, QEMU_PROCEDURES] as const,
+].flatMap(([program, table]) =>
+  table
+    .trim()
+    .split('\n')
+    .map((line) => new Procedure(program, line)),
 )
 const byName = new Map(procedures.map((procedure) => [procedure.name, procedure]))
 const byNumber = new Map(procedures.map((procedure) => [procedure.program * 1024 + procedure.number, procedure]))

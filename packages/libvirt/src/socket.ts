@@ -1,5 +1,5 @@
 /** Opens the socket to libvirtd: unix, TCP or TLS. What it gives is connected and, with TLS, accepted by the daemon. */
-import { connect as connectNet, type Socket } from 'node:net'
+import { connect as connectNet, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
 import { ConnectionLostError } from './errors.ts'
 
@@ -38,7 +38,12 @@ function start(target: Target): { socket: Socket; ready: Promise<void> } {
     const socket = connectNet({ host, port: target.port ?? TCP_PORT, noDelay: true })
     return { socket, ready: once(socket, 'connect') }
   }
-  const socket = connectTls({ servername: host, ...(tls === true ? {} : tls), host, port: target.port ?? TLS_PORT })
+  const socket = connectTls({
+    ...(isIP(host) ? {} : { servername: host }),
+    ...(tls === true ? {} : tls),
+    host,
+    port: target.port ?? TLS_PORT,
+  })
   socket.setNoDelay(true)
   return { socket, ready: once(socket, 'secureConnect').then(() => accepted(socket)) }
 }

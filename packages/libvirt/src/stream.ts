@@ -92,7 +92,8 @@ export class LibvirtStream extends Duplex {
     const sendFrom = (offset: number): void => {
       const end = offset + PIECE
       this.#link.send(NET.CONTINUE, chunk.subarray(offset, end), (error) =>
-        error || end >= chunk.length ? done(error) : sendFrom(end))
+        error || end >= chunk.length ? done(error) : sendFrom(end),
+      )
     }
     sendFrom(0)
   }

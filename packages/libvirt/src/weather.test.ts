@@ -5,14 +5,24 @@ import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { connect, type ConnectOptions } from './client.ts'
 import { DomainEventID } from './constants.gen.ts'
-import { AuthRefusedError, ERR, ConnectionLostError, isLibvirtError, LibvirtError, ProtocolError, QueueFullError } from './errors.ts'
+import {
+  AuthRefusedError,
+  ERR,
+  ConnectionLostError,
+  isLibvirtError,
+  LibvirtError,
+  ProtocolError,
+  QueueFullError,
+} from './errors.ts'
 import { type FakeLibvirtd, fakeLibvirtd, type FakeLibvirtdOptions } from './fake/fake-libvirtd.ts'
 import type { Client } from './client.ts'
 
 const XML = '<domain><name>web</name><memory>65536</memory></domain>'
 
 async function pair(
-  t: TestContext, options: ConnectOptions = {}, fakeOptions: Partial<FakeLibvirtdOptions> = {},
+  t: TestContext,
+  options: ConnectOptions = {},
+  fakeOptions: Partial<FakeLibvirtdOptions> = {},
 ): Promise<{ fake: FakeLibvirtd; client: Client }> {
   const fake = await fakeLibvirtd({ listen: { port: 0 }, ...fakeOptions })
   t.after(() => fake.close())
@@ -28,11 +38,18 @@ async function hear(fake: FakeLibvirtd, what: 'ping' | 'pong', times: number): P
 
 test('an error on order reaches that call alone', async (t) => {
   const { fake, client } = await pair(t)
-  fake.weather.spoil('domainLookupByName', { kind: 'error', code: ERR.OPERATION_TIMEOUT, message: 'busy' }, { skip: 1, times: 2 })
+  fake.weather.spoil(
+    'domainLookupByName',
+    { kind: 'error', code: ERR.OPERATION_TIMEOUT, message: 'busy' },
+    { skip: 1, times: 2 },
+  )
   await client.domainDefineXMLFlags(XML)
   await client.domainLookupByName('web')
   for (const _ of [1, 2]) {
-    await assert.rejects(client.domainLookupByName('web'), (error) => isLibvirtError(error, 'OPERATION_TIMEOUT') && error.message === 'busy')
+    await assert.rejects(
+      client.domainLookupByName('web'),
+      (error) => isLibvirtError(error, 'OPERATION_TIMEOUT') && error.message === 'busy',
+    )
   }
   assert.equal((await client.domainLookupByName('web')).name, 'web')
 })
@@ -70,7 +87,11 @@ test('an answer whose body is broken spoils its call; the connection goes on', a
 for (const [what, bytes, reason] of [
   ['an impossible length', Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1, 2, 3), /a packet of 4294967295 bytes/],
   ['text', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'), /a packet of 1213486160 bytes/],
-  ['an answer nobody waits for', Buffer.from('0000001c20008086000000010000003b00000001000003e700000000', 'hex'), /an answer to call 999/],
+  [
+    'an answer nobody waits for',
+    Buffer.from('0000001c20008086000000010000003b00000001000003e700000000', 'hex'),
+    /an answer to call 999/,
+  ],
 ] as const) {
   test(`${what} ends the connection for everybody`, async (t) => {
     const { fake, client } = await pair(t)
@@ -85,7 +106,12 @@ for (const [what, bytes, reason] of [
 test('a held answer does not hold up the others', async (t) => {
   const { fake, client } = await pair(t)
   let release = (): void => {}
-  fake.weather.spoil('connectGetCapabilities', { kind: 'hold', until: new Promise((resolve) => { release = resolve }) })
+  fake.weather.spoil('connectGetCapabilities', {
+    kind: 'hold',
+    until: new Promise((resolve) => {
+      release = resolve
+    }),
+  })
   const order: string[] = []
   const slow = client.connectGetCapabilities().then(() => order.push('slow'))
   await client.connectGetHostname().then(() => order.push('quick'))
@@ -97,7 +123,9 @@ test('a held answer does not hold up the others', async (t) => {
 test('no more calls are sent than may be in flight, so that pings still pass; too many are refused', async (t) => {
   const { fake, client } = await pair(t, { maxQueued: 3, keepalive: { intervalMs: 10, count: 2 } })
   let release = (): void => {}
-  const until = new Promise<void>((resolve) => { release = resolve })
+  const until = new Promise<void>((resolve) => {
+    release = resolve
+  })
   fake.weather.spoil('connectGetType', { kind: 'hold', until }, { times: 7 })
   const calls = Array.from({ length: 7 }, () => client.connectGetType())
   await assert.rejects(client.connectGetType(), QueueFullError)
@@ -116,7 +144,11 @@ test('a daemon that does not answer pings is given up', async (t) => {
 })
 
 test('the pings of the daemon are answered', async (t) => {
-  const { fake, client } = await pair(t, { keepalive: { intervalMs: 1000 } }, { keepalive: { intervalMs: 10, count: 2 } })
+  const { fake, client } = await pair(
+    t,
+    { keepalive: { intervalMs: 1000 } },
+    { keepalive: { intervalMs: 10, count: 2 } },
+  )
   await hear(fake, 'pong', 5)
   assert.equal(client.closed, undefined)
 })
@@ -127,7 +159,14 @@ test('events of every kind arrive, the first in the same bytes as the answer to 
   const { notify } = fake.hypervisor
   const seen: unknown[] = []
   const see = (event: object): void => void seen.push(event)
-  for (const name of ['agentLifecycle', 'blockJob', 'migrationIteration', 'jobCompleted', 'deviceRemoved', 'reboot'] as const) {
+  for (const name of [
+    'agentLifecycle',
+    'blockJob',
+    'migrationIteration',
+    'jobCompleted',
+    'deviceRemoved',
+    'reboot',
+  ] as const) {
     await client.onDomainEvent(name, see, domain)
   }
   notify('agentLifecycle', domain, { state: 1, reason: 2 })
@@ -181,7 +220,10 @@ test('a stream that the daemon fails is an error of that stream alone', async (t
 test('authentication other than none is refused with a reason', async (t) => {
   const fake = await fakeLibvirtd({ listen: { port: 0 }, handlers: { authList: () => ({ types: [1, 2] }) } })
   t.after(() => fake.close())
-  await assert.rejects(connect(fake.target), (error: Error) => error instanceof AuthRefusedError && /wants SASL or polkit/.test(error.message))
+  await assert.rejects(
+    connect(fake.target),
+    (error: Error) => error instanceof AuthRefusedError && /wants SASL or polkit/.test(error.message),
+  )
 })
 
 test('a hypervisor that cannot be opened is told by its error', async (t) => {
@@ -192,7 +234,10 @@ test('a hypervisor that cannot be opened is told by its error', async (t) => {
 })
 
 test('a daemon that is not there, or says nothing, is told so', async (t) => {
-  await assert.rejects(connect({ path: '/nonexistent/libvirt-sock' }), /cannot reach libvirtd at \/nonexistent\/libvirt-sock: .*ENOENT/)
+  await assert.rejects(
+    connect({ path: '/nonexistent/libvirt-sock' }),
+    /cannot reach libvirtd at \/nonexistent\/libvirt-sock: .*ENOENT/,
+  )
   const mute = createServer().listen(0, '127.0.0.1')
   await once(mute, 'listening')
   t.after(() => mute.close())
@@ -211,4 +256,26 @@ test('a daemon that restarts keeps its domains, clients connect anew', async (t)
   const again = await connect(fake.target)
   assert.equal((await again.connectListAllDomains()).length, 1)
   await again.close()
+})
+
+test('closing does not wait for calls that hang', async (t) => {
+  const { fake, client } = await pair(t)
+  fake.weather.spoil('connectGetHostname', { kind: 'hold', until: new Promise(() => {}) })
+  const hanging = assert.rejects(client.connectGetHostname(), /closed by us/)
+  await client.close()
+  await hanging
+})
+
+test('an exception in a listener is not ours', async (t) => {
+  const { client } = await pair(t)
+  const uncaught = new Promise((resolve) => {
+    process.setUncaughtExceptionCaptureCallback(resolve)
+  })
+  t.after(() => process.setUncaughtExceptionCaptureCallback(null))
+  await client.onDomainEvent('lifecycle', () => {
+    throw new Error('the listener broke')
+  })
+  await client.domainDefineXMLFlags(XML)
+  assert.match(String(await uncaught), /the listener broke/)
+  assert.equal(await client.connectGetHostname(), 'fake')
 })

@@ -11,7 +11,8 @@ export interface DomainFacts {
 
 const UNIT_KIB: Readonly<Record<string, number>> = { k: 1, KiB: 1, M: 1024, MiB: 1024, G: 1 << 20, GiB: 1 << 20 }
 
-const textOf = (xml: string, tag: string): string | undefined => new RegExp(`<${tag}(?:\\s[^>]*)?>([^<]*)</${tag}>`).exec(xml)?.[1]?.trim()
+const textOf = (xml: string, tag: string): string | undefined =>
+  new RegExp(`<${tag}(?:\\s[^>]*)?>([^<]*)</${tag}>`).exec(xml)?.[1]?.trim()
 
 export function readDomainXml(xml: string): DomainFacts {
   if (!/^\s*(<\?xml[^>]*\?>\s*)?<domain[\s>]/.test(xml) || !/<\/domain>\s*$/.test(xml)) {
@@ -44,7 +45,9 @@ export function withoutDevice(xml: string, device: string): { xml: string; alias
   const marks = [/<mac\s+address=['"][^'"]+['"]/, /<target\s+dev=['"][^'"]+['"]/, /<alias\s+name=['"][^'"]+['"]/]
   const wanted = marks.map((mark) => mark.exec(device)?.[0].replaceAll('"', "'")).find((mark) => mark !== undefined)
   const elements = xml.match(new RegExp(`<${tag}[\\s>][\\s\\S]*?</${tag}>`, 'g')) ?? []
-  const found = elements.find((element) => element.trim() === device.trim() || (wanted && element.replaceAll('"', "'").includes(wanted)))
+  const found = elements.find(
+    (element) => element.trim() === device.trim() || (wanted && element.replaceAll('"', "'").includes(wanted)),
+  )
   if (!found) return undefined
   const alias = /<alias\s+name=['"]([^'"]+)['"]/.exec(found)?.[1] ?? `${tag}0`
   return { xml: xml.replace(found, ''), alias }

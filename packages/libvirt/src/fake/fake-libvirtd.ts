@@ -1,6 +1,5 @@
 /** A scripted libvirtd for tests: real sockets and the real protocol over domains in memory, with weather on order. */
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { KeepaliveOptions } from '../keepalive.ts'
 import type { Target } from '../socket.ts'
 import { connectionHandlers, domainHandlers, type Handlers } from './handlers.ts'
@@ -11,7 +10,7 @@ import { Weather } from './weather.ts'
 
 export interface FakeLibvirtdOptions {
   /** A unix socket, or a TCP port on loopback (0: a free one). */
-  readonly listen: { readonly path: string } | { readonly port: number; readonly tls?: TlsOptions }
+  readonly listen: { readonly path: string } | { readonly port: number }
   readonly hostname?: string
   /** More procedures, or others than the built-in ones. */
   readonly handlers?: Handlers
@@ -44,22 +43,21 @@ export async function fakeLibvirtd(options: FakeLibvirtdOptions): Promise<FakeLi
     sessions.add(session)
     socket.on('close', () => sessions.delete(session))
   }
-  const tls = 'tls' in listen ? listen.tls : undefined
-  const server = tls ? createTlsServer({ ...tls, noDelay: true }, (socket) => {
-    socket.write(Uint8Array.of(1))
-    accept(socket)
-  }) : createServer({ noDelay: true }, accept)
+  const server = createServer({ noDelay: true }, accept)
   await listening(server, listen)
   const address = server.address()
   const port = typeof address === 'object' && address ? address.port : 0
   return {
     target: 'path' in listen ? listen : { host: '127.0.0.1', port },
-    hypervisor, weather, sessions,
+    hypervisor,
+    weather,
+    sessions,
     dropAll: () => sessions.forEach((session) => session.drop()),
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve())
-      sessions.forEach((session) => session.drop())
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        sessions.forEach((session) => session.drop())
+      }),
   }
 }
 

@@ -19,7 +19,10 @@ export interface Serving {
   endWith(dom: Domain, stream: ServerStream): void
 }
 export type Handlers = {
-  readonly [P in keyof Procedures]?: (args: Required<NonNullable<Procedures[P]['args']>>, serving: Serving) => Procedures[P]['ret'] | Promise<Procedures[P]['ret']>
+  readonly [P in keyof Procedures]?: (
+    args: Required<NonNullable<Procedures[P]['args']>>,
+    serving: Serving,
+  ) => Procedures[P]['ret'] | Promise<Procedures[P]['ret']>
 }
 
 const FEATURE_KEEPALIVE = 10
@@ -35,12 +38,27 @@ const answer = (domain: FakeDomain): { dom: Domain } => ({ dom: handleOf(domain)
 /** Flags of one group are alternatives; a group without any does not restrict. */
 function matches(domain: FakeDomain, flags: number): boolean {
   const groups: readonly (readonly (readonly [number, boolean])[])[] = [
-    [[List.ACTIVE, isActive(domain)], [List.INACTIVE, !isActive(domain)]],
-    [[List.PERSISTENT, domain.persistentXml !== undefined], [List.TRANSIENT, domain.persistentXml === undefined]],
-    [[List.RUNNING, domain.state === DomainState.RUNNING], [List.PAUSED, domain.state === DomainState.PAUSED],
-      [List.SHUTOFF, domain.state === DomainState.SHUTOFF]],
-    [[List.MANAGEDSAVE, domain.managedSave], [List.NO_MANAGEDSAVE, !domain.managedSave]],
-    [[List.AUTOSTART, domain.autostart], [List.NO_AUTOSTART, !domain.autostart]],
+    [
+      [List.ACTIVE, isActive(domain)],
+      [List.INACTIVE, !isActive(domain)],
+    ],
+    [
+      [List.PERSISTENT, domain.persistentXml !== undefined],
+      [List.TRANSIENT, domain.persistentXml === undefined],
+    ],
+    [
+      [List.RUNNING, domain.state === DomainState.RUNNING],
+      [List.PAUSED, domain.state === DomainState.PAUSED],
+      [List.SHUTOFF, domain.state === DomainState.SHUTOFF],
+    ],
+    [
+      [List.MANAGEDSAVE, domain.managedSave],
+      [List.NO_MANAGEDSAVE, !domain.managedSave],
+    ],
+    [
+      [List.AUTOSTART, domain.autostart],
+      [List.NO_AUTOSTART, !domain.autostart],
+    ],
   ]
   return groups.every((group) => {
     const asked = group.filter(([flag]) => (flags & flag) !== 0)
@@ -50,7 +68,8 @@ function matches(domain: FakeDomain, flags: number): boolean {
 
 function changeDevices(serving: Serving, dom: Domain, flags: number, change: (xml: string) => string): FakeDomain {
   const domain = domainOf(serving, dom)
-  if ((flags & AFFECT_CONFIG) !== 0 && domain.persistentXml !== undefined) domain.persistentXml = change(domain.persistentXml)
+  if ((flags & AFFECT_CONFIG) !== 0 && domain.persistentXml !== undefined)
+    domain.persistentXml = change(domain.persistentXml)
   if ((flags & AFFECT_CONFIG) === 0 || (flags & 1) !== 0) domain.xml = change(domain.xml)
   if (!isActive(domain) && domain.persistentXml !== undefined) domain.xml = domain.persistentXml
   return domain
@@ -70,17 +89,29 @@ export const connectionHandlers: Handlers = {
   connectGetHostname: (_args, { hostname }) => ({ hostname }),
   connectGetURI: () => ({ uri: 'qemu:///system' }),
   connectGetCapabilities: () => ({
-    capabilities: '<capabilities><host><uuid>00000000-0000-4000-8000-000000000001</uuid><cpu><arch>x86_64</arch></cpu></host>'
-      + '<guest><os_type>hvm</os_type><arch name="x86_64"><wordsize>64</wordsize><domain type="qemu"/></arch></guest></capabilities>',
+    capabilities:
+      '<capabilities><host><uuid>00000000-0000-4000-8000-000000000001</uuid><cpu><arch>x86_64</arch></cpu></host>' +
+      '<guest><os_type>hvm</os_type><arch name="x86_64"><wordsize>64</wordsize><domain type="qemu"/></arch></guest></capabilities>',
   }),
-  nodeGetInfo: () => ({ model: 'x86_64', memory: 16_777_216n, cpus: 8, mhz: 2400, nodes: 1, sockets: 1, cores: 4, threads: 2 }),
+  nodeGetInfo: () => ({
+    model: 'x86_64',
+    memory: 16_777_216n,
+    cpus: 8,
+    mhz: 2400,
+    nodes: 1,
+    sockets: 1,
+    cores: 4,
+    threads: 2,
+  }),
   nodeGetFreeMemory: () => ({ freeMem: 8n << 30n }),
   connectListAllDomains({ flags }, { hypervisor }) {
     const domains = [...hypervisor.domains.values()].filter((domain) => matches(domain, flags ?? 0)).map(handleOf)
     return { domains, ret: domains.length }
   },
   connectNumOfDomains: (_args, { hypervisor }) => ({ num: [...hypervisor.domains.values()].filter(isActive).length }),
-  connectDomainEventCallbackRegisterAny: ({ eventID, dom }, serving) => ({ callbackID: serving.register(eventID, dom) }),
+  connectDomainEventCallbackRegisterAny: ({ eventID, dom }, serving) => ({
+    callbackID: serving.register(eventID, dom),
+  }),
   connectDomainEventCallbackDeregisterAny: ({ callbackID }, serving) => serving.deregister(callbackID),
 }
 
@@ -90,7 +121,8 @@ export const domainHandlers: Handlers = {
   domainLookupByUUID: ({ uuid }, { hypervisor }) => answer(hypervisor.find({ uuid })),
   domainDefineXML: ({ xml }, { hypervisor }) => answer(hypervisor.define(xml)),
   domainDefineXMLFlags: ({ xml }, { hypervisor }) => answer(hypervisor.define(xml)),
-  domainCreateXML: ({ xmlDesc, flags }, { hypervisor }) => answer(hypervisor.createTransient(xmlDesc, ((flags ?? 0) & START_PAUSED) !== 0)),
+  domainCreateXML: ({ xmlDesc, flags }, { hypervisor }) =>
+    answer(hypervisor.createTransient(xmlDesc, ((flags ?? 0) & START_PAUSED) !== 0)),
   domainCreate: ({ dom }, serving) => serving.hypervisor.start(domainOf(serving, dom)),
   domainCreateWithFlags({ dom, flags }, serving) {
     const domain = domainOf(serving, dom)
@@ -122,7 +154,9 @@ export const domainHandlers: Handlers = {
     return { state, maxMem: memoryKib, memory: memoryKib, nrVirtCpu: vcpus, cpuTime: 0n }
   },
   domainIsActive: ({ dom }, serving) => ({ active: isActive(domainOf(serving, dom)) ? 1 : 0 }),
-  domainIsPersistent: ({ dom }, serving) => ({ persistent: domainOf(serving, dom).persistentXml === undefined ? 0 : 1 }),
+  domainIsPersistent: ({ dom }, serving) => ({
+    persistent: domainOf(serving, dom).persistentXml === undefined ? 0 : 1,
+  }),
   domainGetXMLDesc({ dom, flags }, serving) {
     const domain = domainOf(serving, dom)
     const inactive = ((flags ?? 0) & XML_INACTIVE) !== 0

@@ -1,8 +1,15 @@
 /** The fake's domains: what libvirt would know of them, and the transitions, each of which tells its event. */
 import { randomUUID } from 'node:crypto'
 import {
-  DomainEventDefinedDetailType as Defined, DomainEventStartedDetailType as Started, DomainEventStoppedDetailType as Stopped,
-  DomainEventType, DomainPausedReason, DomainRunningReason, DomainShutoffReason, DomainState, ErrorNumber as ERR,
+  DomainEventDefinedDetailType as Defined,
+  DomainEventStartedDetailType as Started,
+  DomainEventStoppedDetailType as Stopped,
+  DomainEventType,
+  DomainPausedReason,
+  DomainRunningReason,
+  DomainShutoffReason,
+  DomainState,
+  ErrorNumber as ERR,
 } from '../constants.gen.ts'
 import type { DomainEvent, DomainEventName } from '../events.ts'
 import type { Domain } from '../protocol-types.gen.ts'
@@ -30,7 +37,11 @@ export interface FakeDomain {
 /** How a guest takes a shutdown request. */
 export type GuestManners = 'obeys' | 'ignores'
 
-type Notify = <N extends DomainEventName>(name: N, dom: Domain, event: Omit<DomainEvent<N>, 'callbackID' | 'dom'>) => void
+type Notify = <N extends DomainEventName>(
+  name: N,
+  dom: Domain,
+  event: Omit<DomainEvent<N>, 'callbackID' | 'dom'>,
+) => void
 
 export const handleOf = ({ name, uuid, id }: FakeDomain): Domain => ({ name, uuid, id })
 export const isActive = ({ id }: FakeDomain): boolean => id >= 0
@@ -56,7 +67,8 @@ export class Hypervisor {
   /** Gives a function that ends the waiting. */
   whenStopped(uuid: string, run: () => void): () => void {
     const unlisten = this.listen((name, dom, event) => {
-      if (name === 'lifecycle' && dom.uuid === uuid && 'event' in event && event.event === DomainEventType.STOPPED) run()
+      if (name === 'lifecycle' && dom.uuid === uuid && 'event' in event && event.event === DomainEventType.STOPPED)
+        run()
     })
     return unlisten
   }
@@ -67,9 +79,21 @@ export class Hypervisor {
 
   find(by: { readonly uuid?: string; readonly name?: string; readonly id?: number }): FakeDomain {
     const { uuid, name, id } = by
-    const found = uuid !== undefined ? this.domains.get(uuid)
-      : [...this.domains.values()].find((domain) => (name !== undefined ? domain.name === name : id !== undefined && id >= 0 && domain.id === id))
-    return found ?? fail(ERR.NO_DOMAIN, `Domain not found: no domain with matching ${Object.entries(by).map(([key, value]) => `${key} '${value}'`).join()}`)
+    const found =
+      uuid !== undefined
+        ? this.domains.get(uuid)
+        : [...this.domains.values()].find((domain) =>
+            name !== undefined ? domain.name === name : id !== undefined && id >= 0 && domain.id === id,
+          )
+    return (
+      found ??
+      fail(
+        ERR.NO_DOMAIN,
+        `Domain not found: no domain with matching ${Object.entries(by)
+          .map(([key, value]) => `${key} '${value}'`)
+          .join()}`,
+      )
+    )
   }
 
   define(xml: string): FakeDomain {
@@ -101,8 +125,18 @@ export class Hypervisor {
     }
     if (namesake) return namesake
     const made: FakeDomain = {
-      name, uuid: uuid ?? randomUUID(), id: -1, state: DomainState.SHUTOFF, reason: DomainShutoffReason.UNKNOWN, xml,
-      persistentXml: undefined, managedSave: false, autostart: false, memoryParameters: [], memoryKib, vcpus,
+      name,
+      uuid: uuid ?? randomUUID(),
+      id: -1,
+      state: DomainState.SHUTOFF,
+      reason: DomainShutoffReason.UNKNOWN,
+      xml,
+      persistentXml: undefined,
+      managedSave: false,
+      autostart: false,
+      memoryParameters: [],
+      memoryKib,
+      vcpus,
     }
     made.xml = withUuid(xml, made.uuid)
     this.domains.set(made.uuid, made)
@@ -160,15 +194,20 @@ export class Hypervisor {
 
   managedSave(domain: FakeDomain): void {
     this.needActive(domain)
-    if (domain.persistentXml === undefined) fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: cannot do managed save for transient domain')
+    if (domain.persistentXml === undefined)
+      fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: cannot do managed save for transient domain')
     domain.managedSave = true
     this.#stop(domain, DomainShutoffReason.SAVED, Stopped.SAVED)
   }
 
   undefine(domain: FakeDomain, dropManagedSave: boolean): void {
-    if (domain.persistentXml === undefined) fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: cannot undefine transient domain')
+    if (domain.persistentXml === undefined)
+      fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: cannot undefine transient domain')
     if (domain.managedSave && !dropManagedSave) {
-      fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: Refusing to undefine while domain managed save image exists')
+      fail(
+        ERR.OPERATION_INVALID,
+        'Requested operation is not valid: Refusing to undefine while domain managed save image exists',
+      )
     }
     domain.persistentXml = undefined
     domain.managedSave = false

@@ -128,8 +128,15 @@ export class Session extends EventEmitter<{ ping: []; pong: [] }> {
       if (procedure.name === 'connectClose') this.#socket.end()
     } catch (error) {
       this.#streams.delete(packet.serial)
-      const { code, message, domain, level } = error instanceof LibvirtError ? error
-        : { code: ERR.INTERNAL_ERROR, message: `internal error: ${String(error)}`, domain: ErrorDomain.RPC, level: ErrorLevel.ERROR }
+      const { code, message, domain, level } =
+        error instanceof LibvirtError
+          ? error
+          : {
+              code: ERR.INTERNAL_ERROR,
+              message: `internal error: ${String(error)}`,
+              domain: ErrorDomain.RPC,
+              level: ErrorLevel.ERROR,
+            }
       this.#answer(packet, NET.ERROR, encodeError({ code, message, domain, level }))
     }
   }
@@ -138,14 +145,20 @@ export class Session extends EventEmitter<{ ping: []; pong: [] }> {
     const handler = (this.#context.handlers as Readonly<Record<string, AnyHandler | undefined>>)[procedure.name]
     const { hypervisor, hostname } = this.#context
     if (!handler) {
-      throw new LibvirtError({
-        code: ERR.NO_SUPPORT, message: `this function is not supported by the connection driver: ${procedure.name}`,
-        domain: ErrorDomain.TEST, level: ErrorLevel.ERROR,
-      }, procedure.name)
+      throw new LibvirtError(
+        {
+          code: ERR.NO_SUPPORT,
+          message: `this function is not supported by the connection driver: ${procedure.name}`,
+          domain: ErrorDomain.TEST,
+          level: ErrorLevel.ERROR,
+        },
+        procedure.name,
+      )
     }
     const args = procedure.args.read(new XdrReader(packet.body))
     const ret = await handler(args, {
-      hypervisor, hostname,
+      hypervisor,
+      hostname,
       register: (eventId, dom) => this.#register(eventId, dom),
       deregister: (callbackId) => this.#deregister(callbackId),
       startKeepalive: () => this.#startKeepalive(),
@@ -182,16 +195,25 @@ export class Session extends EventEmitter<{ ping: []; pong: [] }> {
 
   #deregister(callbackId: number): void {
     if (this.#callbacks.delete(callbackId)) return
-    throw new LibvirtError({
-      code: ERR.INVALID_ARG, message: `invalid argument: domain event callback ID ${callbackId} not registered`,
-      domain: ErrorDomain.RPC, level: ErrorLevel.ERROR,
-    }, 'connectDomainEventCallbackDeregisterAny')
+    throw new LibvirtError(
+      {
+        code: ERR.INVALID_ARG,
+        message: `invalid argument: domain event callback ID ${callbackId} not registered`,
+        domain: ErrorDomain.RPC,
+        level: ErrorLevel.ERROR,
+      },
+      'connectDomainEventCallbackDeregisterAny',
+    )
   }
 
   #startKeepalive(): void {
     const { keepalive } = this.#context
     if (!keepalive) return
-    this.#keepalive ??= startKeepalive(keepalive, { ping: () => this.ping(), dead: () => this.drop(), mayListen: () => true })
+    this.#keepalive ??= startKeepalive(keepalive, {
+      ping: () => this.ping(),
+      dead: () => this.drop(),
+      mayListen: () => true,
+    })
   }
 
   #event(name: keyof typeof DOMAIN_EVENTS, dom: Domain, event: object): void {
@@ -215,7 +237,10 @@ export class Session extends EventEmitter<{ ping: []; pong: [] }> {
   }
 
   #sendKeepalive(procedure: number): void {
-    this.#send({ program: NET.KEEPALIVE_PROGRAM, version: 1, procedure, type: NET.MESSAGE, serial: 0, status: NET.OK }, new Uint8Array())
+    this.#send(
+      { program: NET.KEEPALIVE_PROGRAM, version: 1, procedure, type: NET.MESSAGE, serial: 0, status: NET.OK },
+      new Uint8Array(),
+    )
   }
 
   #send(header: Header, body: Uint8Array, taken?: () => void): void {

@@ -3,14 +3,19 @@ import { ErrorNumber as ERR } from '../constants.gen.ts'
 import { fail } from './fail.ts'
 import type { Handlers, Serving } from './handlers.ts'
 
-const nameOf = (xml: string): string => /<name>([^<]+)<\/name>/.exec(xml)?.[1] ?? fail(ERR.XML_ERROR, 'XML error: missing name')
+const nameOf = (xml: string): string =>
+  /<name>([^<]+)<\/name>/.exec(xml)?.[1] ?? fail(ERR.XML_ERROR, 'XML error: missing name')
 
 function volume({ hypervisor }: Serving, key: string): Buffer {
-  return hypervisor.volumes.get(key) ?? fail(ERR.NO_STORAGE_VOL, `Storage volume not found: no storage vol with matching key '${key}'`)
+  return (
+    hypervisor.volumes.get(key) ??
+    fail(ERR.NO_STORAGE_VOL, `Storage volume not found: no storage vol with matching key '${key}'`)
+  )
 }
 
 /** The length argument of up- and downloads: 0 is "all there is". */
-const until = (offset: number, length: number, size: number): number => (length === 0 ? size : Math.min(size, offset + length))
+const until = (offset: number, length: number, size: number): number =>
+  length === 0 ? size : Math.min(size, offset + length)
 
 export const streamHandlers: Handlers = {
   domainOpenConsole({ dom }, serving) {

@@ -30,8 +30,14 @@ export interface Model {
 }
 
 const INTEGERS: Readonly<Record<string, Kind['base']>> = {
-  int: 'i', 'unsigned int': 'u', 'unsigned char': 'u', 'unsigned short': 'u', char: 'i',
-  hyper: 'h', 'unsigned hyper': 'H', double: 'd',
+  int: 'i',
+  'unsigned int': 'u',
+  'unsigned char': 'u',
+  'unsigned short': 'u',
+  char: 'i',
+  hyper: 'h',
+  'unsigned hyper': 'H',
+  double: 'd',
 }
 
 export function resolve(protocol: Protocol, nameOf: (constant: string) => string): Model {
@@ -58,12 +64,14 @@ export function resolve(protocol: Protocol, nameOf: (constant: string) => string
     if (outer !== 'value' && kind.shape !== 'value') throw new Error(`${type} within ${outer}: teach the codec first`)
     return kind
   }
-  const slots = (fields: readonly Field[]): Slot[] => fields.flatMap((field) => {
-    const nested = field.name === 'msg' ? protocol.structs.get(field.type) : undefined
-    return nested ? slots(nested) : [{ name: camel(field.name), kind: kindOf(field) }]
-  })
+  const slots = (fields: readonly Field[]): Slot[] =>
+    fields.flatMap((field) => {
+      const nested = field.name === 'msg' ? protocol.structs.get(field.type) : undefined
+      return nested ? slots(nested) : [{ name: camel(field.name), kind: kindOf(field) }]
+    })
   const [union, ...others] = protocol.unions
-  if (union !== 'remote_typed_param_value' || others.length > 0) throw new Error('a union other than the typed parameter')
+  if (union !== 'remote_typed_param_value' || others.length > 0)
+    throw new Error('a union other than the typed parameter')
 
   const used = new Set<string>(['remote_typed_param', 'remote_error'])
   const take = (name: string): Slot[] | undefined => {
@@ -71,19 +79,26 @@ export function resolve(protocol: Protocol, nameOf: (constant: string) => string
     if (fields) used.add(name)
     return fields && slots(fields)
   }
-  const callsOf = (program: 'remote' | 'qemu'): Call[] => protocol.procedures
-    .filter(({ constant }) => constant.startsWith(program.toUpperCase()))
-    .map(({ constant, number, stream }) => {
-      const wire = constant.toLowerCase().replace('_proc_', '_')
-      const message = take(`${wire}_msg`)
-      return {
-        number, stream, name: nameOf(constant), event: message !== undefined,
-        args: take(`${wire}_args`) ?? [], ret: message ?? take(`${wire}_ret`) ?? [],
-      }
-    })
+  const callsOf = (program: 'remote' | 'qemu'): Call[] =>
+    protocol.procedures
+      .filter(({ constant }) => constant.startsWith(program.toUpperCase()))
+      .map(({ constant, number, stream }) => {
+        const wire = constant.toLowerCase().replace('_proc_', '_')
+        const message = take(`${wire}_msg`)
+        return {
+          number,
+          stream,
+          name: nameOf(constant),
+          event: message !== undefined,
+          args: take(`${wire}_args`) ?? [],
+          ret: message ?? take(`${wire}_ret`) ?? [],
+        }
+      })
   const remote = callsOf('remote')
   const qemu = callsOf('qemu')
-  const shared = [...protocol.structs].filter(([name]) => referenced.has(name) || (!used.has(name) && !/_event_(?!graphics)\w*_msg$/.test(name)))
+  const shared = [...protocol.structs].filter(
+    ([name]) => referenced.has(name) || (!used.has(name) && !/_event_(?!graphics)\w*_msg$/.test(name)),
+  )
   const strays = shared.map(([name]) => name).filter((name) => /_(args|ret|msg)$/.test(name) && !referenced.has(name))
   if (strays.length > 0) throw new Error(`belongs to no procedure: ${strays.join(', ')}`)
   return { structs: new Map(shared.map(([name, fields]) => [structName(name), slots(fields)])), remote, qemu }

@@ -41,7 +41,12 @@ enum remote_procedure {
     REMOTE_PROC_DOMAIN_SCREENSHOT = 211
 };`
 
-const names = procedureNames(['virDomainGetXMLDesc', 'virConnectListAllDomains', 'virNodeGetInfo', 'virDomainScreenshot'])
+const names = procedureNames([
+  'virDomainGetXMLDesc',
+  'virConnectListAllDomains',
+  'virNodeGetInfo',
+  'virDomainScreenshot',
+])
 const generate = (x: string) => resolve(parseX([x]), names)
 
 test('tables: one line per struct and procedure', () => {
@@ -54,7 +59,8 @@ test('tables: one line per struct and procedure', () => {
     '6 nodeGetInfo||model:c-32 memory:H',
     '211 domainScreenshot<|dom:Domain how:?s|',
     '  CALL: 0,',
-  ]) assert(text.split('\n').includes(line), line)
+  ])
+    assert(text.split('\n').includes(line), line)
   assert.doesNotMatch(text, /TypedParam/)
 })
 
@@ -68,7 +74,8 @@ test('types: named arguments, positional methods, bare answers', () => {
     '  nodeGetInfo(): Promise<{ readonly model: string; readonly memory: bigint }>',
     "  | 'domainScreenshot'",
     '  domainEventCallbackReboot: { readonly callbackID: number; readonly dom: Domain }',
-  ]) assert(text.split('\n').includes(line), line)
+  ])
+    assert(text.split('\n').includes(line), line)
   assert.doesNotMatch(text, /domainScreenshot\(/)
 })
 
@@ -83,11 +90,26 @@ test('constants: prefixes go, aliases are resolved', () => {
     <enum name='VIR_WAR_NO_NETWORK' value='41' type='virErrorNumber'/>`)
   assert.deepEqual(constants, [
     { name: 'DomainSaveImageXMLFlags', values: [['SECURE', 1]] },
-    { name: 'DomainState', values: [['NOSTATE', 0], ['RUNNING', 1]] },
+    {
+      name: 'DomainState',
+      values: [
+        ['NOSTATE', 0],
+        ['RUNNING', 1],
+      ],
+    },
     { name: 'DomainXMLFlags', values: [['SECURE', 1]] },
-    { name: 'ErrorNumber', values: [['OK', 0], ['WAR_NO_NETWORK', 41]] },
+    {
+      name: 'ErrorNumber',
+      values: [
+        ['OK', 0],
+        ['WAR_NO_NETWORK', 41],
+      ],
+    },
   ])
-  assert.match(emitConstants('', constants), /DomainState = parseConstants<types\.DomainState>\(\n {2}'NOSTATE=0 RUNNING=1',/)
+  assert.match(
+    emitConstants('', constants),
+    /DomainState = parseConstants<types\.DomainState>\(\n {2}'NOSTATE=0 RUNNING=1',/,
+  )
   assert.match(emitConstantTypes('', constants), /readonly WAR_NO_NETWORK: 41/)
 })
 
@@ -95,6 +117,9 @@ test('what it does not understand stops it', () => {
   assert.throws(() => generate(X.replace('int id;', 'float id;')), /unknown type float/)
   assert.throws(() => generate(X.replace('int id;', 'int id[4];')), /fixed array of int/)
   assert.throws(() => generate(`${X}\nunion remote_other switch (int type) { case 1: int i; };`), /a union other than/)
-  assert.throws(() => generate(`${X}\nstruct remote_stray_args { int a; };`), /belongs to no procedure: remote_stray_args/)
+  assert.throws(
+    () => generate(`${X}\nstruct remote_stray_args { int a; };`),
+    /belongs to no procedure: remote_stray_args/,
+  )
   assert.throws(() => generate(X.replace('REMOTE_LIST_MAX>', 'REMOTE_UNKNOWN>')), /unknown constant REMOTE_UNKNOWN/)
 })

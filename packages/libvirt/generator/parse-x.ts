@@ -43,7 +43,9 @@ export function parseX(texts: readonly string[]): Protocol {
     constants.set(name, numberOf(value))
   }
   const field = (text: string): Field => {
-    const match = /^((?:unsigned\s+)?\w+)\s+(\*?)\s*(\w+)\s*(?:\[(\w+)\]|<(\w*)>)?$/.exec(text.replace(/\s+/g, ' ').trim())
+    const match = /^((?:unsigned\s+)?\w+)\s+(\*?)\s*(\w+)\s*(?:\[(\w+)\]|<(\w*)>)?$/.exec(
+      text.replace(/\s+/g, ' ').trim(),
+    )
     if (!match) throw new Error(`cannot read the field "${text}"`)
     const [, type = '', star, name = '', fixed, list] = match
     if (star) return { name, type, shape: 'optional', size: 1 }
@@ -51,12 +53,25 @@ export function parseX(texts: readonly string[]): Protocol {
     if (list !== undefined) return { name, type, shape: 'list', size: numberOf(list) }
     return { name, type, shape: 'value', size: 1 }
   }
-  const typedefs = new Map([...code.matchAll(/^typedef\s+([^;]+);/gm)].map(([, text = '']) => {
-    const parsed = field(text)
-    return [parsed.name, parsed] as const
-  }))
-  const structs = new Map([...code.matchAll(/^struct\s+(\w+)\s*\{([^}]*)\}/gm)].map(([, name = '', body = '']) =>
-    [name, body.split(';').map((line) => line.trim()).filter(Boolean).map(field)] as const))
+  const typedefs = new Map(
+    [...code.matchAll(/^typedef\s+([^;]+);/gm)].map(([, text = '']) => {
+      const parsed = field(text)
+      return [parsed.name, parsed] as const
+    }),
+  )
+  const structs = new Map(
+    [...code.matchAll(/^struct\s+(\w+)\s*\{([^}]*)\}/gm)].map(
+      ([, name = '', body = '']) =>
+        [
+          name,
+          body
+            .split(';')
+            .map((line) => line.trim())
+            .filter(Boolean)
+            .map(field),
+        ] as const,
+    ),
+  )
   const unions = [...code.matchAll(/^union\s+(\w+)/gm)].map(([, name = '']) => name)
   const enums = new Set([...code.matchAll(/^enum\s+(\w+)/gm)].map(([, name = '']) => name))
   return { constants, typedefs, structs, unions, enums, procedures: proceduresOf(source) }

@@ -5,10 +5,12 @@ import type { Call, Kind, Model, Slot } from './resolve.ts'
 const STRING_MAX = 4194304
 
 export function kindText({ base, limit, shape, size }: Kind): string {
-  const name = typeof base === 'object' ? base.struct : base === 's' && limit === STRING_MAX ? 's' : `${base}${limit ?? ''}`
+  const name =
+    typeof base === 'object' ? base.struct : base === 's' && limit === STRING_MAX ? 's' : `${base}${limit ?? ''}`
   return shape === 'optional' ? `?${name}` : shape === 'list' ? `${name}*${size}` : name
 }
-const slotText = (slots: readonly Slot[]): string => slots.map(({ name, kind }) => `${name}:${kindText(kind)}`).join(' ')
+const slotText = (slots: readonly Slot[]): string =>
+  slots.map(({ name, kind }) => `${name}:${kindText(kind)}`).join(' ')
 const callText = ({ number, name, stream, event, args, ret }: Call): string =>
   `${number} ${name}${event ? '!' : stream === 'read' ? '<' : stream === 'write' ? '>' : ''}|${slotText(args)}|${slotText(ret)}`
 

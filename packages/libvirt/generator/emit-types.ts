@@ -3,12 +3,25 @@ import type { Call, Kind, Model, Slot } from './resolve.ts'
 
 type Side = 'in' | 'out'
 const BASE: Readonly<Record<string, string>> = {
-  i: 'number', u: 'number', d: 'number', s: 'string', U: 'string', c: 'string', o: 'Uint8Array', P: 'TypedParam',
+  i: 'number',
+  u: 'number',
+  d: 'number',
+  s: 'string',
+  U: 'string',
+  c: 'string',
+  o: 'Uint8Array',
+  P: 'TypedParam',
 }
 
 function typeText({ base, shape }: Kind, side: Side): string {
-  const one = typeof base === 'object' ? base.struct
-    : base === 'h' || base === 'H' ? (side === 'in' ? 'Integer' : 'bigint') : BASE[base] ?? ''
+  const one =
+    typeof base === 'object'
+      ? base.struct
+      : base === 'h' || base === 'H'
+        ? side === 'in'
+          ? 'Integer'
+          : 'bigint'
+        : (BASE[base] ?? '')
   if (shape === 'list') return `readonly ${one.includes(' ') ? `(${one})` : one}[]`
   return shape === 'optional' ? `${one} | null` : one
 }
@@ -16,9 +29,17 @@ function typeText({ base, shape }: Kind, side: Side): string {
 const mayOmit = ({ name, kind }: Slot): boolean =>
   kind.shape === 'optional' || (name === 'flags' && kind.base === 'u') || name === 'needResults'
 
-const object = (slots: readonly Slot[], side: Side): string => slots.length === 0 ? 'void' : `{ ${slots.map((slot) =>
-  `readonly ${slot.name}${side === 'in' && mayOmit(slot) ? '?' : ''}: ${typeText(slot.kind, side)}${
-    side === 'in' && mayOmit(slot) ? ' | undefined' : ''}`).join('; ')} }`
+const object = (slots: readonly Slot[], side: Side): string =>
+  slots.length === 0
+    ? 'void'
+    : `{ ${slots
+        .map(
+          (slot) =>
+            `readonly ${slot.name}${side === 'in' && mayOmit(slot) ? '?' : ''}: ${typeText(slot.kind, side)}${
+              side === 'in' && mayOmit(slot) ? ' | undefined' : ''
+            }`,
+        )
+        .join('; ')} }`
 
 const RESERVED = new Set(['function', 'package', 'default', 'new', 'delete', 'arguments'])
 
@@ -58,16 +79,25 @@ ${calls.map((call) => `  ${call.name}: { args: ${object(call.args, 'in')}; ret: 
 
 /** Calls that open a stream. */
 export type StreamProcedure =
-${calls.filter(({ stream }) => stream).map(({ name }) => `  | '${name}'`).join('\n')}
+${calls
+  .filter(({ stream }) => stream)
+  .map(({ name }) => `  | '${name}'`)
+  .join('\n')}
 
 /** Messages the daemon sends by itself. */
 export interface Messages {
-${all.filter(({ event }) => event).map(({ name, ret }) => `  ${name}: ${object(ret, 'out')}`).join('\n')}
+${all
+  .filter(({ event }) => event)
+  .map(({ name, ret }) => `  ${name}: ${object(ret, 'out')}`)
+  .join('\n')}
 }
 
 /** The same calls with positional arguments; an answer of one field, or of a list and its length, is given bare. */
 export interface Methods {
-${calls.filter(({ stream }) => !stream).map(methodText).join('\n')}
+${calls
+  .filter(({ stream }) => !stream)
+  .map(methodText)
+  .join('\n')}
 }
 `
 }

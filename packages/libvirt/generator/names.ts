@@ -1,7 +1,11 @@
 /** Names: libvirt's own without `vir`, in camelCase; the public API's spelling decides where acronyms are (`domainGetXMLDesc`). */
 
 export const pascal = (snake: string): string =>
-  snake.split('_').filter(Boolean).map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
+  snake
+    .split('_')
+    .filter(Boolean)
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('')
 
 export const camel = (snake: string): string => {
   const text = pascal(snake)
