@@ -6,6 +6,7 @@ export type HostErrorName =
   | 'ImageLargerThanDisk'
   | 'ImageUnavailable'
   | 'ImageDamaged'
+  | 'ImageUnsupported'
   | 'DiskMissing'
   | 'GuestNotFound'
   | 'HypervisorUnavailable'

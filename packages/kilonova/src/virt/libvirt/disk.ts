@@ -1,0 +1,42 @@
+/** The root disk: a qcow2 file over the cached image, as large as the flavor says. Made beside and renamed: it is there whole or not at all. */
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import type { DiskSpec } from '../driver.ts'
+import { HostError } from '../host-error.ts'
+import { command } from './command.ts'
+import type { ServerFiles } from './files.ts'
+import type { ImageCache } from './image-cache.ts'
+
+const GB = 1024 ** 3
+const LIMITS = { cpuSeconds: 30, memoryBytes: 1024 ** 3 }
+
+export async function createDisk(spec: DiskSpec, files: ServerFiles, images: ImageCache, host: string): Promise<void> {
+  const { image, rootGb, serverId } = spec
+  if (await exists(files.disk)) return
+  const base = await images.find(image)
+  if (!base) throw new HostError('ImageNotCached', `image ${image.imageId} is not in the cache of host ${host}`)
+  const bytes = rootGb * GB
+  if (rootGb > 0 && base.virtualBytes > bytes)
+    throw new HostError('ImageLargerThanDisk', `image ${image.imageId} needs ${Math.ceil(base.virtualBytes / GB)} GB, the flavor's disk has ${rootGb} GB`)
+  await mkdir(files.folder, { recursive: true, mode: 0o711 })
+  const partial = `${files.disk}.part`
+  const size = rootGb > 0 ? bytes : Math.ceil(base.virtualBytes / 512) * 512
+  try {
+    await command('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', base.format, '-b', base.path, partial, String(size)], { timeoutMs: 30_000, limits: LIMITS })
+    await rename(partial, files.disk)
+  } catch (error) {
+    await rm(partial, { force: true })
+    if (error instanceof HostError && error.name === 'DiskFull')
+      throw new HostError('DiskFull', `the disk of host ${host} is full: the root disk of server ${serverId} cannot be made`, { cause: error })
+    throw error
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
+  )
+}

@@ -1,0 +1,159 @@
+/** The guest as libvirt wants to read it. Pure: the same facts give the same text, kept in golden/. */
+import type { GuestSpec } from '../driver.ts'
+import { domainName, METADATA_NAMESPACE } from './names.ts'
+import { element, render, type Xml } from './xml.ts'
+
+export interface DomainFacts {
+  readonly spec: GuestSpec
+  readonly installationId: string
+  /** How the guest's instructions are run: by the processor, or by QEMU itself. */
+  readonly accelerator: 'kvm' | 'tcg'
+  readonly rootDisk: string | null
+  readonly configDrive: string | null
+  readonly consoleLog: string
+  readonly nics: readonly { readonly mac: string; readonly mtu: number; readonly tap: string }[]
+}
+
+/** A value an image may ask for, by the property's name; anything else gives the first. */
+const CHOICES = {
+  hw_machine_type: ['q35', 'pc'],
+  hw_disk_bus: ['virtio', 'scsi', 'sata', 'ide', 'usb'],
+  // virtio-scsi: Debian's cloud kernels have no driver for the SATA that q35 would give.
+  hw_cdrom_bus: ['scsi', 'sata', 'ide', 'usb'],
+  hw_vif_model: ['virtio', 'e1000', 'e1000e', 'rtl8139', 'ne2k_pci', 'pcnet', 'vmxnet3'],
+  hw_video_model: ['vga', 'virtio', 'qxl', 'cirrus', 'bochs', 'none'],
+} as const
+const DEVICE_PREFIX: Readonly<Record<string, string>> = { virtio: 'vd', scsi: 'sd', sata: 'sd', usb: 'sd', ide: 'hd' }
+
+function chosen<N extends keyof typeof CHOICES>(spec: GuestSpec, name: N): string {
+  const asked = spec.imageProperties[name]
+  const allowed: readonly string[] = CHOICES[name]
+  return (asked !== undefined && allowed.includes(asked) ? asked : allowed[0]) ?? ''
+}
+
+export function domainXml(facts: DomainFacts): string {
+  const { spec, accelerator, installationId } = facts
+  const { vcpus, memoryMb } = spec.flavor
+  const buses = { disk: chosen(spec, 'hw_disk_bus'), cdrom: chosen(spec, 'hw_cdrom_bus') }
+  // Only the older machine has IDE.
+  const machine = Object.values(buses).includes('ide') ? 'pc' : chosen(spec, 'hw_machine_type')
+  return render(
+    element(
+      'domain',
+      { type: accelerator === 'kvm' ? 'kvm' : 'qemu' },
+      element('name', {}, domainName(installationId, spec.serverId)),
+      element('uuid', {}, spec.serverId),
+      metadata(facts),
+      element('memory', { unit: 'MiB' }, memoryMb),
+      element('currentMemory', { unit: 'MiB' }, memoryMb),
+      element('vcpu', { placement: 'static' }, vcpus),
+      element('sysinfo', { type: 'smbios' }, smbios(spec)),
+      element('os', {}, element('type', { arch: 'x86_64', machine }, 'hvm'), element('boot', { dev: 'hd' }), element('smbios', { mode: 'sysinfo' })),
+      element('features', {}, element('acpi'), element('apic')),
+      cpu(accelerator, vcpus),
+      clock(accelerator),
+      element('on_poweroff', {}, 'destroy'),
+      element('on_reboot', {}, 'restart'),
+      element('on_crash', {}, 'destroy'),
+      devices(facts, buses),
+    ),
+  )
+}
+
+const metadata = ({ spec, installationId }: DomainFacts): Xml =>
+  element(
+    'metadata',
+    {},
+    element(
+      'kilonova:server',
+      { 'xmlns:kilonova': METADATA_NAMESPACE },
+      element('kilonova:installation', {}, installationId),
+      element('kilonova:name', {}, spec.name),
+      element('kilonova:flavor', { id: spec.flavor.id }, spec.flavor.name),
+      element('kilonova:owner', { project: spec.projectId, user: spec.userId }),
+      spec.imageId !== null && element('kilonova:image', { id: spec.imageId }),
+    ),
+  )
+
+const smbios = (spec: GuestSpec): Xml =>
+  element(
+    'system',
+    {},
+    ...Object.entries({
+      manufacturer: 'Kilonova',
+      // cloud-init knows by this name that the metadata service is worth asking.
+      product: 'OpenStack Nova',
+      serial: spec.serverId,
+      uuid: spec.serverId,
+      family: 'Virtual Machine',
+    }).map(([name, value]) => element('entry', { name }, value)),
+  )
+
+/** With KVM the host's own model. TCG emulates what it is asked for: an old model costs less, and every distribution runs on it. */
+const cpu = (accelerator: DomainFacts['accelerator'], vcpus: number): Xml => {
+  const topology = element('topology', { sockets: vcpus, cores: 1, threads: 1 })
+  return accelerator === 'kvm'
+    ? element('cpu', { mode: 'host-model', check: 'partial' }, topology)
+    : element('cpu', { mode: 'custom', match: 'exact', check: 'none' }, element('model', { fallback: 'allow' }, 'Nehalem'), topology)
+}
+
+const clock = (accelerator: DomainFacts['accelerator']): Xml =>
+  element(
+    'clock',
+    { offset: 'utc' },
+    element('timer', { name: 'pit', tickpolicy: 'delay' }),
+    element('timer', { name: 'rtc', tickpolicy: 'catchup' }),
+    element('timer', { name: 'hpet', present: 'no' }),
+    accelerator === 'kvm' && element('timer', { name: 'kvmclock', present: 'yes' }),
+  )
+
+function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cdrom: string }): Xml {
+  const { spec, rootDisk, configDrive, nics } = facts
+  const shared = DEVICE_PREFIX[buses.disk] === DEVICE_PREFIX[buses.cdrom]
+  const log = element('log', { file: facts.consoleLog, append: 'on' })
+  const video = chosen(spec, 'hw_video_model')
+  const usesScsi = (rootDisk !== null && buses.disk === 'scsi') || (configDrive !== null && buses.cdrom === 'scsi')
+  return element(
+    'devices',
+    {},
+    element('emulator', {}, '/usr/bin/qemu-system-x86_64'),
+    rootDisk !== null &&
+      element(
+        'disk',
+        { type: 'file', device: 'disk' },
+        element('driver', { name: 'qemu', type: 'qcow2', cache: 'none', discard: 'unmap' }),
+        element('source', { file: rootDisk }),
+        element('target', { dev: `${DEVICE_PREFIX[buses.disk]}a`, bus: buses.disk }),
+      ),
+    configDrive !== null &&
+      element(
+        'disk',
+        { type: 'file', device: 'cdrom' },
+        element('driver', { name: 'qemu', type: 'raw' }),
+        element('source', { file: configDrive }),
+        element('target', { dev: `${DEVICE_PREFIX[buses.cdrom]}${shared && rootDisk !== null ? 'b' : 'a'}`, bus: buses.cdrom }),
+        element('readonly'),
+      ),
+    usesScsi && element('controller', { type: 'scsi', index: 0, model: 'virtio-scsi' }),
+    ...nics.map(({ mac, mtu, tap }) =>
+      element(
+        'interface',
+        { type: 'ethernet' },
+        element('mac', { address: mac }),
+        // The tap is there already; libvirt must neither make nor remove it.
+        element('target', { dev: tap, managed: 'no' }),
+        element('model', { type: chosen(spec, 'hw_vif_model') }),
+        element('mtu', { size: mtu }),
+      ),
+    ),
+    element('serial', { type: 'pty' }, log, element('target', { type: 'isa-serial', port: 0 })),
+    element('console', { type: 'pty' }, log, element('target', { type: 'serial', port: 0 })),
+    spec.imageProperties['hw_qemu_guest_agent'] === 'yes' &&
+      element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })),
+    element('input', { type: 'tablet', bus: 'usb' }),
+    element('graphics', { type: 'vnc', port: -1, autoport: 'yes', listen: '127.0.0.1' }),
+    element('video', {}, element('model', { type: video })),
+    element('memballoon', { model: 'virtio' }, element('stats', { period: 10 })),
+    element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom')),
+  )
+}

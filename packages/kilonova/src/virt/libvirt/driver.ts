@@ -1,0 +1,95 @@
+/** The libvirt driver: real guests under QEMU. This file wires the rooms; each verb lives in its own. */
+import { mkdir, rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import type { Clock } from '@kilonova/base/clock.ts'
+import type { Log } from '@kilonova/base/log.ts'
+import type { Driver, GuestSpec } from '../driver.ts'
+import { HostError } from '../host-error.ts'
+import type { HostNetwork } from '../network/host-network.ts'
+import { accelerator as chooseAccelerator } from './accelerator.ts'
+import { createConfigDrive } from './config-drive.ts'
+import { openConnection, type LibvirtTarget } from './connection.ts'
+import { consoleTail } from './console.ts'
+import { createDisk, exists } from './disk.ts'
+import { domainXml } from './domain-xml.ts'
+import { powerEvents } from './events.ts'
+import { serverFiles } from './files.ts'
+import { guestsOf, lookUp, stateOf } from './guests.ts'
+import { hostReport } from './host-report.ts'
+import { openImageCache } from './image-cache.ts'
+import * as lifecycle from './lifecycle.ts'
+import { usedImages } from './used-images.ts'
+
+export interface LibvirtDriverOptions {
+  readonly connection: LibvirtTarget
+  /** A short name of this installation: what carries it on the host is ours. */
+  readonly installationId: string
+  readonly instancesDir: string
+  readonly stateDir: string
+  readonly network: HostNetwork
+  readonly accelerator?: 'kvm' | 'tcg' | 'auto'
+  /** The host's name; default the machine's. */
+  readonly host?: string
+  /** `my_ip`; default loopback. */
+  readonly hostIp?: string
+  readonly log: Log
+  readonly clock: Clock
+}
+
+export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driver> {
+  const { installationId, instancesDir, stateDir, network, clock } = options
+  const host = options.host ?? hostname()
+  const log = options.log.in(import.meta)
+  await mkdir(instancesDir, { recursive: true, mode: 0o711 })
+  const events = powerEvents(installationId, log)
+  const [accelerator, images, connection] = await Promise.all([
+    chooseAccelerator(options.accelerator ?? 'auto', stateDir, log),
+    openImageCache(instancesDir, host, clock),
+    openConnection({ target: options.connection, log, opened: events.attach }),
+  ])
+  const filesOf = (serverId: string) => serverFiles(instancesDir, serverId)
+
+  async function describe(spec: GuestSpec): Promise<string> {
+    const files = filesOf(spec.serverId)
+    const rootDisk = spec.imageId === null ? null : files.disk
+    const configDrive = spec.configDrive ? files.configDrive : null
+    for (const [path, name] of [[rootDisk, 'root disk'], [configDrive, 'config drive']] as const)
+      if (path !== null && !(await exists(path))) throw new HostError('DiskMissing', `the ${name} of server ${spec.serverId} is not on host ${host}`)
+    await mkdir(files.folder, { recursive: true, mode: 0o711 })
+    // The host may have restarted since they were made.
+    await network.plug(spec.serverId, spec.ports)
+    const nics = await network.nics(spec.serverId)
+    return domainXml({ spec, installationId, accelerator, rootDisk, configDrive, consoleLog: files.consoleLog, nics })
+  }
+  const guest = { connection, installationId, describe, listen: events.listen }
+
+  return {
+    kind: 'libvirt',
+    report: () => connection.use((client) => hostReport(client, { host, hostIp: options.hostIp ?? '127.0.0.1', instancesDir, installationId, accelerator })),
+    guests: () => connection.use((client) => guestsOf(client, installationId)),
+    onPowerChange: events.listen,
+    fetchImage: images.fetch,
+    removeUnusedImages: async (minimumAgeSeconds) => {
+      const used = await usedImages(instancesDir)
+      return images.removeUnused(minimumAgeSeconds, (path) => used.has(path))
+    },
+    createDisk: (spec) => createDisk(spec, filesOf(spec.serverId), images, host),
+    createConfigDrive: (spec) => createConfigDrive(spec, filesOf(spec.serverId), host),
+    removeFiles: (serverId) => rm(filesOf(serverId).folder, { recursive: true, force: true }),
+    plug: network.plug,
+    unplug: network.unplug,
+    start: (spec) => lifecycle.start(guest, spec),
+    shutdown: (serverId) => lifecycle.shutdown(guest, serverId),
+    powerOff: (serverId) => lifecycle.powerOff(guest, serverId),
+    rebootSoft: (serverId, timeoutSeconds) => lifecycle.rebootSoft(guest, serverId, timeoutSeconds),
+    rebootHard: (spec) => lifecycle.rebootHard(guest, spec),
+    destroy: (serverId) => lifecycle.destroy(guest, serverId),
+    powerState: (serverId) =>
+      connection.use(async (client) => {
+        const domain = await lookUp(client, installationId, serverId)
+        return domain ? stateOf(client, domain) : 'nostate'
+      }),
+    consoleOutput: (serverId, maxBytes) => consoleTail(filesOf(serverId).consoleLog, maxBytes),
+    close: () => connection.close(),
+  }
+}

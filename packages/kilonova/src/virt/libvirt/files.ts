@@ -1,0 +1,25 @@
+/** Where a host keeps the files of its servers: `<instances>/<server id>/…`, and cached images in `<instances>/_base/`. */
+import { join } from 'node:path'
+
+/** A server's id becomes a folder's name: nothing but a UUID may. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+export interface ServerFiles {
+  readonly folder: string
+  readonly disk: string
+  readonly configDrive: string
+  readonly consoleLog: string
+}
+
+export function serverFiles(instancesDir: string, serverId: string): ServerFiles {
+  if (!UUID.test(serverId)) throw new TypeError(`not the id of a server: ${serverId.slice(0, 64)}`)
+  const folder = join(instancesDir, serverId)
+  return {
+    folder,
+    disk: join(folder, 'disk'),
+    configDrive: join(folder, 'disk.config'),
+    consoleLog: join(folder, 'console.log'),
+  }
+}
+
+export const baseFolder = (instancesDir: string): string => join(instancesDir, '_base')

@@ -1,0 +1,122 @@
+/** Start, stop and restart of a guest. Each looks at what is there and does what is missing. */
+import { DomainShutdownFlagValues, DomainUndefineFlagsValues } from '@kilonova/libvirt/constants.gen.ts'
+import { isLibvirtError } from '@kilonova/libvirt/errors.ts'
+import type { Client } from '@kilonova/libvirt/client.ts'
+import type { Domain } from '@kilonova/libvirt/protocol-types.gen.ts'
+import type { GuestSpec, PowerChange } from '../driver.ts'
+import type { Connection } from './connection.ts'
+import { ifThere, lookUp, stateOf } from './guests.ts'
+
+export interface LifecycleContext {
+  readonly connection: Connection
+  readonly installationId: string
+  /** The guest's XML; makes the host side of its ports when that is missing. */
+  readonly describe: (spec: GuestSpec) => Promise<string>
+  readonly listen: (listener: (change: PowerChange) => void) => () => void
+}
+
+/** Everything of ours that libvirt keeps beside the definition goes with it. */
+const UNDEFINE = DomainUndefineFlagsValues.MANAGED_SAVE | DomainUndefineFlagsValues.NVRAM | DomainUndefineFlagsValues.SNAPSHOTS_METADATA | DomainUndefineFlagsValues.CHECKPOINTS_METADATA
+
+export async function start({ connection, installationId, describe }: LifecycleContext, spec: GuestSpec): Promise<void> {
+  const isRunning = await connection.use(async (client) => {
+    const domain = await lookUp(client, installationId, spec.serverId)
+    const state = domain ? await stateOf(client, domain) : 'nostate'
+    if (domain && (state === 'paused' || state === 'suspended')) await client.domainResume(domain)
+    return state === 'running' || state === 'paused' || state === 'suspended'
+  })
+  if (isRunning) return
+  const xml = await describe(spec)
+  await connection.use(async (client) => {
+    const domain = await client.domainDefineXMLFlags(xml)
+    // OPERATION_INVALID: it runs already, from a try whose answer was lost.
+    await client.domainCreateWithFlags(domain).catch(async (error: unknown) => {
+      if (!isLibvirtError(error, 'OPERATION_INVALID') || (await stateOf(client, domain)) !== 'running') throw error
+    })
+  })
+}
+
+export const shutdown = ({ connection, installationId }: LifecycleContext, serverId: string): Promise<void> =>
+  connection.use(async (client) => {
+    const domain = await lookUp(client, installationId, serverId)
+    if (domain) await pressPowerButton(client, domain)
+  })
+
+/** False when the guest does not run. */
+async function pressPowerButton(client: Client, domain: Domain): Promise<boolean> {
+  try {
+    await client.domainShutdownFlags(domain, DomainShutdownFlagValues.ACPI_POWER_BTN)
+    return true
+  } catch (error) {
+    if (isLibvirtError(error, 'OPERATION_INVALID', 'NO_DOMAIN')) return false
+    throw error
+  }
+}
+
+export const powerOff = ({ connection, installationId }: LifecycleContext, serverId: string): Promise<void> =>
+  connection.use(async (client) => {
+    const domain = await lookUp(client, installationId, serverId)
+    if (domain) await cutPower(client, domain)
+  })
+
+async function cutPower(client: Client, domain: Domain): Promise<void> {
+  try {
+    await ifThere(client.domainDestroyFlags(domain))
+  } catch (error) {
+    // It did not run.
+    if (!isLibvirtError(error, 'OPERATION_INVALID')) throw error
+  }
+}
+
+export const destroy = ({ connection, installationId }: LifecycleContext, serverId: string): Promise<void> =>
+  connection.use(async (client) => {
+    const domain = await lookUp(client, installationId, serverId)
+    if (!domain) return
+    await cutPower(client, domain)
+    await ifThere(client.domainUndefineFlags(domain, UNDEFINE))
+  })
+
+export async function rebootHard(context: LifecycleContext, spec: GuestSpec): Promise<void> {
+  await destroy(context, spec.serverId)
+  await start(context, spec)
+}
+
+/** Some guests miss the first press: their driver was not loaded yet. */
+const PRESS_AGAIN_MS = 10_000
+
+/**
+ * Presses the power button and waits for the guest to go down by itself; then starts it from the definition it has.
+ * Whoever takes the power away meanwhile has the last word: the guest then stays off.
+ */
+export async function rebootSoft(context: LifecycleContext, serverId: string, timeoutSeconds: number): Promise<boolean> {
+  const { connection, installationId, listen } = context
+  const { promise: ended, resolve } = Promise.withResolvers<'shutdown' | 'other' | 'late'>()
+  const ignore = listen((change) => {
+    if (change.serverId === serverId && change.powerState !== 'running') resolve(change.event === 'shutdown' ? 'shutdown' : 'other')
+  })
+  const press = (): Promise<boolean> =>
+    connection.use(async (client) => {
+      const domain = await lookUp(client, installationId, serverId)
+      return domain !== undefined && (await pressPowerButton(client, domain))
+    })
+  const deadline = setTimeout(resolve, timeoutSeconds * 1000, 'late')
+  const again = setInterval(() => void press().catch(() => {}), PRESS_AGAIN_MS)
+  try {
+    if (!(await press()) || (await ended) !== 'shutdown') return false
+    clearInterval(again)
+    return await connection.use(async (client) => {
+      const domain = await lookUp(client, installationId, serverId)
+      if (!domain) return false
+      try {
+        await client.domainCreateWithFlags(domain)
+      } catch (error) {
+        if (!isLibvirtError(error, 'OPERATION_INVALID')) throw error
+      }
+      return (await stateOf(client, domain)) === 'running'
+    })
+  } finally {
+    clearTimeout(deadline)
+    clearInterval(again)
+    ignore()
+  }
+}
