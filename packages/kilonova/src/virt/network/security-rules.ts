@@ -79,7 +79,7 @@ function peerSet(rule: SecurityRule): PeerSet | 'nobody' | undefined {
   if (rule.remotes.length === 0) return undefined
   const elements = [...new Set(rule.remotes.filter((each) => versionOf(each) === rule.version))].toSorted()
   if (elements.length === 0) return 'nobody'
-  if (elements.some((each) => /\/0$/.test(each))) return undefined
+  if (elements.some((each) => each.endsWith('/0'))) return undefined
   return { name: `peers-${digest(elements)}`, version: rule.version, elements }
 }
 
