@@ -15,4 +15,12 @@ export const jsonObject = (kind: DatabaseKind, items: RawBuilder<unknown>): RawB
     ? sql<string>`(select json_group_object(gathered.name, gathered.item) from (${items}) as gathered)`
     : sql<string>`(select coalesce(json_object_agg(gathered.name, gathered.item), '{}')::text from (${items}) as gathered)`
 
+/** A JSON array, as text, of objects with the given columns of a query. */
+export function jsonRows(kind: DatabaseKind, names: readonly string[], items: RawBuilder<unknown>): RawBuilder<string> {
+  const pairs = sql.join(names.flatMap((name) => [sql.lit(name), sql.ref(`gathered.${name}`)]))
+  return kind === 'sqlite'
+    ? sql<string>`(select json_group_array(json_object(${pairs})) from (${items}) as gathered)`
+    : sql<string>`(select coalesce(json_agg(json_build_object(${pairs})), '[]')::text from (${items}) as gathered)`
+}
+
 export const strings = (json: string): readonly string[] => JSON.parse(json) as string[]

@@ -73,7 +73,7 @@ export function filtered<DB, TB extends keyof DB, O>(
   return result
 }
 
-/** Adds order, place and length. `marker` is the row with the marker's id, as wire name -> stored value; errors: 400 for an unknown sort key. */
+/** Adds order, place and length. `marker` is the row with the marker's id. Errors: 400 for an unknown sort key. */
 export function paged<DB, TB extends keyof DB, O>(
   query: SelectQueryBuilder<DB, TB, O>,
   columns: Columns,
@@ -99,5 +99,7 @@ export function paged<DB, TB extends keyof DB, O>(
   return limit === undefined ? result : result.limit(limit)
 }
 
-const stored = (columns: Columns, marker: Readonly<Record<string, unknown>>, field: string): unknown =>
-  marker[field] ?? (column(columns, field).kind === 'text' ? '' : 0)
+const stored = (columns: Columns, marker: Readonly<Record<string, unknown>>, field: string): unknown => {
+  const { ref, kind } = column(columns, field)
+  return marker[ref.slice(ref.indexOf('.') + 1)] ?? (kind === 'text' ? '' : 0)
+}

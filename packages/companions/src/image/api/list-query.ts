@@ -1,0 +1,89 @@
+/** The query of an image list: Glance's filters, `sort=key:dir` and `sort_key`/`sort_dir`; any other name is a property. */
+import { badRequest } from '../../openstack/fault.ts'
+import { all, last, limitOf, type Query, type SortKey } from '../../openstack/page.ts'
+import { columns, type ImageList } from '../store/images.ts'
+
+const DEFAULT_LIMIT = 25
+const MAX_LIMIT = 1000
+const PAGING = new Set([
+  'limit',
+  'marker',
+  'sort',
+  'sort_key',
+  'sort_dir',
+  'tag',
+  'visibility',
+  'member_status',
+  'size_min',
+  'size_max',
+  'os_hidden',
+])
+const WITH_IN = new Set(['id', 'name', 'status', 'container_format', 'disk_format'])
+
+export function parseList(raw: unknown): ImageList {
+  const query = raw as Query
+  const filters: { field: string; values: readonly string[] }[] = []
+  const properties: { name: string; value: string }[] = []
+  for (const name of Object.keys(query)) {
+    if (PAGING.has(name)) continue
+    const value = last(query, name) ?? ''
+    if (Object.hasOwn(columns, name))
+      filters.push({ field: name, values: WITH_IN.has(name) && value.startsWith('in:') ? listIn(value) : [value] })
+    else properties.push({ name, value })
+  }
+  filters.push({ field: 'os_hidden', values: [last(query, 'os_hidden') ?? 'false'] })
+  return {
+    filters,
+    properties,
+    tags: all(query, 'tag'),
+    sort: sortOf(query),
+    limit: limitOf(query, MAX_LIMIT) ?? DEFAULT_LIMIT,
+    marker: last(query, 'marker'),
+    visibility: last(query, 'visibility'),
+    memberStatus: last(query, 'member_status') ?? 'accepted',
+    minSize: size(query, 'size_min'),
+    maxSize: size(query, 'size_max'),
+  }
+}
+
+/** `in:a,b,"c,d"`. */
+const listIn = (value: string): readonly string[] =>
+  [...value.slice(3).matchAll(/"((?:[^"\\]|\\.)*)"|([^,]+)/g)].map(
+    ([, quoted, plain]) => quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? '',
+  )
+
+function size(query: Query, name: string): number | undefined {
+  const text = last(query, name)
+  if (text === undefined) return undefined
+  if (!/^\d{1,15}$/.test(text)) throw badRequest(`Invalid input for ${name}: "${text}" is not a size.`)
+  return Number(text)
+}
+
+function sortOf(query: Query): readonly SortKey[] {
+  const short = last(query, 'sort')
+  const pairs =
+    short === undefined
+      ? all(query, 'sort_key').map(
+          (key, index) => [key, all(query, 'sort_dir')[index] ?? last(query, 'sort_dir') ?? 'desc'] as const,
+        )
+      : short.split(',').map((part) => [part.split(':')[0] ?? '', part.split(':')[1] ?? 'desc'] as const)
+  const keys = pairs.length > 0 ? pairs : ([['created_at', last(query, 'sort_dir') ?? 'desc']] as const)
+  return keys.map(([field, direction]) => {
+    if (direction !== 'asc' && direction !== 'desc')
+      throw badRequest(`Unknown sort direction "${direction}", must be "asc" or "desc".`)
+    return { field, descending: direction === 'desc' }
+  })
+}
+
+/** The link to what follows a full page. */
+export function nextPage(
+  url: string,
+  { limit }: ImageList,
+  lastId: string | undefined,
+  count: number,
+): { next?: string } {
+  if (lastId === undefined || limit === undefined || count < limit) return {}
+  const query = new URLSearchParams(url.split('?')[1] ?? '')
+  query.set('marker', lastId)
+  return { next: `/v2/images?${query}` }
+}

@@ -1,0 +1,116 @@
+/** The bytes of images: one file per content, named by its SHA-512 and shared by all images that have it; half a file is never left. */
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { Fault } from '../openstack/fault.ts'
+import { HEAD_BYTES, inspect } from './disk-format.ts'
+
+export interface Received {
+  /** Where the bytes wait until `keep` or `discard`. */
+  readonly path: string
+  readonly sizeBytes: number
+  readonly virtualSizeBytes: number | null
+  readonly md5: string
+  readonly sha512: string
+}
+
+export interface Content {
+  /** Writes a stream down. On any error nothing is left. Errors: 413 (disk full, too large), 415, 400 (cut short). */
+  receive(stream: Readable, declaredFormat: string): Promise<Received>
+  discard(received: Received): Promise<void>
+  /** Moves the bytes to their place. Only inside `locked` of their hash. */
+  keep(received: Received): Promise<void>
+  /** Only inside `locked`, when no image has this content any more. */
+  remove(sha512: string): Promise<void>
+  /** One at a time for a content, so that the last image's delete and a new image's upload do not cross. */
+  locked<T>(sha512: string, work: () => Promise<T>): Promise<T>
+  /** The caller closes it. */
+  read(sha512: string): Promise<FileHandle>
+  /** Removes what no image has and what a killed process left half written. */
+  sweep(known: ReadonlySet<string>): Promise<void>
+}
+
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
+export async function openContent(directory: string, maxImageBytes: number): Promise<Content> {
+  const uploads = join(directory, 'uploads')
+  const kept = join(directory, 'content')
+  await mkdir(uploads, { recursive: true, mode: 0o750 })
+  await mkdir(kept, { recursive: true, mode: 0o750 })
+  const place = (sha512: string) => join(kept, sha512)
+  const queues = new Map<string, Promise<unknown>>()
+
+  const write = async (stream: Readable, declared: string, file: FileHandle, path: string): Promise<Received> => {
+    const sha512 = createHash('sha512')
+    const md5 = createHash('md5')
+    let head = Buffer.alloc(0)
+    let virtual: number | null | undefined
+    let size = 0
+    for await (const piece of stream.iterator({ destroyOnReturn: false })) {
+      const chunk = piece as Buffer
+      if (head.length < HEAD_BYTES) {
+        head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
+        if (head.length === HEAD_BYTES) virtual = inspect(declared, head)
+      }
+      size += chunk.length
+      if (size > maxImageBytes) throw new Fault(413, `The image is larger than ${maxImageBytes} bytes.`)
+      sha512.update(chunk)
+      md5.update(chunk)
+      for (let done = 0; done < chunk.length;) done += (await file.write(chunk, done)).bytesWritten
+    }
+    if (head.length < HEAD_BYTES) virtual = inspect(declared, head)
+    await file.datasync()
+    return {
+      path,
+      sizeBytes: size,
+      virtualSizeBytes: virtual === undefined ? size : virtual,
+      md5: md5.digest('hex'),
+      sha512: sha512.digest('hex'),
+    }
+  }
+
+  return {
+    receive: async (stream, declared) => {
+      const path = join(uploads, randomUUID())
+      try {
+        const file = await open(path, 'wx', 0o640)
+        try {
+          return await write(stream, declared, file, path)
+        } finally {
+          await file.close()
+        }
+      } catch (error) {
+        await rm(path, { force: true })
+        if (error instanceof Fault) throw error
+        const code = (error as NodeJS.ErrnoException).code ?? ''
+        if (FULL.has(code)) throw new Fault(413, 'There is not enough disk space for the image.', { cause: error })
+        if (stream.errored || stream.destroyed) throw new Fault(400, 'The upload was cut short.', { cause: error })
+        throw error
+      }
+    },
+    discard: ({ path }) => rm(path, { force: true }),
+    keep: async ({ path, sha512 }) => {
+      const there = await stat(place(sha512)).catch(() => undefined)
+      if (there) await rm(path, { force: true })
+      else await rename(path, place(sha512))
+    },
+    remove: (sha512) => rm(place(sha512), { force: true }),
+    locked: async (sha512, work) => {
+      const before = queues.get(sha512) ?? Promise.resolve()
+      const mine = before.then(work, work)
+      const settled = mine.catch(() => undefined)
+      queues.set(sha512, settled)
+      try {
+        return await mine
+      } finally {
+        if (queues.get(sha512) === settled) queues.delete(sha512)
+      }
+    },
+    read: (sha512) => open(place(sha512), 'r'),
+    sweep: async (known) => {
+      for (const name of await readdir(uploads)) await unlink(join(uploads, name))
+      for (const name of await readdir(kept)) if (!known.has(name)) await unlink(join(kept, name))
+    },
+  }
+}

@@ -1,0 +1,92 @@
+/** The image service: Glance's v2 API over an embedded store and a folder. One process owns the folder. */
+import type { Clock } from '@kilonova/base/clock.ts'
+import { migrate } from '@kilonova/base/database/migrate.ts'
+import { openDatabase } from '@kilonova/base/database/open.ts'
+import type { Log } from '@kilonova/base/log.ts'
+import type { FastifyInstance } from 'fastify'
+import { openstackService } from '../openstack/service.ts'
+import type { ServiceCredentials } from '../openstack/service-token.ts'
+import { tokenCheck } from '../openstack/token-check.ts'
+import { actionRoutes } from './api/actions.ts'
+import { fileRoutes } from './api/file.ts'
+import { imageRoutes } from './api/images.ts'
+import { memberRoutes } from './api/members.ts'
+import { patchRoutes } from './api/patch.ts'
+import { schemaRoutes } from './api/schemas.ts'
+import { tagRoutes } from './api/tags.ts'
+import { versionRoutes } from './api/versions.ts'
+import { openContent } from './content.ts'
+import type { ImageContext } from './context.ts'
+import { faultBody } from './errors.ts'
+import { migrations, type ImageTables } from './store/tables.ts'
+import { abandonAllUploads, allContents } from './store/uploads.ts'
+
+export interface ImageOptions {
+  readonly host: string
+  /** 0 picks a free one. */
+  readonly port: number
+  /** Holds the bytes; made when missing. */
+  readonly directory: string
+  readonly databaseUrl: string
+  readonly identityUrl: string
+  readonly serviceCredentials: ServiceCredentials
+  readonly log: Log
+  readonly clock: Clock
+  /** 1 TiB when absent. */
+  readonly maxImageBytes?: number
+  ready?(): string | undefined
+}
+
+export interface ImageService {
+  /** `http://127.0.0.1:9292`; the API is under `/v2`. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+const DEFAULT_MAX_IMAGE_BYTES = 1024 ** 4
+const BODY_MS = 60_000
+
+/** Errors: PortTakenError. */
+export async function startImage(options: ImageOptions): Promise<ImageService> {
+  const log = options.log.in(import.meta)
+  const { clock, identityUrl, serviceCredentials } = options
+  const database = openDatabase<ImageTables>({ url: options.databaseUrl, synchronous: 'normal' })
+  try {
+    await migrate(database.kysely, migrations)
+    const content = await openContent(options.directory, options.maxImageBytes ?? DEFAULT_MAX_IMAGE_BYTES)
+    await abandonAllUploads(database.kysely)
+    await content.sweep(await allContents(database.kysely))
+    const check = tokenCheck({ identityUrl, serviceCredentials, clock, log })
+    const ctx: ImageContext = { database, content, check, log, clock }
+    const { host, port, ready } = options
+    const service = openstackService({ host, port, log, faultBody, ...(ready ? { ready } : {}) })
+    letUploadsTakeTheirTime(service.app)
+    for (const routes of [fileRoutes, imageRoutes, patchRoutes, tagRoutes, memberRoutes, actionRoutes, schemaRoutes])
+      routes(service.app, ctx)
+    versionRoutes(service.app)
+    const url = await service.listen()
+    log.info('image service listens', { url })
+    return {
+      url,
+      close: async () => {
+        await service.close()
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** The server's limit on a whole request would cut a long upload; every other body keeps that limit. */
+function letUploadsTakeTheirTime(app: FastifyInstance): void {
+  app.server.requestTimeout = 0
+  app.addHook('preParsing', (request, _reply, payload, done) => {
+    if (!request.routeOptions.url?.endsWith('/file')) {
+      const timer = setTimeout(() => request.raw.destroy(), BODY_MS)
+      payload.once('close', () => clearTimeout(timer))
+    }
+    done(null, payload)
+  })
+}

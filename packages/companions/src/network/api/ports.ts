@@ -1,0 +1,283 @@
+/** `/v2.0/ports`: made with their addresses in one transaction, bound to hosts by admins and services only. */
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { privileged, type Caller } from '../../openstack/caller.ts'
+import { formatAddress, ofKey } from '../address.ts'
+import { projectFor, type Db, type NetworkContext } from '../context.ts'
+import { changedMeanwhile, disallowed, invalid, macInUse, missing } from '../errors.ts'
+import { parseList } from '../list-query.ts'
+import { allocate, lockSubnets, type Wanted } from '../store/allocate.ts'
+import { findPort, insertPort, listPorts, portColumns, portSpecials, writeGroups, type Port } from '../store/ports.ts'
+import { defaultGroupId } from '../store/security-groups.ts'
+import { addTags, removeTags } from '../store/tags.ts'
+import { portView } from '../views.ts'
+import { crudRoutes } from './crud.ts'
+import { address, bodyOf, flag, mac, project, tags, text } from './fields.ts'
+
+const changeable = {
+  name: text.optional(),
+  description: text.optional(),
+  admin_state_up: flag.optional(),
+  device_id: text.optional(),
+  device_owner: text.optional(),
+  fixed_ips: z
+    .array(z.strictObject({ subnet_id: text.optional(), ip_address: address.optional() }))
+    .max(20)
+    .optional(),
+  security_groups: z.array(text).max(50).nullish(),
+  port_security_enabled: flag.optional(),
+  allowed_address_pairs: z
+    .array(z.strictObject({ ip_address: z.string().max(64), mac_address: mac.optional() }))
+    .max(50)
+    .optional(),
+  extra_dhcp_opts: z
+    .array(
+      z.strictObject({
+        opt_name: text,
+        opt_value: text.nullable(),
+        ip_version: z.union([z.literal(4), z.literal(6)]).optional(),
+      }),
+    )
+    .max(50)
+    .optional(),
+  dns_name: text.optional(),
+  mac_address: mac.optional(),
+  'binding:host_id': text.nullish(),
+  'binding:vnic_type': z
+    .enum(['normal', 'direct', 'direct-physical', 'macvtap', 'baremetal', 'vdpa', 'remote-managed'])
+    .optional(),
+  'binding:profile': z.record(z.string(), z.unknown()).nullish(),
+}
+const changes = z.strictObject(changeable)
+const creation = z.strictObject({
+  ...changeable,
+  network_id: text,
+  project_id: project,
+  tenant_id: project,
+  tags: tags.optional(),
+})
+type Changes = z.output<typeof changes>
+
+interface OfNetwork {
+  readonly project_id: string
+  readonly port_security_enabled: number
+}
+
+/** What only the network's owner, an admin or a service may say about a port: it weakens the protection of the others on it. */
+function mustMayShape(caller: Caller, wanted: Changes, network: OfNetwork, verb: string): void {
+  if (privileged(caller)) return
+  if (wanted['binding:host_id']) throw disallowed(`${verb}_port:binding:host_id`)
+  if (wanted['binding:profile'] && Object.keys(wanted['binding:profile']).length > 0)
+    throw disallowed(`${verb}_port:binding:profile`)
+  if (network.project_id === caller.projectId) return
+  if (wanted.mac_address !== undefined) throw disallowed(`${verb}_port:mac_address`)
+  if (wanted.port_security_enabled !== undefined) throw disallowed(`${verb}_port:port_security_enabled`)
+  if (wanted.allowed_address_pairs?.length) throw disallowed(`${verb}_port:allowed_address_pairs`)
+  if (wanted.device_owner?.startsWith('network:')) throw disallowed(`${verb}_port:device_owner`)
+}
+
+/** Ids of groups that exist in the port's project. Errors: 404. */
+async function checkedGroups(db: Db, ids: readonly string[], projectId: string): Promise<readonly string[]> {
+  if (ids.length === 0) return []
+  const rows = await db
+    .selectFrom('security_groups')
+    .select('id')
+    .where('id', 'in', [...new Set(ids)])
+    .where('project_id', '=', projectId)
+    .execute()
+  const known = new Set(rows.map(({ id }) => id))
+  for (const id of ids) if (!known.has(id)) throw missing('SecurityGroup', id)
+  return [...known].toSorted()
+}
+
+export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
+  const { kysely, kind } = ctx.database
+
+  const visible = async (db: Db, caller: Caller, id: string): Promise<Port> => {
+    const port = await findPort(db, kind, caller, id)
+    if (!port) throw missing('Port', id)
+    return port
+  }
+  const search = async (
+    db: Db,
+    port: { id: string; network_id: string; mac_address: string; device_owner: string },
+  ) => ({
+    db,
+    networkId: port.network_id,
+    subnets: await lockSubnets(db, kind, port.network_id),
+    cursors: ctx.cursors,
+    portId: port.id,
+    mac: port.mac_address,
+    router: port.device_owner.startsWith('network:'),
+  })
+
+  const create = async (caller: Caller, body: unknown) => {
+    const wanted = bodyOf('port', creation, body)
+    const projectId = projectFor(caller, wanted)
+    const port = await kysely.transaction().execute(async (tx) => {
+      const network = await tx
+        .selectFrom('networks')
+        .select(['id', 'project_id', 'shared', 'port_security_enabled'])
+        .where('id', '=', wanted.network_id)
+        // Against a network that is being deleted; on SQLite this transaction is alone already.
+        .$if(kind === 'postgresql', (query) => query.forShare())
+        .executeTakeFirst()
+      const usable = network && (privileged(caller) || network.shared === 1 || network.project_id === caller.projectId)
+      if (!usable) throw missing('Network', wanted.network_id)
+      mustMayShape(caller, wanted, network, 'create')
+      const secured = wanted.port_security_enabled ?? network.port_security_enabled === 1
+      if (!secured && wanted.security_groups?.length)
+        throw invalid('a port without port security has no security groups')
+      const groups = wanted.security_groups
+        ? await checkedGroups(tx, wanted.security_groups, projectId)
+        : secured
+          ? [await defaultGroupId(tx, ctx, projectId)]
+          : []
+      const now = ctx.clock.now()
+      const row = {
+        id: randomUUID(),
+        project_id: projectId,
+        network_id: network.id,
+        name: wanted.name ?? '',
+        description: wanted.description ?? '',
+        admin_state_up: Number(wanted.admin_state_up ?? true),
+        device_id: wanted.device_id ?? '',
+        device_owner: wanted.device_owner ?? '',
+        host_id: wanted['binding:host_id'] ?? '',
+        vnic_type: wanted['binding:vnic_type'] ?? 'normal',
+        profile: JSON.stringify(wanted['binding:profile'] ?? {}),
+        port_security_enabled: Number(secured),
+        dns_name: wanted.dns_name ?? '',
+        extra_dhcp_opts: JSON.stringify(wanted.extra_dhcp_opts ?? []),
+        allowed_address_pairs: JSON.stringify(wanted.allowed_address_pairs ?? []),
+        created_at: now,
+        updated_at: now,
+        revision: 1,
+      }
+      const macAddress = await insertPort(tx, row, wanted.mac_address)
+      const made = { ...row, mac_address: macAddress }
+      const fixed = await allocate(await search(tx, made), wanted.fixed_ips)
+      await writeGroups(tx, row.id, groups)
+      await addTags(tx, row.id, wanted.tags ?? [])
+      return {
+        ...made,
+        status: row.host_id === '' ? ('DOWN' as const) : ('ACTIVE' as const),
+        fixed_ips: JSON.stringify(fixed),
+        group_ids: JSON.stringify(groups),
+        tags: JSON.stringify([...new Set(wanted.tags)].toSorted()),
+      }
+    })
+    return portView(port, caller)
+  }
+
+  const update = async (caller: Caller, id: string, body: unknown, revision: number | undefined) => {
+    const wanted = bodyOf('port', changes, body)
+    return kysely.transaction().execute(async (tx) => {
+      const port = await visible(tx, caller, id)
+      const network = await tx
+        .selectFrom('networks')
+        .select(['project_id', 'port_security_enabled'])
+        .where('id', '=', port.network_id)
+        .executeTakeFirstOrThrow()
+      mustMayShape(caller, wanted, network, 'update')
+      const { numUpdatedRows } = await tx
+        .updateTable('ports')
+        .set((eb) => ({ updated_at: ctx.clock.now(), revision: eb('revision', '+', 1), ...columnsOf(wanted) }))
+        .where('id', '=', id)
+        .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
+        .executeTakeFirst()
+      if (numUpdatedRows === 0n) throw revision === undefined ? missing('Port', id) : changedMeanwhile()
+      if (wanted.mac_address !== undefined && wanted.mac_address !== port.mac_address)
+        await changeMac(tx, port, wanted.mac_address)
+      if (wanted.fixed_ips) await changeAddresses(tx, port, wanted.fixed_ips)
+      if (wanted.security_groups !== undefined) {
+        const groups = await checkedGroups(tx, wanted.security_groups ?? [], port.project_id)
+        await tx.deleteFrom('port_security_groups').where('port_id', '=', id).execute()
+        await writeGroups(tx, id, groups)
+      }
+      const changed = await visible(tx, caller, id)
+      if (changed.port_security_enabled === 0 && changed.group_ids !== '[]')
+        throw invalid('a port without port security has no security groups')
+      return portView(changed, caller)
+    })
+  }
+
+  const changeMac = async (tx: Db, port: Port, wanted: string): Promise<void> => {
+    if (port.host_id !== '') throw invalid('the MAC address of a bound port cannot be changed')
+    const other = await tx
+      .selectFrom('ports')
+      .select('id')
+      .where('network_id', '=', port.network_id)
+      .where('mac_address', '=', wanted)
+      .executeTakeFirst()
+    if (other) throw macInUse(port.network_id, wanted)
+    await tx.updateTable('ports').set({ mac_address: wanted }).where('id', '=', port.id).execute()
+  }
+
+  /** Addresses that stay are not let go; the others are given back before new ones are taken. */
+  const changeAddresses = async (tx: Db, port: Port, wishes: readonly Wanted[]): Promise<void> => {
+    const held = (JSON.parse(port.fixed_ips) as { subnet_id: string; address: string }[]).map((ip) => ({
+      ...ip,
+      ip_address: formatAddress(ofKey(ip.address)),
+    }))
+    const kept = new Set<string>()
+    const fresh = wishes.filter((wish) => {
+      const same = held.find(
+        (ip) =>
+          !kept.has(ip.address) &&
+          (wish.ip_address === undefined || ip.ip_address === wish.ip_address) &&
+          (wish.subnet_id === undefined || ip.subnet_id === wish.subnet_id),
+      )
+      if (same) kept.add(same.address)
+      return !same
+    })
+    for (const ip of held.filter(({ address: key }) => !kept.has(key)))
+      await tx
+        .deleteFrom('ip_allocations')
+        .where('port_id', '=', port.id)
+        .where('subnet_id', '=', ip.subnet_id)
+        .where('address', '=', ip.address)
+        .execute()
+    if (fresh.length > 0) await allocate(await search(tx, port), fresh)
+  }
+
+  crudRoutes(app, ctx, {
+    path: '/v2.0/ports',
+    one: 'port',
+    many: 'ports',
+    parseList: (query) => parseList(query, 'ports', portColumns, portSpecials),
+    list: async (caller, list) => (await listPorts(kysely, kind, caller, list)).map((row) => portView(row, caller)),
+    show: async (caller, id) => portView(await visible(kysely, caller, id), caller),
+    create,
+    update,
+    remove: (caller, id) =>
+      kysely.transaction().execute(async (tx) => {
+        let query = tx.deleteFrom('ports').where('id', '=', id)
+        if (!privileged(caller)) query = query.where('project_id', '=', caller.projectId)
+        const { numDeletedRows } = await query.executeTakeFirst()
+        if (numDeletedRows === 0n) throw missing('Port', id)
+        await removeTags(tx, id)
+      }),
+  })
+}
+
+/** The columns that a change names. */
+const columnsOf = (wanted: Changes) => ({
+  ...(wanted.name === undefined ? {} : { name: wanted.name }),
+  ...(wanted.description === undefined ? {} : { description: wanted.description }),
+  ...(wanted.admin_state_up === undefined ? {} : { admin_state_up: Number(wanted.admin_state_up) }),
+  ...(wanted.device_id === undefined ? {} : { device_id: wanted.device_id }),
+  ...(wanted.device_owner === undefined ? {} : { device_owner: wanted.device_owner }),
+  ...(wanted['binding:host_id'] === undefined ? {} : { host_id: wanted['binding:host_id'] ?? '' }),
+  ...(wanted['binding:vnic_type'] === undefined ? {} : { vnic_type: wanted['binding:vnic_type'] }),
+  ...(wanted['binding:profile'] === undefined ? {} : { profile: JSON.stringify(wanted['binding:profile'] ?? {}) }),
+  ...(wanted.port_security_enabled === undefined
+    ? {}
+    : { port_security_enabled: Number(wanted.port_security_enabled) }),
+  ...(wanted.allowed_address_pairs === undefined
+    ? {}
+    : { allowed_address_pairs: JSON.stringify(wanted.allowed_address_pairs) }),
+  ...(wanted.extra_dhcp_opts === undefined ? {} : { extra_dhcp_opts: JSON.stringify(wanted.extra_dhcp_opts) }),
+  ...(wanted.dns_name === undefined ? {} : { dns_name: wanted.dns_name }),
+})

@@ -1,0 +1,120 @@
+/** `/v2.0/security-groups`: the default group of a project is there whenever it is looked for, and stays. */
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import type { Caller } from '../../openstack/caller.ts'
+import { projectFor, type NetworkContext } from '../context.ts'
+import { changedMeanwhile, defaultGroup, groupInUse, missing } from '../errors.ts'
+import { parseList } from '../list-query.ts'
+import {
+  defaultGroupId,
+  egressRules,
+  findGroup,
+  groupColumns,
+  listGroups,
+  type SecurityGroup,
+} from '../store/security-groups.ts'
+import { addTags, removeTags } from '../store/tags.ts'
+import { groupView } from '../views.ts'
+import { crudRoutes } from './crud.ts'
+import { bodyOf, flag, project, tags, text } from './fields.ts'
+
+const changes = z.strictObject({ name: text.optional(), description: text.optional(), stateful: flag.optional() })
+const creation = z.strictObject({
+  name: text,
+  description: text.optional(),
+  stateful: flag.optional(),
+  project_id: project,
+  tenant_id: project,
+  tags: tags.optional(),
+})
+
+export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): void {
+  const { kysely, kind } = ctx.database
+
+  const visible = async (caller: Caller, id: string): Promise<SecurityGroup> => {
+    const group = await findGroup(kysely, kind, caller, id)
+    if (!group) throw missing('SecurityGroup', id)
+    return group
+  }
+
+  crudRoutes(app, ctx, {
+    path: '/v2.0/security-groups',
+    one: 'security_group',
+    many: 'security_groups',
+    parseList: (query) => parseList(query, 'security_groups', groupColumns),
+    list: async (caller, list) => {
+      await defaultGroupId(kysely, ctx, caller.projectId)
+      return (await listGroups(kysely, kind, caller, list)).map(groupView)
+    },
+    show: async (caller, id) => groupView(await visible(caller, id)),
+
+    create: async (caller, body) => {
+      const wanted = bodyOf('security_group', creation, body)
+      if (wanted.name === 'default') throw defaultGroup()
+      const projectId = projectFor(caller, wanted)
+      const now = ctx.clock.now()
+      const id = randomUUID()
+      await kysely.transaction().execute(async (tx) => {
+        await defaultGroupId(tx, ctx, projectId)
+        await tx
+          .insertInto('security_groups')
+          .values({
+            id,
+            project_id: projectId,
+            name: wanted.name,
+            description: wanted.description ?? '',
+            is_default: 0,
+            stateful: Number(wanted.stateful ?? true),
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+          })
+          .execute()
+        await tx
+          .insertInto('security_group_rules')
+          .values([...egressRules(id, projectId, now)])
+          .execute()
+        await addTags(tx, id, wanted.tags ?? [])
+      })
+      return groupView(await visible(caller, id))
+    },
+
+    update: async (caller, id, body, revision) => {
+      const { name, description, stateful } = bodyOf('security_group', changes, body)
+      const group = await visible(caller, id)
+      if (group.is_default === 1 && name !== undefined && name !== group.name) throw defaultGroup()
+      const { numUpdatedRows } = await kysely
+        .updateTable('security_groups')
+        .set((eb) => ({
+          updated_at: ctx.clock.now(),
+          revision: eb('revision', '+', 1),
+          ...(name === undefined ? {} : { name }),
+          ...(description === undefined ? {} : { description }),
+          ...(stateful === undefined ? {} : { stateful: Number(stateful) }),
+        }))
+        .where('id', '=', id)
+        .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
+        .executeTakeFirst()
+      if (numUpdatedRows === 0n) throw revision === undefined ? missing('SecurityGroup', id) : changedMeanwhile()
+      return groupView(await visible(caller, id))
+    },
+
+    remove: async (caller, id) => {
+      const group = await visible(caller, id)
+      if (group.is_default === 1 && !caller.admin) throw defaultGroup()
+      await kysely.transaction().execute(async (tx) => {
+        await tx.updateTable('security_groups').set({ updated_at: ctx.clock.now() }).where('id', '=', id).execute()
+        const port = await tx
+          .selectFrom('port_security_groups')
+          .select('port_id')
+          .where('security_group_id', '=', id)
+          .limit(1)
+          .executeTakeFirst()
+        if (port) throw groupInUse(id)
+        await tx.deleteFrom('security_groups').where('id', '=', id).execute()
+        await removeTags(tx, id)
+      })
+    },
+  })
+}

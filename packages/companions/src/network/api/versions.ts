@@ -1,0 +1,109 @@
+/** `/`, `/v2.0` and what clients ask about the service: its extensions, quotas, and nouns of which there are none here. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { owns } from '../../openstack/caller.ts'
+import { notFound } from '../../openstack/fault.ts'
+import { publicUrl } from '../../openstack/service.ts'
+import { withCaller } from '../../openstack/token-check.ts'
+import type { NetworkContext } from '../context.ts'
+import { disallowed } from '../errors.ts'
+
+const UPDATED = '2026-01-01T00:00:00-00:00'
+const EXTENSIONS: Readonly<Record<string, string>> = {
+  'allowed-address-pairs': 'Allowed Address Pairs',
+  binding: 'Port Binding',
+  'dns-integration': 'DNS Integration',
+  'external-net': 'Neutron external network',
+  extra_dhcp_opt: 'Neutron Extra DHCP options',
+  'net-mtu': 'Network MTU',
+  'net-mtu-writable': 'Network MTU (writable)',
+  pagination: 'Pagination support',
+  'port-security': 'Port Security',
+  'project-id': 'project_id field enabled',
+  provider: 'Provider Network',
+  quotas: 'Quota management support',
+  'revision-if-match': 'If-Match constraints based on revision_number',
+  'security-group': 'security-group',
+  sorting: 'Sorting support',
+  'standard-attr-description': 'standard-attr-description',
+  'standard-attr-revisions': 'Resource revision numbers',
+  'standard-attr-tag': 'Tag support for resources with standard attribute',
+  'standard-attr-timestamp': 'Resource timestamps',
+}
+const extension = (alias: string) => ({
+  alias,
+  name: EXTENSIONS[alias],
+  description: EXTENSIONS[alias],
+  updated: UPDATED,
+  links: [],
+})
+
+const NOUNS = ['network', 'subnet', 'port', 'security_group', 'security_group_rule']
+/** Asked for by clients that do not know whether a cloud has them. */
+const EMPTY = ['routers', 'floatingips', 'subnetpools', 'agents', 'availability_zones']
+/** -1: unlimited. */
+const QUOTAS = [
+  'network',
+  'subnet',
+  'port',
+  'security_group',
+  'security_group_rule',
+  'router',
+  'floatingip',
+  'subnetpool',
+  'rbac_policy',
+]
+
+const version = (request: FastifyRequest) => ({
+  id: 'v2.0',
+  status: 'CURRENT',
+  links: [{ rel: 'self', href: `${publicUrl(request)}/v2.0/` }],
+})
+
+export function versionRoutes(app: FastifyInstance, { check }: NetworkContext): void {
+  app.get('/', (request, reply) => reply.send({ versions: [version(request)] }))
+  app.get('/v2.0', (request, reply) =>
+    reply.send({
+      resources: NOUNS.map((name) => {
+        const collection = `${name}s`
+        return {
+          name,
+          collection,
+          links: [{ rel: 'self', href: `${publicUrl(request)}/v2.0/${collection.replaceAll('_', '-')}` }],
+        }
+      }),
+    }),
+  )
+  app.get(
+    '/v2.0/extensions',
+    withCaller(check, () => ({ extensions: Object.keys(EXTENSIONS).map(extension) })),
+  )
+  app.get(
+    '/v2.0/extensions/:alias',
+    withCaller(check, (_caller, request) => {
+      const { alias } = request.params as { alias: string }
+      if (!Object.hasOwn(EXTENSIONS, alias))
+        throw notFound(`Extension with alias ${alias} does not exist`, 'ExtensionNotFound')
+      return { extension: extension(alias) }
+    }),
+  )
+  app.get(
+    '/v2.0/quotas/:project',
+    withCaller(check, (caller, request) => {
+      const { project } = request.params as { project: string }
+      if (!owns(caller, project)) throw disallowed('get_quota')
+      return { quota: Object.fromEntries(QUOTAS.map((name) => [name, -1])) }
+    }),
+  )
+  for (const name of EMPTY) {
+    app.get(
+      `/v2.0/${name}`,
+      withCaller(check, () => ({ [name]: [] })),
+    )
+    app.get(
+      `/v2.0/${name}/:id`,
+      withCaller(check, (_caller, request) => {
+        throw notFound(`There is no ${name.replace(/s$/, '')} ${(request.params as { id: string }).id}.`)
+      }),
+    )
+  }
+}

@@ -1,0 +1,169 @@
+/** Addresses for ports. Always inside the transaction that writes the port: the key of `ip_allocations` and the locked subnets make it exact. */
+import { formatAddress, inside, eui64, keyOf, ofKey, parseAddress, parseCidr, type Cidr } from '../address.ts'
+import type { Db } from '../context.ts'
+import { addressInUse, addressNotOfSubnet, addressOutside, invalid, missing, noAddressLeft } from '../errors.ts'
+import type { DatabaseKind } from '../../openstack/json-column.ts'
+
+export interface Wanted {
+  readonly subnet_id?: string | undefined
+  readonly ip_address?: string | undefined
+}
+
+export interface Allocation {
+  readonly subnet_id: string
+  /** A key. */
+  readonly address: string
+}
+
+export interface AllocatingSubnet {
+  readonly id: string
+  readonly cidr: string
+  readonly ip_version: 4 | 6
+  readonly gateway_ip: string | null
+  readonly allocation_pools: string
+  readonly ipv6_address_mode: string | null
+}
+
+/** Where the search for a free address goes on, per subnet: an address given back is not handed out again at once. Only a hint. */
+export type AddressCursors = Map<string, string>
+
+const PROBE = 64
+const MAX_CURSORS = 10_000
+
+/** On PostgreSQL the rows are locked until the end of the transaction; on SQLite every transaction that writes is alone already. */
+export const lockSubnets = (db: Db, kind: DatabaseKind, networkId: string): Promise<AllocatingSubnet[]> =>
+  db
+    .selectFrom('subnets')
+    .select(['id', 'cidr', 'ip_version', 'gateway_ip', 'allocation_pools', 'ipv6_address_mode'])
+    .where('network_id', '=', networkId)
+    .orderBy('id')
+    .$if(kind === 'postgresql', (query) => query.forUpdate())
+    .execute()
+
+interface Search {
+  readonly db: Db
+  readonly networkId: string
+  readonly subnets: readonly AllocatingSubnet[]
+  readonly cursors: AddressCursors
+  readonly portId: string
+  readonly mac: string
+  /** A router may have a subnet's gateway address. */
+  readonly router: boolean
+}
+
+/** Writes the allocations. Without wishes: one address of each IP version the network has. Errors: 400, 404, 409. */
+export async function allocate(search: Search, wishes: readonly Wanted[] | undefined): Promise<readonly Allocation[]> {
+  const taken: Allocation[] = []
+  for (const wish of wishes ?? []) taken.push(await allocateWish(search, wish))
+  if (wishes === undefined)
+    for (const version of [4, 6] as const) {
+      const subnets = search.subnets.filter(({ ip_version: v }) => v === version)
+      const own = subnets.filter(selfAddressed)
+      for (const subnet of own) taken.push(await allocateWish(search, { subnet_id: subnet.id }))
+      const pooled = subnets.filter((subnet) => !selfAddressed(subnet))
+      if (pooled.length > 0) taken.push(await firstFree(search, pooled))
+    }
+  return taken
+}
+
+/** The guest makes its own address from the prefix that is announced. */
+const selfAddressed = ({ ipv6_address_mode: mode }: AllocatingSubnet): boolean =>
+  mode === 'slaac' || mode === 'dhcpv6-stateless'
+
+async function allocateWish(search: Search, { subnet_id: subnetId, ip_address: text }: Wanted): Promise<Allocation> {
+  const subnets = subnetId === undefined ? search.subnets : search.subnets.filter(({ id }) => id === subnetId)
+  if (subnetId !== undefined && subnets.length === 0) throw missing('Subnet', subnetId)
+  if (text === undefined) {
+    const [subnet] = subnets
+    if (!subnet || subnetId === undefined) throw invalid("fixed_ips needs 'ip_address' or 'subnet_id'")
+    if (!selfAddressed(subnet)) return firstFree(search, [subnet])
+    return take(search, subnet, eui64(cidrOf(subnet), search.mac).value)
+  }
+  const address = parseAddress(text)
+  if (!address) throw invalid(`'${text}' is not a valid IP address`)
+  const subnet = subnets.find((candidate) => inside(cidrOf(candidate), address))
+  if (!subnet) throw subnetId === undefined ? addressOutside(text) : addressNotOfSubnet(text)
+  const { first, last, prefix, version } = cidrOf(subnet)
+  const edge = address.value === first || (version === 4 && address.value === last)
+  if (edge && prefix < (version === 4 ? 31 : 127)) throw addressNotOfSubnet(text)
+  const canonical = formatAddress(address)
+  if (canonical === subnet.gateway_ip && !search.router) throw addressInUse(search.networkId, canonical)
+  return take(search, subnet, address.value)
+}
+
+const cidrOf = (subnet: AllocatingSubnet): Cidr => {
+  const cidr = parseCidr(subnet.cidr)
+  if (!cidr) throw new Error(`subnet ${subnet.id} has the CIDR ${subnet.cidr}`)
+  return cidr
+}
+
+async function take({ db, networkId, portId }: Search, subnet: AllocatingSubnet, value: bigint): Promise<Allocation> {
+  const address = keyOf(subnet.ip_version, value)
+  const row = await db
+    .insertInto('ip_allocations')
+    .values({ subnet_id: subnet.id, address, port_id: portId })
+    .onConflict((there) => there.doNothing())
+    .returning('address')
+    .executeTakeFirst()
+  if (!row) throw addressInUse(networkId, formatAddress({ version: subnet.ip_version, value }))
+  return { subnet_id: subnet.id, address }
+}
+
+async function firstFree(search: Search, subnets: readonly AllocatingSubnet[]): Promise<Allocation> {
+  for (const subnet of subnets) {
+    const address = await freeAddress(search, subnet)
+    if (address === undefined) continue
+    if (search.cursors.size >= MAX_CURSORS) search.cursors.clear()
+    search.cursors.set(subnet.id, keyOf(subnet.ip_version, address + 1n))
+    return take(search, subnet, address)
+  }
+  throw noAddressLeft(search.networkId)
+}
+
+/** The first free address of the pools from the cursor on, then from the start. */
+async function freeAddress({ db, cursors }: Search, subnet: AllocatingSubnet): Promise<bigint | undefined> {
+  const ranges = poolsOf(subnet)
+  const cursor = cursors.get(subnet.id)
+  const from = cursor === undefined ? 0n : ofKey(cursor).value
+  const later = ranges.flatMap(({ first, last }) => (last < from ? [] : [{ first: first > from ? first : from, last }]))
+  const earlier = ranges.flatMap(({ first, last }) =>
+    first >= from ? [] : [{ first, last: last < from ? last : from - 1n }],
+  )
+  for (const { first, last } of [...later, ...earlier]) {
+    const free = await freeWithin(db, subnet, first, last)
+    if (free !== undefined) return free
+  }
+  return undefined
+}
+
+async function freeWithin(
+  db: Db,
+  { id, ip_version: version }: AllocatingSubnet,
+  first: bigint,
+  last: bigint,
+): Promise<bigint | undefined> {
+  let candidate = first
+  while (candidate <= last) {
+    const taken = await db
+      .selectFrom('ip_allocations')
+      .select('address')
+      .where('subnet_id', '=', id)
+      .where('address', '>=', keyOf(version, candidate))
+      .where('address', '<=', keyOf(version, last))
+      .orderBy('address')
+      .limit(PROBE)
+      .execute()
+    for (const { address } of taken) {
+      if (ofKey(address).value > candidate) return candidate
+      candidate++
+    }
+    if (taken.length < PROBE) return candidate <= last ? candidate : undefined
+  }
+  return undefined
+}
+
+const poolsOf = ({ allocation_pools: pools }: AllocatingSubnet) =>
+  (JSON.parse(pools) as { start: string; end: string }[]).flatMap(({ start, end }) => {
+    const [first, last] = [parseAddress(start), parseAddress(end)]
+    return first && last ? [{ first: first.value, last: last.value }] : []
+  })
