@@ -8,8 +8,12 @@ export interface CommandOptions {
   readonly timeoutMs?: number
 }
 
-/** A fixed search path: the tools are in sbin, which a user's own PATH may lack. */
-const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
+/** A fixed search path: the tools are in sbin, which a user's own PATH may lack. TMPDIR marks what a test run started. */
+const environment = (): NodeJS.ProcessEnv => ({
+  PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+  LC_ALL: 'C',
+  ...(process.env['TMPDIR'] === undefined ? {} : { TMPDIR: process.env['TMPDIR'] }),
+})
 
 /** What it printed. Errors: HostError CommandFailed when it cannot be started, takes too long or ends with another status than 0. */
 export function run(file: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
@@ -17,7 +21,7 @@ export function run(file: string, args: readonly string[], options: CommandOptio
   return new Promise((done, fail) => {
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: ENVIRONMENT,
+      env: environment(),
       timeout: options.timeoutMs ?? 10_000,
       killSignal: 'SIGKILL',
     })

@@ -13,6 +13,8 @@ export interface Layout {
   readonly subnets: readonly Subnet[]
   /** Addresses of the bridge with their prefix lengths. */
   readonly addresses: readonly string[]
+  /** Subnets in which the namespace has no address of its own: it talks to their guests from the metadata address. */
+  readonly onLink: readonly string[]
   /** Subnets that the root namespace is given a route to. */
   readonly routed: readonly string[]
 }
@@ -35,6 +37,7 @@ export function layoutOf(networkId: string, ports: Iterable<PluggedPort>): Layou
       `${METADATA_ADDRESS}/32`,
       ...ordered.flatMap((subnet) => (ownsGateway(subnet) ? `${subnet.gateway}/${prefixLength(subnet.cidr)}` : [])),
     ],
+    onLink: ordered.filter((subnet) => !ownsGateway(subnet) && versionOf(subnet.cidr) === 4).map(({ cidr }) => cidr),
     routed: ordered.filter(ownsGateway).map(({ cidr }) => cidr),
   }
 }

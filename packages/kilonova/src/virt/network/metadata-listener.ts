@@ -76,7 +76,7 @@ function socketIn(namespacePath: string): Promise<Socket> {
     child.once('message', (message, handle) => {
       if (handle instanceof Socket) done(handle)
       else refuse(JSON.stringify(message))
-      if (child.connected) child.disconnect()
+      child.kill('SIGKILL')
     })
     child.once('error', (error) => refuse(error.message))
     child.once('exit', (code, signal) => refuse(`the helper ended with ${signal ?? code}`))

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { HostError } from '../host-error.ts'
 import { versionOf, wirePair } from './address.ts'
 import { ipBatch, ipBatchForced, run } from './command.ts'
-import { hasVersion6, type Layout } from './layout.ts'
+import { hasVersion6, type Layout, METADATA_ADDRESS } from './layout.ts'
 import { BRIDGE, innerLink, type Names, ROUTER_LINK } from './names.ts'
 
 export const namespaceExists = (names: Names, networkId: string): boolean => existsSync(names.namespacePath(networkId))
@@ -30,6 +30,7 @@ export async function makeNamespace(names: Names, networkId: string, layout: Lay
       ...layout.addresses.map(
         (address) => `addr replace ${address} dev ${BRIDGE}${versionOf(address) === 6 ? ' nodad' : ''}`,
       ),
+      ...layout.onLink.map((cidr) => `route replace ${cidr} dev ${BRIDGE} src ${METADATA_ADDRESS}`),
       ...(bridge ?? []).flatMap((address) => (wanted.has(address) ? [] : `addr del ${address} dev ${BRIDGE}`)),
     ],
     namespace,

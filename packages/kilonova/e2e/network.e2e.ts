@@ -1,0 +1,179 @@
+// The guests' networks on a real host: addresses, metadata, reachability, isolation and filters, with namespaces for guests.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
+import { type Bed, bed, NOTHING, OPEN, port, rule } from './host-network-bed.ts'
+import { attempt, type VethGuest } from './veth-guest.ts'
+
+describe('two guests on a routed network', () => {
+  let host: Bed
+  let network: HostNetwork
+  let a: VethGuest
+  let b: VethGuest
+  const portA = port(5)
+  const portB = port(6)
+
+  before(async () => {
+    host = await bed()
+    network = await hostNetwork(host.options)
+    a = await host.guest(portA)
+    b = await host.guest(portB)
+    await network.plug('server-a', [portA])
+    await network.plug('server-b', [portB])
+  })
+  after(async () => {
+    await network.unplug('server-a')
+    await network.unplug('server-b')
+    assert.deepEqual(await network.inventory(), NOTHING)
+    await network.close()
+    await host.remove()
+  })
+
+  test('each gets its own address, name, routes, MTU and name server by DHCP', async () => {
+    const lease = await a.dhcp()
+    assert.equal(lease?.ip, '10.213.0.5')
+    assert.equal(lease['mask'], '20')
+    assert.equal(lease['router'], '10.213.0.1')
+    assert.equal(lease['mtu'], '1450')
+    assert.equal(lease['dns'], '198.51.100.53')
+    assert.equal(lease['hostname'], 'guest-5')
+    assert.equal(lease['staticroutes'], '169.254.169.254/32 10.213.0.1 0.0.0.0/0 10.213.0.1')
+    assert.equal((await b.dhcp())?.ip, '10.213.0.6')
+  })
+
+  test('a card that no port has gets no address', async () => {
+    const stranger = port(7, { mac: 'fa:16:3e:00:00:99', portSecurity: false })
+    const guest = await host.guest(stranger)
+    await network.plug('server-c', [stranger])
+    await guest.setMac('fa:16:3e:00:00:77')
+    assert.equal(await guest.dhcp(), undefined)
+    await network.unplug('server-c')
+  })
+
+  test('metadata knows the guest by its address, whatever it says of itself', async () => {
+    const lie = ['--header', 'X-Instance-ID: server-b', '--header', 'X-Forwarded-For: 10.213.0.6']
+    const answer = await a.run('busybox', 'wget', '-q', '-O', '-', ...lie, 'http://169.254.169.254/openstack/latest/meta_data.json')
+    assert.equal(answer.text, 'you are server-a')
+    const { path, headers } = host.asked.at(-1) ?? { path: '', headers: {} }
+    assert.equal(path, '/openstack/latest/meta_data.json')
+    assert.equal(headers['x-forwarded-for'], '10.213.0.5')
+    assert.match(String(headers['x-instance-id-signature']), /^[0-9a-f]{64}$/)
+    assert.equal((await b.run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')).text, 'you are server-b')
+  })
+
+  test('this machine reaches a guest at its address and is answered', async () => {
+    await a.serve(22)
+    assert.ok((await attempt('ping', '-c', '1', '-W', '1', '10.213.0.5')).ok)
+    assert.match((await attempt('busybox', 'nc', '-w', '1', '10.213.0.5', '22')).text, /^hello/)
+    assert.ok(await a.ping('10.213.0.6'))
+  })
+
+  test('a guest that claims another address, by IP or by ARP, is not heard', async () => {
+    await a.run('ip', 'addr', 'add', '10.213.0.66/20', 'dev', 'eth0')
+    assert.equal(await a.ping('10.213.0.6', '-I', '10.213.0.66'), false)
+    const claim = () => a.run('busybox', 'arping', '-c', '1', '-w', '1', '-I', 'eth0', '-s', '10.213.0.66', '10.213.0.6')
+    assert.equal((await claim()).ok, false)
+    // The same, once nobody guards the port: so it was the guard that stopped it.
+    await network.plug('server-a', [{ ...portA, portSecurity: false }])
+    assert.ok((await claim()).ok)
+    assert.ok(await a.ping('10.213.0.6', '-I', '10.213.0.66'))
+    await network.plug('server-a', [portA])
+    assert.equal((await claim()).ok, false)
+    await a.run('ip', 'addr', 'del', '10.213.0.66/20', 'dev', 'eth0')
+  })
+
+  test("a guest with another card's MAC is not heard", async () => {
+    await a.setMac('fa:16:3e:00:00:06')
+    assert.equal(await a.ping('10.213.0.6'), false)
+    await a.setMac(portA.mac)
+    assert.ok(await a.ping('10.213.0.6'))
+  })
+
+  test('security groups let in what they say and what was asked for, nothing else, and follow a change', async () => {
+    await b.serve(80)
+    await b.serve(443)
+    const closed = [rule('egress', null), rule('ingress', 'tcp', 80, ['10.213.0.5/32'])]
+    await network.plug('server-b', [{ ...portB, rules: closed }])
+    assert.equal(await a.connect('10.213.0.6', 80), 'hello')
+    assert.equal(await a.connect('10.213.0.6', 443), undefined)
+    assert.equal((await attempt('busybox', 'nc', '-w', '1', '10.213.0.6', '80')).ok, false, 'this machine is not among the peers')
+    assert.equal(await b.connect('10.213.0.5', 22), 'hello', 'answers come back')
+    assert.equal(await a.ping('10.213.0.6'), false)
+    assert.ok(await b.ping('10.213.0.5'))
+
+    await network.plug('server-a', [{ ...portA, rules: [rule('ingress', null), rule('egress', 'tcp', 443)] }])
+    assert.equal(await a.connect('10.213.0.6', 80), undefined, 'its own group lets it send elsewhere only')
+    const metadata = await a.run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')
+    assert.equal(metadata.text, 'you are server-a', 'metadata is always allowed')
+
+    await network.plug('server-a', [portA])
+    await network.plug('server-b', [{ ...portB, rules: OPEN }])
+    assert.equal(await a.connect('10.213.0.6', 443), 'hello')
+  })
+
+  test('an empty list of rules lets nothing in and nothing out but DHCP and metadata', async () => {
+    await network.plug('server-b', [{ ...portB, rules: [] }])
+    assert.equal(await b.ping('10.213.0.5'), false)
+    assert.equal(await a.ping('10.213.0.6'), false)
+    await b.run('ip', 'addr', 'flush', 'dev', 'eth0')
+    assert.equal((await b.dhcp())?.ip, '10.213.0.6')
+    assert.equal((await b.run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')).text, 'you are server-b')
+    await network.plug('server-b', [portB])
+  })
+
+  test('an address goes to its new owner although the former one has a lease on it', async () => {
+    const former = port(9)
+    const guest = await host.guest(former)
+    await network.plug('server-d', [former])
+    assert.equal((await guest.dhcp())?.ip, '10.213.0.9')
+    await network.unplug('server-d')
+    const next = port(9, { mac: 'fa:16:3e:00:99:09', id: 'port-next' })
+    const heir = await host.guest(next)
+    await network.plug('server-e', [next])
+    assert.equal((await heir.dhcp())?.ip, '10.213.0.9')
+    await network.unplug('server-e')
+  })
+
+  test('a second network for the same routed addresses is refused with the reason, and leaves nothing', async () => {
+    const before = await network.inventory()
+    await assert.rejects(network.plug('server-f', [port(5, { network: 'net-twin' })]), /has a route to 10\.213\.0\.0\/20 already/)
+    await network.unplug('server-f')
+    assert.deepEqual(await network.inventory(), before)
+  })
+
+  test('facts that no filter could hold are refused before anything is made', async () => {
+    const flawed = { ...port(11), rules: [rule('ingress', 'tcp', 22, ['10.0.0.0/8 }; drop'])] }
+    await assert.rejects(network.plug('server-g', [flawed]), /security group rule cannot be enforced/)
+    assert.deepEqual(await network.nics('server-g'), [])
+  })
+})
+
+test('two networks with the same addresses do not see each other, and metadata tells their guests apart', async (context) => {
+  const host = await bed()
+  const network = await hostNetwork(host.options)
+  context.after(async () => {
+    await network.close()
+    await host.remove()
+  })
+  const wish = { cidr: '10.214.0.0/24', gateway: null, routed: false }
+  const one = [port(5, { ...wish, network: 'net-one' }), port(6, { ...wish, network: 'net-one', mac: 'fa:16:3e:00:00:06' })] as const
+  const two = port(5, { ...wish, network: 'net-two', mac: 'fa:16:3e:00:00:05' })
+  const guests = [await host.guest(one[0]), await host.guest(two)] as const
+  await Promise.all([network.plug('server-1', [one[0]]), network.plug('server-2', [two])])
+  for (const guest of guests) {
+    const lease = await guest.dhcp()
+    assert.equal(lease?.ip, '10.214.0.5')
+    assert.equal(lease['router'], undefined)
+    assert.equal(lease['staticroutes'], '169.254.169.254/32 0.0.0.0')
+  }
+  for (const [index, guest] of guests.entries()) {
+    assert.equal((await guest.run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')).text, `you are server-${index + 1}`)
+  }
+  const neighbour = await host.guest(one[1])
+  await network.plug('server-3', [one[1]])
+  await neighbour.dhcp()
+  assert.ok(await guests[0].ping('10.214.0.6'))
+  assert.equal(await guests[1].ping('10.214.0.6'), false)
+  for (const server of ['server-1', 'server-2', 'server-3']) await network.unplug(server)
+  assert.deepEqual(await network.inventory(), NOTHING)
+})
