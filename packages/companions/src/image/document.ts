@@ -53,8 +53,7 @@ export function mustBeWritable(name: string): void {
 export function parseDocument(raw: Readonly<Record<string, unknown>>): ImageDocument {
   const { owner, tags, ...rest } = parsed(schema, raw)
   const { name, visibility, disk_format, container_format, min_disk, min_ram, os_hidden, ...other } = rest
-  const { protected: isProtected, ...own } = other
-  const properties = Object.fromEntries(Object.entries(own).map(([key, value]) => [key, String(value)]))
+  const { protected: isProtected, ...properties } = other
   if (Object.keys(properties).length > MAX_PROPERTIES)
     throw forbidden(`An image may have at most ${MAX_PROPERTIES} properties.`)
   for (const key of Object.keys(properties)) parsed(text.min(1), key)

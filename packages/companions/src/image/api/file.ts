@@ -1,6 +1,6 @@
 /** `/v2/images/{id}/file`: the bytes, streamed in and out, whole or a range. An upload that fails leaves the image queued and no byte. */
 import { randomUUID } from 'node:crypto'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { privileged } from '../../openstack/caller.ts'
 import { badRequest, conflict, Fault, forbidden } from '../../openstack/fault.ts'
@@ -20,7 +20,7 @@ export function fileRoutes(app: FastifyInstance, ctx: ImageContext): void {
   app.put(
     '/v2/images/:id/file',
     withCaller(ctx.check, async (caller, request, reply) => {
-      const stream = request.body as Readable | undefined
+      const stream = request.body instanceof Readable ? request.body : undefined
       try {
         if (!stream) throw new Fault(415, 'Send the data as application/octet-stream.')
         const { id } = request.params as { id: string }
@@ -71,6 +71,7 @@ async function upload(
     log.info('image stored', { image: image.id, bytes: received.sizeBytes })
   } catch (error) {
     await abandonUpload(kysely, image.id, uploadId)
+    log.warn('upload failed', { image: image.id, error })
     throw error
   }
 }

@@ -19,6 +19,8 @@ export interface Noun {
   show(caller: Caller, id: string): Promise<View>
   create(caller: Caller, body: unknown): Promise<View>
   update?(caller: Caller, id: string, body: unknown, revision: number | undefined): Promise<View>
+  /** All or none, for `{"ports": [{…}, {…}]}`. */
+  createMany?(caller: Caller, bodies: readonly unknown[]): Promise<readonly View[]>
   /** Errors: 404, 409. */
   remove(caller: Caller, id: string): Promise<void>
 }
@@ -30,7 +32,7 @@ function wantedRevision(request: FastifyRequest): number | undefined {
 }
 
 export function crudRoutes(app: FastifyInstance, { check }: NetworkContext, noun: Noun): void {
-  const { path, one, many, update } = noun
+  const { path, one, many, update, createMany } = noun
   const idOf = (request: FastifyRequest) => (request.params as { id: string }).id
 
   app.get(
@@ -48,6 +50,9 @@ export function crudRoutes(app: FastifyInstance, { check }: NetworkContext, noun
     path,
     withCaller(check, async (caller, request, reply) => {
       mustWrite(caller)
+      const several = (request.body as Readonly<Record<string, unknown>> | undefined)?.[many]
+      if (createMany && Array.isArray(several))
+        return reply.code(201).send({ [many]: await createMany(caller, several) })
       return reply.code(201).send({ [one]: await noun.create(caller, request.body) })
     }),
   )

@@ -59,6 +59,8 @@ const creation = z.strictObject({
 })
 type Changes = z.output<typeof changes>
 
+const MAX_BULK = 100
+
 interface OfNetwork {
   readonly project_id: string
   readonly port_security_enabled: number
@@ -112,63 +114,61 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     router: port.device_owner.startsWith('network:'),
   })
 
-  const create = async (caller: Caller, body: unknown) => {
-    const wanted = bodyOf('port', creation, body)
+  const create = async (tx: Db, caller: Caller, wanted: z.output<typeof creation>) => {
     const projectId = projectFor(caller, wanted)
-    const port = await kysely.transaction().execute(async (tx) => {
-      const network = await tx
-        .selectFrom('networks')
-        .select(['id', 'project_id', 'shared', 'port_security_enabled'])
-        .where('id', '=', wanted.network_id)
-        // Against a network that is being deleted; on SQLite this transaction is alone already.
-        .$if(kind === 'postgresql', (query) => query.forShare())
-        .executeTakeFirst()
-      const usable = network && (privileged(caller) || network.shared === 1 || network.project_id === caller.projectId)
-      if (!usable) throw missing('Network', wanted.network_id)
-      mustMayShape(caller, wanted, network, 'create')
-      const secured = wanted.port_security_enabled ?? network.port_security_enabled === 1
-      if (!secured && wanted.security_groups?.length)
-        throw invalid('a port without port security has no security groups')
-      const groups = wanted.security_groups
-        ? await checkedGroups(tx, wanted.security_groups, projectId)
-        : secured
-          ? [await defaultGroupId(tx, ctx, projectId)]
-          : []
-      const now = ctx.clock.now()
-      const row = {
-        id: randomUUID(),
-        project_id: projectId,
-        network_id: network.id,
-        name: wanted.name ?? '',
-        description: wanted.description ?? '',
-        admin_state_up: Number(wanted.admin_state_up ?? true),
-        device_id: wanted.device_id ?? '',
-        device_owner: wanted.device_owner ?? '',
-        host_id: wanted['binding:host_id'] ?? '',
-        vnic_type: wanted['binding:vnic_type'] ?? 'normal',
-        profile: JSON.stringify(wanted['binding:profile'] ?? {}),
-        port_security_enabled: Number(secured),
-        dns_name: wanted.dns_name ?? '',
-        extra_dhcp_opts: JSON.stringify(wanted.extra_dhcp_opts ?? []),
-        allowed_address_pairs: JSON.stringify(wanted.allowed_address_pairs ?? []),
-        created_at: now,
-        updated_at: now,
-        revision: 1,
-      }
-      const macAddress = await insertPort(tx, row, wanted.mac_address)
-      const made = { ...row, mac_address: macAddress }
-      const fixed = await allocate(await search(tx, made), wanted.fixed_ips)
-      await writeGroups(tx, row.id, groups)
-      await addTags(tx, row.id, wanted.tags ?? [])
-      return {
+    const network = await tx
+      .selectFrom('networks')
+      .select(['id', 'project_id', 'shared', 'port_security_enabled'])
+      .where('id', '=', wanted.network_id)
+      // Against a network that is being deleted; on SQLite this transaction is alone already.
+      .$if(kind === 'postgresql', (query) => query.forShare())
+      .executeTakeFirst()
+    const usable = network && (privileged(caller) || network.shared === 1 || network.project_id === caller.projectId)
+    if (!usable) throw missing('Network', wanted.network_id)
+    mustMayShape(caller, wanted, network, 'create')
+    const secured = wanted.port_security_enabled ?? network.port_security_enabled === 1
+    if (!secured && wanted.security_groups?.length) throw invalid('a port without port security has no security groups')
+    const groups = wanted.security_groups
+      ? await checkedGroups(tx, wanted.security_groups, projectId)
+      : secured
+        ? [await defaultGroupId(tx, ctx, projectId)]
+        : []
+    const now = ctx.clock.now()
+    const row = {
+      id: randomUUID(),
+      project_id: projectId,
+      network_id: network.id,
+      name: wanted.name ?? '',
+      description: wanted.description ?? '',
+      admin_state_up: Number(wanted.admin_state_up ?? true),
+      device_id: wanted.device_id ?? '',
+      device_owner: wanted.device_owner ?? '',
+      host_id: wanted['binding:host_id'] ?? '',
+      vnic_type: wanted['binding:vnic_type'] ?? 'normal',
+      profile: JSON.stringify(wanted['binding:profile'] ?? {}),
+      port_security_enabled: Number(secured),
+      dns_name: wanted.dns_name ?? '',
+      extra_dhcp_opts: JSON.stringify(wanted.extra_dhcp_opts ?? []),
+      allowed_address_pairs: JSON.stringify(wanted.allowed_address_pairs ?? []),
+      created_at: now,
+      updated_at: now,
+      revision: 1,
+    }
+    const macAddress = await insertPort(tx, row, wanted.mac_address)
+    const made = { ...row, mac_address: macAddress }
+    const fixed = await allocate(await search(tx, made), wanted.fixed_ips)
+    await writeGroups(tx, row.id, groups)
+    await addTags(tx, row.id, wanted.tags ?? [])
+    return portView(
+      {
         ...made,
         status: row.host_id === '' ? ('DOWN' as const) : ('ACTIVE' as const),
         fixed_ips: JSON.stringify(fixed),
         group_ids: JSON.stringify(groups),
         tags: JSON.stringify([...new Set(wanted.tags)].toSorted()),
-      }
-    })
-    return portView(port, caller)
+      },
+      caller,
+    )
   }
 
   const update = async (caller: Caller, id: string, body: unknown, revision: number | undefined) => {
@@ -249,7 +249,19 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     parseList: (query) => parseList(query, 'ports', portColumns, portSpecials),
     list: async (caller, list) => (await listPorts(kysely, kind, caller, list)).map((row) => portView(row, caller)),
     show: async (caller, id) => portView(await visible(kysely, caller, id), caller),
-    create,
+    create: (caller, body) => {
+      const wanted = bodyOf('port', creation, body)
+      return kysely.transaction().execute((tx) => create(tx, caller, wanted))
+    },
+    createMany: (caller, bodies) => {
+      const all = bodies.slice(0, MAX_BULK + 1).map((port) => bodyOf('port', creation, { port }))
+      if (all.length > MAX_BULK) throw invalid(`at most ${MAX_BULK} ports are made at once`)
+      return kysely.transaction().execute(async (tx) => {
+        const ports: Awaited<ReturnType<typeof create>>[] = []
+        for (const wanted of all) ports.push(await create(tx, caller, wanted))
+        return ports
+      })
+    },
     update,
     remove: (caller, id) =>
       kysely.transaction().execute(async (tx) => {

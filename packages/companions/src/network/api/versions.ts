@@ -24,6 +24,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'revision-if-match': 'If-Match constraints based on revision_number',
   'security-group': 'security-group',
   sorting: 'Sorting support',
+  'tag-ports-during-bulk-creation': 'Tag Ports During Bulk Creation',
   'standard-attr-description': 'standard-attr-description',
   'standard-attr-revisions': 'Resource revision numbers',
   'standard-attr-tag': 'Tag support for resources with standard attribute',

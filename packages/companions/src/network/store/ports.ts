@@ -1,5 +1,5 @@
 /** Ports as rows, read with their addresses, groups and tags in one query. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { sql, type Insertable, type Selectable, type SqlBool } from 'kysely'
 import { privileged, type Caller } from '../../openstack/caller.ts'
 import { jsonArray, jsonRows, type DatabaseKind } from '../../openstack/json-column.ts'
@@ -93,10 +93,8 @@ export async function listPorts(db: Db, kind: DatabaseKind, caller: Caller, list
 
 const MAC_TRIES = 16
 
-function randomMac(): string {
-  const [a = 0, b = 0, c = 0] = randomBytes(3)
-  return ['fa', '16', '3e', ...[a, b, c].map((byte) => byte.toString(16).padStart(2, '0'))].join(':')
-}
+/** The random digits are a UUID's: those are drawn many at a time. */
+const randomMac = (): string => `fa:16:3e:${(randomUUID().slice(0, 6).match(/../g) ?? []).join(':')}`
 
 /** Writes the port under the MAC it wants or a new one, which is returned. Errors: 409 when the wanted one is taken. */
 export async function insertPort(
