@@ -38,4 +38,4 @@ fail() {
 }
 
 # Was the last step's failure for want of room on a disk?
-step_hit_full_disk() { grep -qiE 'no space left on device|ENOSPC|not enough free (disk )?space|disk quota exceeded' "$STEP_LOG"; }
+step_hit_full_disk() { grep -qiE 'no space left on device|ENOSPC|enough free (disk )?space|disk quota exceeded' "$STEP_LOG"; }
