@@ -1,9 +1,12 @@
 /** For tests: the three services on free ports over databases in memory, people to call them, and a clock that can be moved. */
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openDatabase } from '@kilonova/base/database/open.ts'
 import { exchange, type HttpAnswer, type HttpRequest } from '@kilonova/base/http/client.ts'
 import { silentLog, type Facts, type Log } from '@kilonova/base/log.ts'
+import { sql } from 'kysely'
 import { startIdentity, type Identity } from './identity/server.ts'
 import { startImage, type ImageOptions, type ImageService } from './image/server.ts'
 import { testClock, type TestClock } from './test-clock.ts'
@@ -32,6 +35,17 @@ export function testLog(): TestLog {
     next: (phrase) => new Promise((done) => waiting.push({ phrase, done })),
   }
   return log
+}
+
+/** In memory, or a new one on the server that `KILONOVA_TEST_POSTGRESQL` names (`postgresql://user@host:port`). */
+export async function freshDatabase(): Promise<string> {
+  const server = process.env['KILONOVA_TEST_POSTGRESQL']
+  if (server === undefined) return 'sqlite::memory:'
+  const name = `companions_${randomUUID().replaceAll('-', '')}`
+  const maintenance = openDatabase({ url: `${server}/postgres`, synchronous: 'normal' })
+  await sql`create database ${sql.ref(name)}`.execute(maintenance.kysely)
+  await maintenance.close()
+  return `${server}/${name}`
 }
 
 export const PLAN = {
@@ -82,7 +96,7 @@ export async function testIdentity(tokenLifetimeSeconds = 3600): Promise<TestIde
   const identity = await startIdentity({
     host: '127.0.0.1',
     port: 0,
-    databaseUrl: 'sqlite::memory:',
+    databaseUrl: await freshDatabase(),
     log: silentLog,
     clock,
     region: 'here',
@@ -150,7 +164,7 @@ export async function testImage(options: Partial<Pick<ImageOptions, 'maxImageByt
     host: '127.0.0.1',
     port: 0,
     directory,
-    databaseUrl: 'sqlite::memory:',
+    databaseUrl: await freshDatabase(),
     identityUrl: neighbours.identity.url,
     serviceCredentials: credentials,
     log,
@@ -182,7 +196,7 @@ export async function testNetwork(
   const network = await startNetwork({
     host: '127.0.0.1',
     port: 0,
-    databaseUrl: 'sqlite::memory:',
+    databaseUrl: await freshDatabase(),
     identityUrl: `${neighbours.identity.url}/v3`,
     serviceCredentials: credentials,
     log: silentLog,
