@@ -1,0 +1,81 @@
+/** `POST /servers/{id}/action`: the body's one key says what. Most are tasks of the action registry, a few are answered at once. */
+import { z } from 'zod'
+import { admit } from '../../actions/admit.ts'
+import type { ServerAction } from '../../actions/define.ts'
+import { ACTIONS } from '../../actions/index.ts'
+import type { Server } from '../../domain/server.ts'
+import type { Ctx } from '../context.ts'
+import { badRequest } from '../faults.ts'
+import { invalid } from '../invalid.ts'
+import { post } from '../resource.ts'
+import { consoleOutput } from './console-output.ts'
+import { serverTarget } from './server-target.ts'
+
+/** What is answered at once, without a task. */
+export interface PlainAction {
+  readonly policy: string
+  readonly value: z.ZodType
+  run(ctx: Ctx, server: Server, value: unknown): Promise<{ readonly status: number; readonly body?: unknown }>
+}
+
+const PLAIN: Readonly<Record<string, PlainAction>> = { 'os-getConsoleOutput': consoleOutput }
+
+/** Reboot has two actions under one key: the one whose schema fits is meant. */
+const TASKS = Map.groupBy(
+  Object.values(ACTIONS).filter((action) => action.wire !== undefined),
+  (action) => action.wire?.key ?? '',
+)
+
+/** Every key there is, for the documents. */
+export const ACTION_KEYS: readonly string[] = [...TASKS.keys(), ...Object.keys(PLAIN)]
+
+const wrong = (error: unknown, key: string, value: unknown) =>
+  error instanceof z.ZodError
+    ? badRequest(invalid(new z.ZodError(error.issues.map((issue) => ({ ...issue, path: [key, ...issue.path] }))), { [key]: value }, 'field/attribute'))
+    : error
+
+function fitting(key: string, value: unknown): { readonly action: ServerAction; readonly body: unknown } | undefined {
+  let problem: unknown
+  for (const action of TASKS.get(key) ?? [])
+    // An empty object says as little as null does, and some clients send it.
+    for (const given of typeof value === 'object' && value !== null && Object.keys(value).length === 0 ? [value, null] : [value])
+      try {
+        return { action, body: action.wire?.value.parse(given) }
+      } catch (error) {
+        problem ??= error
+      }
+  if (problem !== undefined) throw wrong(problem, key, value)
+  return undefined
+}
+
+async function act(ctx: Ctx, request: Readonly<Record<string, unknown>>, server: Server): Promise<{ readonly body?: unknown }> {
+  const [key = '', ...others] = Object.keys(request)
+  if (others.length > 0) throw badRequest('Multiple actions specified: the request body holds exactly one.')
+  const value = request[key]
+  const target = { projectId: server.projectId, userId: server.userId }
+  const plain = Object.hasOwn(PLAIN, key) ? PLAIN[key] : undefined
+  if (plain) {
+    const parsed = plain.value.safeParse(value)
+    if (!parsed.success) throw wrong(parsed.error, key, value)
+    ctx.check(plain.policy, target)
+    const { status, body } = await plain.run(ctx, server, parsed.data)
+    ctx.setStatus(status)
+    return { body }
+  }
+  const task = fitting(key, value)
+  if (!task) throw badRequest(`There is no such action: ${key}. Verify the request body contains a valid action.`)
+  ctx.check(task.action.policy, target)
+  await admit(ctx, ctx.caller, task.action, server.id, task.body)
+  ctx.setStatus(task.action.wire?.status ?? 202)
+  return {}
+}
+
+export const serverAction = [
+  post('/servers/:id/action', {
+    policy: 'by the body',
+    body: z.record(z.string(), z.unknown()),
+    target: serverTarget,
+    run: (ctx, { body, target }) => act(ctx, body, target),
+    view: ({ body }) => body,
+  }),
+]

@@ -1,0 +1,157 @@
+/** Lists of servers: filters, order, marker and limit as one query. Columns that may be large are read only when asked for. */
+import { RE2JS } from 're2js'
+import { sql, type ExpressionBuilder, type Selectable } from 'kysely'
+import { NovaError } from '../domain/errors.ts'
+import type { Address } from '../domain/server.ts'
+import type { Db } from './database.ts'
+import type { ServersTable, Tables } from './tables.ts'
+
+type Row = Selectable<ServersTable>
+/** Never shown, or (user data) large and shown to few. */
+type Unlisted = 'user_data' | 'public_key' | 'requested_nics' | 'vcpus' | 'memory_mb'
+export type ListedRow = Omit<Row, Unlisted> & Partial<Pick<Row, 'user_data'>>
+
+export const LISTED = [
+  'number', 'id', 'name', 'description', 'hostname', 'project_id', 'user_id', 'vm_state', 'task_state', 'power_state', 'task_id', 'epoch', 'host',
+  'hypervisor_hostname', 'availability_zone', 'flavor_id', 'flavor', 'image_id', 'image', 'key_name', 'key_type', 'config_drive', 'metadata',
+  'security_groups', 'addresses', 'access_ip_v4', 'access_ip_v6', 'disk_config', 'reservation_id', 'launch_index', 'root_device_name', 'locked',
+  'progress', 'fault', 'created_at', 'updated_at', 'launched_at', 'terminated_at', 'deleted_at',
+] as const satisfies readonly (keyof ListedRow)[]
+const BRIEF = ['number', 'id', 'name'] as const
+
+export type Column = Exclude<keyof ListedRow, 'user_data'>
+
+/** A status as the states it is made of: a vm state, and task states where those make the difference. */
+export interface StateFilter {
+  readonly vmState: string
+  readonly taskStates?: readonly string[]
+  /** Task states that show as another status. */
+  readonly notTaskStates?: readonly string[]
+}
+
+export interface ServerFilter {
+  /** Equal to one of the values; null stands for none. */
+  readonly equal: Readonly<Partial<Record<Column, readonly (string | number | null)[]>>>
+  readonly states?: readonly StateFilter[]
+  /** Expressions (RE2, never backtracking) that are found anywhere in the name, in an IPv4 or an IPv6 address. */
+  readonly name?: string
+  readonly hostname?: string
+  readonly ip?: string
+  readonly ip6?: string
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly deleted: 'no' | 'only' | 'both'
+  readonly changedSince?: number
+  readonly changedBefore?: number
+  readonly sort: readonly { readonly column: Column; readonly descending: boolean }[]
+  readonly marker?: string
+  readonly limit: number
+}
+
+const CHUNK = 500
+type Where = ExpressionBuilder<Tables, 'servers'>
+
+const stateIs = ({ eb, and, or }: Where, { vmState, taskStates, notTaskStates }: StateFilter) =>
+  and([
+    eb('vm_state', '=', vmState),
+    ...(taskStates === undefined ? [] : [eb('task_state', 'in', taskStates)]),
+    ...(notTaskStates === undefined || notTaskStates.length === 0 ? [] : [or([eb('task_state', 'is', null), eb('task_state', 'not in', notTaskStates)])]),
+  ])
+
+const oneOf = ({ eb, or }: Where, column: Column, values: readonly (string | number | null)[]) => {
+  const plain = values.filter((value): value is string | number => value !== null)
+  const parts = [...(plain.length > 0 ? [eb(column, 'in', plain as never)] : []), ...(values.includes(null) ? [eb(column, 'is', null)] : [])]
+  return or(parts)
+}
+
+/** Null sorts first, on every database. */
+const NUMERIC = new Set<Column>(['number', 'epoch', 'config_drive', 'launch_index', 'locked', 'progress', 'created_at', 'updated_at', 'launched_at', 'terminated_at', 'deleted_at'])
+const NEVER_NULL = new Set<Column>(['number', 'id', 'name', 'created_at', 'updated_at', 'project_id', 'user_id', 'vm_state'])
+const sortable = (column: Column) => (NEVER_NULL.has(column) ? sql.ref(column) : sql`coalesce(${sql.ref(column)}, ${sql.lit(NUMERIC.has(column) ? -1 : '')})`)
+const sortValue = (row: ListedRow, column: Column) => row[column] ?? (NUMERIC.has(column) ? -1 : '')
+
+function select(db: Db, filter: ServerFilter, columns: readonly (keyof Row)[], after: ListedRow | undefined, limit: number) {
+  const { equal, states, deleted, changedSince, changedBefore, sort } = filter
+  let query = db.selectFrom('servers').select(columns)
+  if (deleted === 'no') query = query.where('deleted_at', 'is', null)
+  if (deleted === 'only') query = query.where('deleted_at', 'is not', null)
+  if (changedSince !== undefined) query = query.where('updated_at', '>=', changedSince)
+  if (changedBefore !== undefined) query = query.where('updated_at', '<=', changedBefore)
+  for (const [column, values] of Object.entries(equal)) query = query.where((eb) => oneOf(eb, column as Column, values))
+  if (states) query = query.where((eb) => eb.or(states.map((state) => stateIs(eb, state))))
+  // The order is total: the row's number is always the last key.
+  const keys = [...sort, { column: 'number' as const, descending: sort.at(-1)?.descending ?? true }]
+  if (after) {
+    const beyond = keys.map(({ column, descending }, index) =>
+      sql`(${sql.join(
+        [
+          ...keys.slice(0, index).map((key) => sql`${sortable(key.column)} = ${sortValue(after, key.column)}`),
+          sql`${sortable(column)} ${sql.raw(descending ? '<' : '>')} ${sortValue(after, column)}`,
+        ],
+        sql` and `,
+      )})`,
+    )
+    query = query.where(sql<boolean>`(${sql.join(beyond, sql` or `)})`)
+  }
+  for (const { column, descending } of keys) query = query.orderBy(sortable(column), descending ? 'desc' : 'asc')
+  return query.limit(limit).execute() as Promise<readonly ListedRow[]>
+}
+
+/** What SQL cannot say, as a predicate over rows; undefined when there is nothing of it. */
+function predicate({ name, hostname, ip, ip6, metadata }: ServerFilter): ((row: ListedRow) => boolean) | undefined {
+  const tests: ((row: ListedRow) => boolean)[] = []
+  const found = (text: string, expression: string) => expressionOf(expression).test(text)
+  if (name !== undefined) tests.push((row) => found(row.name, name))
+  if (hostname !== undefined) tests.push((row) => found(row.hostname, hostname))
+  const addressed = (version: number, expression: string) => (row: ListedRow) =>
+    (JSON.parse(row.addresses) as Address[]).some((address) => address.version === version && found(address.address, expression))
+  if (ip !== undefined) tests.push(addressed(4, ip))
+  if (ip6 !== undefined) tests.push(addressed(6, ip6))
+  if (metadata) tests.push((row) => {
+    const has = JSON.parse(row.metadata) as Record<string, string>
+    return Object.entries(metadata).every(([key, value]) => has[key] === value)
+  })
+  return tests.length === 0 ? undefined : (row) => tests.every((test) => test(row))
+}
+
+const expressions = new Map<string, RE2JS>()
+/** Case does not matter, as with upstream's usual database. Errors: NovaError BadRequest. */
+export function expressionOf(text: string): { test(value: string): boolean } {
+  const known = expressions.get(text)
+  if (known) return { test: (value) => known.matcher(value).find() }
+  try {
+    const compiled = RE2JS.compile(text, RE2JS.CASE_INSENSITIVE)
+    if (expressions.size >= 100) expressions.clear()
+    expressions.set(text, compiled)
+    return { test: (value) => compiled.matcher(value).find() }
+  } catch (cause) {
+    throw new NovaError('BadRequest', { message: `Invalid regular expression: ${text}` }, { cause })
+  }
+}
+
+/** Up to `limit` servers. Errors: NovaError MarkerNotFound, BadRequest for a bad expression. */
+export async function listServers(db: Db, filter: ServerFilter, detail: 'detail' | 'detail and user data' | 'brief'): Promise<readonly ListedRow[]> {
+  const test = predicate(filter)
+  const sorted = filter.sort.map(({ column }) => column)
+  const columns: readonly (keyof Row)[] =
+    detail === 'brief' && !test ? [...new Set([...BRIEF, ...sorted])] : detail === 'detail and user data' ? [...LISTED, 'user_data'] : LISTED
+  let after: ListedRow | undefined
+  if (filter.marker !== undefined) {
+    after = await findListed(db, filter.marker)
+    const owners = filter.equal.project_id
+    if (!after || (owners && !owners.includes(after.project_id))) throw new NovaError('MarkerNotFound', { marker: filter.marker })
+  }
+  if (!test) return select(db, filter, columns, after, filter.limit)
+  const found: ListedRow[] = []
+  while (found.length < filter.limit) {
+    const rows = await select(db, filter, columns, after, CHUNK)
+    found.push(...rows.filter(test).slice(0, filter.limit - found.length))
+    after = rows.at(-1)
+    if (rows.length < CHUNK) break
+  }
+  return found
+}
+
+/** One server, deleted or not, with all that a view may show. */
+export async function findListed(db: Db, id: string): Promise<(ListedRow & Pick<Row, 'user_data'>) | undefined> {
+  return db.selectFrom('servers').select([...LISTED, 'user_data']).where('id', '=', id).executeTakeFirst()
+}

@@ -1,0 +1,38 @@
+/** SSH keys in OpenSSH's form: the wire blob in base64 after its type. RFC 4253 section 6.6. */
+import { createPublicKey, hash, type KeyObject } from 'node:crypto'
+
+const text = (value: string): Buffer => {
+  const bytes = Buffer.from(value)
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(bytes.length)
+  return Buffer.concat([length, bytes])
+}
+/** A positive number: a leading zero byte keeps its sign. */
+const number = (base64url: string): Buffer => {
+  const bytes = Buffer.from(base64url, 'base64url')
+  const signed = (bytes[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.from([0]), bytes]) : bytes
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(signed.length)
+  return Buffer.concat([length, signed])
+}
+
+/** `ssh-rsa AAAA… comment`, of an RSA key. */
+export function opensshOf(key: KeyObject, comment: string): string {
+  const { e, n } = createPublicKey(key.export({ type: 'spki', format: 'pem' })).export({ format: 'jwk' })
+  if (e === undefined || n === undefined) throw new Error('only RSA keys are made here')
+  return `ssh-rsa ${Buffer.concat([text('ssh-rsa'), number(e), number(n)]).toString('base64')} ${comment}`
+}
+
+const colons = (hex: string): string => (hex.match(/../g) ?? []).join(':')
+
+/** MD5 of the blob in pairs, as `ssh-keygen -l -E md5` shows it. Undefined: the text is no OpenSSH public key. */
+export function fingerprintOf(publicKey: string): string | undefined {
+  const [type = '', base64 = ''] = publicKey.trim().split(/\s+/)
+  if (!/^(ssh-|ecdsa-|sk-)[a-z0-9@.-]+$/.test(type) || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined
+  const blob = Buffer.from(base64, 'base64')
+  if (blob.length < 4 + type.length || blob.readUInt32BE(0) !== type.length || blob.toString('latin1', 4, 4 + type.length) !== type) return undefined
+  return colons(hash('md5', blob, 'hex'))
+}
+
+/** SHA-1 of a certificate in pairs. */
+export const certificateFingerprint = (der: Buffer): string => colons(hash('sha1', der, 'hex'))

@@ -1,0 +1,76 @@
+/** The policy table: each rule under Nova's name with who may do it. Upstream: nova/policies. */
+
+/**
+ * any: whoever is authenticated. reader, member, manager: has the role in the project that owns the target.
+ * owner: the user that owns the target. service: another OpenStack service. Administrators may do everything but `nobody`.
+ */
+export type Who = 'any' | 'reader' | 'member' | 'manager' | 'owner' | 'service' | 'admin' | 'nobody'
+
+const rules = <const T extends Readonly<Record<string, Who>>>(table: T): T => table
+
+export const RULES = rules({
+  'os_compute_api:extensions': 'any',
+  'os_compute_api:flavors': 'any',
+  'os_compute_api:os-flavor-manage:create': 'admin',
+  'os_compute_api:os-flavor-manage:update': 'admin',
+  'os_compute_api:os-flavor-manage:delete': 'admin',
+  'os_compute_api:os-flavor-access': 'admin',
+  'os_compute_api:os-flavor-access:add_tenant_access': 'admin',
+  'os_compute_api:os-flavor-access:remove_tenant_access': 'admin',
+  'os_compute_api:os-flavor-extra-specs:index': 'reader',
+  'os_compute_api:os-flavor-extra-specs:show': 'reader',
+  'os_compute_api:os-flavor-extra-specs:create': 'admin',
+  'os_compute_api:os-flavor-extra-specs:update': 'admin',
+  'os_compute_api:os-flavor-extra-specs:delete': 'admin',
+  'os_compute_api:limits': 'any',
+  'os_compute_api:limits:other_project': 'admin',
+  'os_compute_api:os-availability-zone:list': 'any',
+  'os_compute_api:os-availability-zone:detail': 'admin',
+  'os_compute_api:os-hypervisors:list': 'admin',
+  'os_compute_api:os-hypervisors:list-detail': 'admin',
+  'os_compute_api:os-hypervisors:show': 'admin',
+  'os_compute_api:os-keypairs:index': 'owner',
+  'os_compute_api:os-keypairs:show': 'owner',
+  'os_compute_api:os-keypairs:create': 'owner',
+  'os_compute_api:os-keypairs:delete': 'owner',
+  'os_compute_api:os-server-external-events:create': 'service',
+  'os_compute_api:os-services:list': 'admin',
+  'os_compute_api:os-services:update': 'admin',
+  'os_compute_api:os-services:delete': 'admin',
+  'os_compute_api:servers:index': 'reader',
+  'os_compute_api:servers:index:get_all_tenants': 'admin',
+  'os_compute_api:servers:detail': 'reader',
+  'os_compute_api:servers:detail:get_all_tenants': 'admin',
+  'os_compute_api:servers:allow_all_filters': 'admin',
+  'os_compute_api:servers:show': 'reader',
+  'os_compute_api:servers:show:host_status': 'admin',
+  'os_compute_api:servers:show:host_status:unknown-only': 'admin',
+  'os_compute_api:os-extended-server-attributes': 'admin',
+  'os_compute_api:servers:create': 'member',
+  'os_compute_api:servers:create:forced_host': 'admin',
+  'compute:servers:create:requested_destination': 'admin',
+  // Upstream: admin. Here such a server gets a disk of its image's size, which costs the host no more than any other.
+  'os_compute_api:servers:create:zero_disk_flavor': 'member',
+  'os_compute_api:servers:update': 'member',
+  'os_compute_api:servers:delete': 'member',
+  'os_compute_api:servers:start': 'member',
+  'os_compute_api:servers:stop': 'member',
+  'os_compute_api:servers:reboot': 'member',
+  'os_compute_api:os-console-output': 'member',
+  'os_compute_api:server-metadata:index': 'reader',
+  'os_compute_api:server-metadata:show': 'reader',
+  'os_compute_api:server-metadata:create': 'member',
+  'os_compute_api:server-metadata:update': 'member',
+  'os_compute_api:server-metadata:update_all': 'member',
+  'os_compute_api:server-metadata:delete': 'member',
+  'os_compute_api:ips:index': 'reader',
+  'os_compute_api:ips:show': 'reader',
+  'os_compute_api:os-security-groups:list': 'reader',
+  'os_compute_api:os-attach-interfaces:list': 'reader',
+  'os_compute_api:os-attach-interfaces:show': 'reader',
+  'os_compute_api:os-instance-actions:list': 'reader',
+  'os_compute_api:os-instance-actions:show': 'reader',
+  'os_compute_api:os-instance-actions:events': 'admin',
+  'os_compute_api:os-instance-actions:events:details': 'admin',
+})
+export type Rule = keyof typeof RULES
