@@ -70,6 +70,7 @@ export async function vethGuest(namespace: string, tap: string, mac: string): Pr
     dhcp: async () => {
       const { text } = await run('busybox', 'udhcpc', '-i', 'eth0', '-n', '-q', '-t', '4', '-T', '1', '-O', 'mtu', '-O', 'staticroutes', '-s', script)
       const fields = Object.fromEntries([...text.matchAll(/^lease (\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
+      if (process.env['DBG']) console.log(text)
       return fields['ip'] === undefined ? undefined : { ...fields, ip: fields['ip'] }
     },
     connect: async (address, port) => {

@@ -32,7 +32,8 @@ export function powerEvents(installationId: string, log: Log): PowerEvents {
     attach: async (client, first) => {
       await client.onDomainEvent('lifecycle', ({ dom, event, detail }) => {
         const change = isOurs(installationId, dom) ? changeOf(event, detail) : undefined
-        if (change) tell({ serverId: dom.uuid, ...change })
+        // A start resumes the guest, too, before it is told as a start.
+        if (change && (change.event !== 'resumed' || known.get(dom.uuid) === 'paused')) tell({ serverId: dom.uuid, ...change })
       })
       const before = new Map(known)
       for (const { serverId, powerState } of await guestsOf(client, installationId)) {

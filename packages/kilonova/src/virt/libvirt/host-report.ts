@@ -1,6 +1,6 @@
 /** Measures the host: what libvirt says of the machine, and the file system that holds the instances. */
 import { statfs } from 'node:fs/promises'
-import { uptime } from 'node:os'
+import { totalmem, uptime } from 'node:os'
 import type { Client } from '@kilonova/libvirt/client.ts'
 import type { HostReport } from '../../domain/host.ts'
 import { guestsOf } from './guests.ts'
@@ -15,7 +15,7 @@ export interface ReportContext {
 }
 
 const GB = 1024 ** 3
-const KIB_PER_MB = 1024n
+const MB = 1024 ** 2
 
 export async function hostReport(client: Client, { host, hostIp, instancesDir, installationId, accelerator }: ReportContext): Promise<HostReport> {
   const [node, hypervisorHostname, version, capabilities, guests, disk] = await Promise.all([
@@ -34,7 +34,8 @@ export async function hostReport(client: Client, { host, hostIp, instancesDir, i
     hypervisorVersion: Number(version),
     hostIp,
     vcpus: node.cpus,
-    memoryMb: Number(node.memory / KIB_PER_MB),
+    // libvirt adds up its NUMA nodes, which misses memory that was plugged in later.
+    memoryMb: Math.floor(totalmem() / MB),
     diskGb: Math.floor((disk.blocks * disk.bsize) / GB),
     diskFreeGb: Math.floor((disk.bavail * disk.bsize) / GB),
     cpuInfo: {

@@ -82,6 +82,7 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
       if (!FORMATS.has(ticket.diskFormat)) throw new HostError('ImageUnsupported', `image ${ticket.imageId} has disk format ${ticket.diskFormat}: this host runs ${[...FORMATS].join(', ')}`)
       const path = pathOf(ticket)
       if (await touched(path, clock)) return progress(100)
+      signal.throwIfAborted()
       const shared = shareDownload(ticket, path)
       shared.listeners.add(progress)
       const { promise: given, reject } = Promise.withResolvers<never>()

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '@kilonova/base/log.ts'
@@ -28,11 +28,18 @@ type Daemon = keyof typeof DAEMONS
 
 const folderOf = (stateDir: string): string => join(stateDir, 'libvirt')
 
+export interface LibvirtdOptions {
+  readonly stateDir: string
+  readonly log: Log
+  /** Where it keeps what it learned of the machine's QEMU, which takes seconds to learn; may be shared. Default with the state. */
+  readonly cacheDir?: string
+}
+
 /** Finds the daemons of this state directory running, or starts them. Returns when libvirtd answers. */
-export async function ensureLibvirtd({ stateDir, log }: { stateDir: string; log: Log }): Promise<Libvirtd> {
+export async function ensureLibvirtd({ stateDir, log, cacheDir }: LibvirtdOptions): Promise<Libvirtd> {
   const folder = folderOf(stateDir)
   const socketPath = join(folder, 'run', DAEMONS.libvirtd.socket)
-  prepare(folder)
+  prepare(folder, cacheDir)
   if (!runningDaemon(folder, 'virtlogd')) start(folder, 'virtlogd')
   const found = runningDaemon(folder, 'libvirtd')
   const { pid, startTime } = found ?? start(folder, 'libvirtd')
@@ -51,8 +58,14 @@ export async function stopLibvirtd(stateDir: string): Promise<void> {
   for (const daemon of daemons.slice(1)) await endProcess(daemon)
 }
 
-function prepare(folder: string): void {
-  for (const part of ['etc', 'lib', 'cache', 'log', 'run']) mkdirSync(join(folder, part), { recursive: true, mode: 0o711 })
+function prepare(folder: string, cacheDir: string | undefined): void {
+  for (const part of ['etc', 'lib', 'log', 'run']) mkdirSync(join(folder, part), { recursive: true, mode: 0o711 })
+  const cache = join(folder, 'cache')
+  if (cacheDir !== undefined && !existsSync(cache)) {
+    mkdirSync(cacheDir, { recursive: true, mode: 0o711 })
+    symlinkSync(cacheDir, cache)
+  }
+  mkdirSync(cache, { recursive: true, mode: 0o711 })
   const uuidFile = join(folder, 'host-uuid')
   if (!existsSync(uuidFile)) writeFileSync(uuidFile, randomUUID())
   const files = configFiles({ hostUuid: readFileSync(uuidFile, 'utf8').trim() })

@@ -4,6 +4,7 @@ import { isLibvirtError } from '@kilonova/libvirt/errors.ts'
 import type { Client } from '@kilonova/libvirt/client.ts'
 import type { Domain } from '@kilonova/libvirt/protocol-types.gen.ts'
 import type { GuestSpec, PowerChange } from '../driver.ts'
+import { HostError } from '../host-error.ts'
 import type { Connection } from './connection.ts'
 import { ifThere, lookUp, stateOf } from './guests.ts'
 
@@ -48,7 +49,8 @@ async function pressPowerButton(client: Client, domain: Domain): Promise<boolean
     await client.domainShutdownFlags(domain, DomainShutdownFlagValues.ACPI_POWER_BTN)
     return true
   } catch (error) {
-    if (isLibvirtError(error, 'OPERATION_INVALID', 'NO_DOMAIN')) return false
+    // However it says so: a guest that lost its power meanwhile has no button.
+    if (isLibvirtError(error) && (await stateOf(client, domain)) !== 'running') return false
     throw error
   }
 }
@@ -102,7 +104,12 @@ export async function rebootSoft(context: LifecycleContext, serverId: string, ti
   const deadline = setTimeout(resolve, timeoutSeconds * 1000, 'late')
   const again = setInterval(() => void press().catch(() => {}), PRESS_AGAIN_MS)
   try {
-    if (!(await press()) || (await ended) !== 'shutdown') return false
+    // A press that libvirt could not do says little when the power is being cut: what the guest does next says all.
+    const pressed = await press().catch((error: unknown) => {
+      if (error instanceof HostError && error.name === 'HypervisorRefused') return true
+      throw error
+    })
+    if (!pressed || (await ended) !== 'shutdown') return false
     clearInterval(again)
     return await connection.use(async (client) => {
       const domain = await lookUp(client, installationId, serverId)

@@ -1,0 +1,170 @@
+/** The libvirt driver on real QEMU under a libvirtd of its own: the drivers' contract, and the bad weather only a real host has. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { systemClock } from '@kilonova/base/clock.ts'
+import { silentLog } from '@kilonova/base/log.ts'
+import { driverContract, loginPrompt } from '../src/virt/driver.contract.ts'
+import { diskOf, guestOf } from '../src/virt/contract-values.ts'
+import type { ImageTicket } from '../src/virt/driver.ts'
+import type { HostNetwork } from '../src/virt/network/host-network.ts'
+import { imageServer } from '../src/virt/image-server.ts'
+import { libvirtDriver } from '../src/virt/libvirt/driver.ts'
+import { ensureLibvirtd, stopLibvirtd } from '../src/virt/libvirt/libvirtd.ts'
+import { demoImage } from './demo-image.ts'
+
+const log = silentLog
+const cacheDir = join(process.env['KILONOVA_IMAGE_CACHE'] ?? tmpdir(), 'kilonova-qemu-capabilities')
+const never = new AbortController().signal
+const ignore = () => {}
+const named = (name: string) => (error: unknown) => error instanceof Error && error.name === name
+const noNetwork: HostNetwork = {
+  plug: async () => {},
+  unplug: async () => {},
+  nics: async () => [],
+  inventory: () => Promise.reject(new Error('no network here')),
+  close: async () => {},
+}
+
+async function open(installationId = 'e2e1') {
+  const stateDir = mkdtempSync(join(tmpdir(), 'kilonova-driver-'))
+  const instancesDir = join(stateDir, 'instances')
+  const libvirtd = () => ensureLibvirtd({ stateDir, log, cacheDir })
+  const { socketPath } = await libvirtd()
+  const reopen = () =>
+    libvirtDriver({
+      connection: { socketPath, revive: libvirtd }, installationId, instancesDir, stateDir, host: 'h1', network: noNetwork, log, clock: systemClock(),
+    })
+  let current = await reopen()
+  return {
+    driver: current,
+    instancesDir,
+    killLibvirtd: async () => process.kill((await libvirtd()).pid, 'SIGKILL'),
+    reopen: async () => {
+      await current.close()
+      current = await reopen()
+      return current
+    },
+    close: async () => {
+      await current.close()
+      await stopLibvirtd(stateDir)
+      rmSync(stateDir, { recursive: true })
+    },
+  }
+}
+
+async function images() {
+  const folder = mkdtempSync(join(tmpdir(), 'kilonova-large-'))
+  try {
+    const large = join(folder, 'large.qcow2')
+    execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', large, '2G'])
+    return { bootable: readFileSync(await demoImage()), large: readFileSync(large) }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+driverContract(open, images)
+
+/** A host of its own with a guest's disk in place. */
+async function withGuest(t: TestContext, installationId?: string) {
+  const host = await open(installationId)
+  t.after(() => host.close())
+  const { bootable } = await images()
+  const server = await imageServer([bootable])
+  t.after(() => server.close())
+  const ticket: ImageTicket = server.ticketFor(bootable)
+  await host.driver.fetchImage(ticket, ignore, never)
+  const serverId = randomUUID()
+  await host.driver.createDisk(diskOf(serverId, ticket))
+  return { ...host, ticket, serverId, qemus: () => qemusOf(serverId) }
+}
+
+/** The processes that run the guest, by their command lines. */
+const qemusOf = (serverId: string): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`\0${serverId}\0`))
+    .map(Number)
+
+test('libvirtd killed while it starts a guest: the guest runs, once', async (t) => {
+  const { driver, serverId, killLibvirtd, qemus } = await withGuest(t)
+  const starting = driver.start(guestOf(serverId))
+  await killLibvirtd()
+  await starting
+  assert.equal(await driver.powerState(serverId), 'running')
+  assert.equal(qemus().length, 1)
+  await loginPrompt(driver, serverId)
+})
+
+test('libvirtd killed while guests run: they run on, and what happened meanwhile is told', async (t) => {
+  const { driver, serverId, killLibvirtd, qemus } = await withGuest(t)
+  await driver.start(guestOf(serverId))
+  const told = Promise.withResolvers<string>()
+  driver.onPowerChange(({ event }) => told.resolve(event))
+  await killLibvirtd()
+  assert.equal(qemus().length, 1)
+  for (const pid of qemus()) process.kill(pid, 'SIGKILL')
+  assert.match(await told.promise, /^(crashed|stopped)$/)
+  assert.notEqual(await driver.powerState(serverId), 'running')
+  await driver.rebootHard(guestOf(serverId))
+  assert.equal(await driver.powerState(serverId), 'running')
+})
+
+test('a guest that does not listen is given up by a soft reboot in time, and left as it is', async (t) => {
+  const { driver, serverId } = await withGuest(t)
+  await driver.start(guestOf(serverId))
+  assert.equal(await driver.rebootSoft(serverId, 1), false)
+  assert.equal(await driver.powerState(serverId), 'running')
+})
+
+test('whoever takes the power away during a soft reboot has the last word', async (t) => {
+  const { driver, serverId } = await withGuest(t)
+  await driver.start(guestOf(serverId))
+  const rebooting = driver.rebootSoft(serverId, 60)
+  await driver.powerOff(serverId)
+  assert.equal(await rebooting, false)
+  assert.equal(await driver.powerState(serverId), 'shutdown')
+})
+
+test('a full disk is named with its host, and nothing is left', async (t) => {
+  const { driver, instancesDir, ticket } = await withGuest(t)
+  const base = join(instancesDir, '_base')
+  const server = await imageServer([Buffer.alloc(4 * 1024 ** 2, 7)])
+  t.after(() => server.close())
+  const small = server.ticketFor(Buffer.alloc(4 * 1024 ** 2, 7), { diskFormat: 'raw' })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', base])
+  try {
+    for (const tooMuch of [ticket, small])
+      await assert.rejects(driver.fetchImage(tooMuch, ignore, never), (error) => named('DiskFull')(error) && /the disk of host h1 is full/.test(String(error)))
+    assert.deepEqual(readdirSync(base), [])
+  } finally {
+    execFileSync('umount', [base])
+  }
+})
+
+test('two installations on one machine see, and remove, only their own', async (t) => {
+  const one = await withGuest(t, 'one1')
+  const two = await withGuest(t, 'two2')
+  for (const { driver, serverId } of [one, two]) await driver.start(guestOf(serverId))
+  for (const { driver, serverId } of [one, two]) assert.deepEqual((await driver.guests()).map((guest) => guest.serverId), [serverId])
+  await one.driver.destroy(two.serverId)
+  assert.equal(await two.driver.powerState(two.serverId), 'running')
+})
+
+test('the config drive is readable by nobody else, and holds what was given', async (t) => {
+  const { driver, serverId, instancesDir } = await withGuest(t)
+  const content = Buffer.from('{"secret":true}')
+  await driver.createConfigDrive({ serverId, files: { 'openstack/latest/meta_data.json': content.toString('base64') } })
+  const path = join(instancesDir, serverId, 'disk.config')
+  assert.equal(statSync(path).mode & 0o777, 0o600)
+  assert.match(execFileSync('isoinfo', ['-d', '-i', path]).toString(), /Volume id: config-2/)
+  const read = execFileSync('isoinfo', ['-R', '-x', '/openstack/latest/meta_data.json', '-i', path])
+  assert.equal(read.toString(), content.toString())
+  assert.deepEqual(readdirSync(join(instancesDir, serverId)).toSorted(), ['disk', 'disk.config'])
+  await assert.rejects(driver.createConfigDrive({ serverId: randomUUID(), files: { '../../etc/passwd': '' } }), /not a path inside/)
+})

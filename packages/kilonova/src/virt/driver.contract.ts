@@ -1,0 +1,243 @@
+/** What every driver must do, as cases: run on the fake in the quick tests and on real QEMU in e2e/driver.e2e.ts. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { PowerState } from '../domain/states.ts'
+import { diskOf, guestOf, ticketOf } from './contract-values.ts'
+import type { Driver, ImageTicket, PowerChange } from './driver.ts'
+import { imageServer, type ImageServer } from './image-server.ts'
+
+export interface ContractHost {
+  readonly driver: Driver
+  /** The same host seen by a new driver, as after a restart of our process. */
+  reopen(): Promise<Driver>
+  close(): Promise<void>
+}
+
+export interface ContractImages {
+  /** Boots to a login prompt and goes down when its power button is pressed. */
+  readonly bootable: Buffer
+  /** Its disk is larger than 1 GB. */
+  readonly large: Buffer
+  readonly largeSizeBytes?: number
+}
+
+/** A guest without KVM boots in seconds, on a busy machine in tens of them. */
+const BOOT_TIMEOUT_MS = 120_000
+const never = new AbortController().signal
+/** The driver's power changes, to be waited for. */
+function watch(driver: Driver) {
+  const seen: PowerChange[] = []
+  const waiting = new Set<() => void>()
+  const stop = driver.onPowerChange((change) => {
+    seen.push(change)
+    for (const look of waiting) look()
+  })
+  const until = (serverId: string, event: string): Promise<PowerChange> =>
+    new Promise((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(`no ${event} of ${serverId}; seen: ${JSON.stringify(seen)}`)), BOOT_TIMEOUT_MS)
+      const look = (): void => {
+        const found = seen.find((change) => change.serverId === serverId && change.event === event)
+        if (!found) return
+        waiting.delete(look)
+        clearTimeout(late)
+        resolve(found)
+      }
+      waiting.add(look)
+      look()
+    })
+  return { until, seen, forget: () => void (seen.length = 0), stop }
+}
+
+/** The console is a file that grows: looked at again and again. */
+export async function loginPrompt(driver: Driver, serverId: string): Promise<string> {
+  const until = Date.now() + BOOT_TIMEOUT_MS
+  for (;;) {
+    const text = await driver.consoleOutput(serverId, 64 * 1024)
+    if (/login: \s*$/.test(text)) return text
+    if (Date.now() > until) throw new Error(`no login prompt on the console of ${serverId}: ${text.slice(-2000)}`)
+    await delay(50)
+  }
+}
+
+const named = (name: string) => (error: unknown) => error instanceof Error && error.name === name
+
+export function driverContract(open: () => Promise<ContractHost>, images: () => Promise<ContractImages>): void {
+  let host: ContractHost
+  let driver: Driver
+  let server: ImageServer
+  let content: ContractImages
+  let ticket: ImageTicket
+  let events: ReturnType<typeof watch>
+
+  before(async () => {
+    content = await images()
+    server = await imageServer([content.bootable, content.large])
+    ticket = server.ticketFor(content.bootable)
+    host = await open()
+    driver = host.driver
+    events = watch(driver)
+  })
+  after(async () => {
+    events?.stop()
+    server?.close()
+    await host?.close()
+  })
+
+  const stateIs = async (serverId: string, expected: PowerState): Promise<void> =>
+    assert.equal(await driver.powerState(serverId), expected)
+  const isListed = async (serverId: string): Promise<boolean> => (await driver.guests()).some((guest) => guest.serverId === serverId)
+  async function remove(serverId: string): Promise<void> {
+    await driver.destroy(serverId)
+    await driver.unplug(serverId)
+    await driver.removeFiles(serverId)
+  }
+  async function withDisk(): Promise<string> {
+    const serverId = randomUUID()
+    await driver.fetchImage(ticket, () => {}, never)
+    await driver.createDisk(diskOf(serverId, ticket))
+    return serverId
+  }
+
+  test('the host reports what it has', async () => {
+    const report = await driver.report()
+    assert.ok(report.vcpus >= 1 && report.memoryMb >= 256 && report.diskGb >= 1 && report.diskFreeGb <= report.diskGb)
+    assert.match(report.cpuInfo.arch, /^\w+$/)
+    assert.ok(report.supportedInstances.length > 0)
+    assert.ok(report.hypervisorVersion >= 1000)
+  })
+
+  test('an image that is gone, or is not what was promised, is not cached', async () => {
+    const gone = ticketOf({ ...ticket, url: `${ticket.url}0` , hash: 'cd'.repeat(64) })
+    await assert.rejects(driver.fetchImage(gone, () => {}, never), named('ImageUnavailable'))
+    const damaged = ticketOf({ ...ticket, hash: 'ef'.repeat(64) })
+    await assert.rejects(driver.fetchImage(damaged, () => {}, never), named('ImageDamaged'))
+    for (const bad of [gone, damaged]) await assert.rejects(driver.createDisk(diskOf(randomUUID(), bad)), named('ImageNotCached'))
+  })
+
+  test('one download serves all who wait for it, and those who come later; giving up one wait leaves the others', async () => {
+    const before_ = server.asked()
+    const givenUp = new AbortController()
+    const percents: number[] = []
+    const waits = [
+      ...Array.from({ length: 5 }, () => driver.fetchImage(ticket, (percent) => percents.push(percent), never)),
+      driver.fetchImage(ticket, () => {}, givenUp.signal),
+    ]
+    givenUp.abort(new Error('not wanted any more'))
+    const ends = await Promise.allSettled(waits)
+    assert.deepEqual(ends.map(({ status }) => status), [...Array.from({ length: 5 }, () => 'fulfilled'), 'rejected'])
+    await driver.fetchImage(ticket, (percent) => percents.push(percent), never)
+    assert.equal(server.asked() - before_, 1)
+    assert.ok(percents.every((percent) => percent >= 0 && percent <= 100))
+    assert.equal(percents.at(-1), 100)
+  })
+
+  test('a disk as small as its image or larger is made, once; a smaller one is refused', async () => {
+    const large = server.ticketFor(content.large, content.largeSizeBytes === undefined ? {} : { sizeBytes: content.largeSizeBytes })
+    await driver.fetchImage(large, () => {}, never)
+    const serverId = randomUUID()
+    await assert.rejects(driver.createDisk(diskOf(serverId, large, 1)), named('ImageLargerThanDisk'))
+    await driver.createDisk(diskOf(serverId, large, 0))
+    await driver.createDisk(diskOf(serverId, large, 0))
+    await driver.removeFiles(serverId)
+  })
+
+  test('an unused image is removed when it is old enough, one that a disk stands on is not', async () => {
+    const serverId = await withDisk()
+    assert.equal(await driver.removeUnusedImages(3600), 0)
+    assert.equal(await driver.removeUnusedImages(0), 1)
+    await driver.createDisk(diskOf(randomUUID(), ticket)).catch(() => assert.fail('the image in use is gone'))
+    await remove(serverId)
+  })
+
+  test('nothing is left to remove: every removal succeeds', async () => {
+    const serverId = randomUUID()
+    await driver.powerOff(serverId)
+    await driver.shutdown(serverId)
+    await remove(serverId)
+    await stateIs(serverId, 'nostate')
+    assert.equal(await driver.consoleOutput(serverId, 100), '')
+    assert.equal(await driver.rebootSoft(serverId, 1), false)
+  })
+
+  test('a guest whose disk or config drive is missing is not started, and leaves nothing', async () => {
+    const without = randomUUID()
+    await assert.rejects(driver.start(guestOf(without)), named('DiskMissing'))
+    assert.equal(await isListed(without), false)
+    const serverId = await withDisk()
+    await assert.rejects(driver.start(guestOf(serverId, { configDrive: true })), named('DiskMissing'))
+    assert.equal(await isListed(serverId), false)
+    await remove(serverId)
+  })
+
+  test('a guest boots to its login prompt, goes down when asked, and comes up again', async () => {
+    const serverId = await withDisk()
+    events.forget()
+    await driver.createConfigDrive({ serverId, files: { 'openstack/latest/meta_data.json': Buffer.from('{"hostname":"web"}').toString('base64') } })
+    await driver.plug(serverId, [])
+    const spec = guestOf(serverId, { configDrive: true })
+    await driver.start(spec)
+    await driver.start(spec)
+    await events.until(serverId, 'started')
+    await stateIs(serverId, 'running')
+    assert.equal(await isListed(serverId), true)
+    assert.equal((await driver.report()).runningServers, 1)
+    const text = await loginPrompt(driver, serverId)
+    assert.equal(await driver.consoleOutput(serverId, 7), text.slice(-7))
+
+    await driver.shutdown(serverId)
+    await events.until(serverId, 'shutdown')
+    await stateIs(serverId, 'shutdown')
+    assert.equal(await isListed(serverId), true)
+    events.forget()
+    await driver.start(spec)
+    await events.until(serverId, 'started')
+    await driver.powerOff(serverId)
+    await driver.powerOff(serverId)
+    await events.until(serverId, 'stopped')
+    await stateIs(serverId, 'shutdown')
+    await remove(serverId)
+    await stateIs(serverId, 'nostate')
+    assert.equal(await isListed(serverId), false)
+    assert.equal(await driver.consoleOutput(serverId, 100), '')
+  })
+
+  test('a soft reboot brings a guest down and up, and does not start one that is off', async () => {
+    const serverId = await withDisk()
+    await driver.start(guestOf(serverId))
+    await loginPrompt(driver, serverId)
+    events.forget()
+    assert.equal(await driver.rebootSoft(serverId, 60), true)
+    await events.until(serverId, 'started')
+    assert.deepEqual(events.seen.map(({ event }) => event), ['shutdown', 'started'])
+    await driver.powerOff(serverId)
+    assert.equal(await driver.rebootSoft(serverId, 60), false)
+    await stateIs(serverId, 'shutdown')
+    await remove(serverId)
+  })
+
+  test('a hard reboot makes a guest run whatever is left of it', async () => {
+    const serverId = await withDisk()
+    const spec = guestOf(serverId)
+    for (const spoil of [async () => {}, () => driver.powerOff(serverId), () => driver.destroy(serverId)]) {
+      await spoil()
+      await driver.rebootHard(spec)
+      await stateIs(serverId, 'running')
+    }
+    await remove(serverId)
+  })
+
+  test('a guest runs on while nobody watches, and is found again', async () => {
+    const serverId = await withDisk()
+    await driver.start(guestOf(serverId))
+    events.stop()
+    driver = await host.reopen()
+    events = watch(driver)
+    assert.deepEqual((await driver.guests()).filter((guest) => guest.serverId === serverId), [{ serverId, powerState: 'running' }])
+    await driver.powerOff(serverId)
+    await events.until(serverId, 'stopped')
+    await remove(serverId)
+    assert.deepEqual(await driver.guests(), [])
+  })
+}
