@@ -34,13 +34,13 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
   return {
     startFetchImage: async ({ fence, ticket }) => {
       fencing.check(fence)
-      jobs.start(fence.key, (progress, signal) => driver.fetchImage(ticket, progress, signal))
+      jobs.start(fence.key, fence.epoch, (progress, signal) => driver.fetchImage(ticket, progress, signal))
       return null
     },
     jobStatus: async ({ key }) => jobs.status(key),
     cancelJob: async ({ fence, job }) => {
       fencing.check(fence)
-      await jobs.cancel(job)
+      await jobs.cancel(job, fence.epoch)
       return null
     },
     createDisk: ({ fence, disk }, { requestId }) => nothing('createDisk', fence, requestId, () => driver.createDisk(disk)),

@@ -27,9 +27,9 @@ test('a job is started once per key, tells its progress in steps, and its end', 
     for (let percent = 1; percent <= 100; percent++) progress(percent)
   }
   assert.deepEqual(running.status('k'), { state: 'unknown' })
-  running.start('k', work)
+  running.start('k', 1, work)
   await ended()
-  running.start('k', work)
+  running.start('k', 1, work)
   assert.deepEqual(running.status('k'), { state: 'done' })
   assert.equal(runs, 1)
   assert.deepEqual(told.at(-1), { key: 'k', percent: 100, ended: true })
@@ -38,28 +38,32 @@ test('a job is started once per key, tells its progress in steps, and its end', 
 
 test('a failed job says why and whether to try again, and runs again when started again', async () => {
   const { running, ended } = witnessed()
-  running.start('k', () => Promise.reject(Object.assign(new Error('lost'), { retryable: true })))
+  running.start('k', 1, () => Promise.reject(Object.assign(new Error('lost'), { retryable: true })))
   await ended()
   assert.deepEqual(running.status('k'), { state: 'failed', reason: 'lost', retryable: true })
-  running.start('k', async () => {})
+  running.start('k', 1, async () => {})
   await ended()
   assert.deepEqual(running.status('k'), { state: 'done' })
 })
 
-test('a cancelled job has stopped when cancel returns, and no late start revives it, not even one that cancel overtook', async () => {
-  const { running } = witnessed()
-  running.start('k', untilAborted)
-  await running.cancel('k')
-  await running.cancel('never started')
+test('a cancelled job has stopped when cancel returns, and no late start revives it, not even one that cancel overtook; a newer epoch does', async () => {
+  const { running, ended } = witnessed()
+  running.start('k', 1, untilAborted)
+  await running.cancel('k', 1)
+  await ended()
+  await running.cancel('never started', 1)
   for (const key of ['k', 'never started']) {
-    running.start(key, async () => assert.fail('must not run'))
+    running.start(key, 1, async () => assert.fail('must not run'))
     assert.deepEqual(running.status(key), { state: 'failed', reason: 'cancelled', retryable: false })
   }
+  running.start('k', 2, async () => {})
+  await ended()
+  assert.deepEqual(running.status('k'), { state: 'done' })
 })
 
 test('close stops what runs', async () => {
   const { running } = witnessed()
-  running.start('k', untilAborted)
+  running.start('k', 1, untilAborted)
   await running.close()
   assert.equal(running.status('k').state, 'failed')
 })

@@ -3,15 +3,16 @@
  *
  *   unknown -> running -> done
  *                      -> failed      (a new start of the key runs it again)
- *                      -> cancelled   (final: a late repeat of the start changes nothing; told as failed)
+ *                      -> cancelled   (told as failed; a late repeat of the start changes nothing, only a start by a
+ *                                      newer epoch does: its conductor took the task over from the one that cancelled)
  */
 import type { JobStatus } from '../rpc/compute.ts'
 
 export interface Jobs {
-  start(key: string, work: (progress: (percent: number) => void, signal: AbortSignal) => Promise<void>): void
+  start(key: string, epoch: number, work: (progress: (percent: number) => void, signal: AbortSignal) => Promise<void>): void
   status(key: string): JobStatus
   /** Returns when the job has stopped. */
-  cancel(key: string): Promise<void>
+  cancel(key: string, epoch: number): Promise<void>
   /** Stops everything that runs. */
   close(): Promise<void>
 }
@@ -19,7 +20,8 @@ export interface Jobs {
 interface Job {
   status: JobStatus
   readonly abort: AbortController
-  cancelled: boolean
+  /** 0: not cancelled. */
+  cancelledBy: number
   ended: Promise<void>
 }
 
@@ -37,9 +39,9 @@ export function jobs(tell: (job: { key: string; percent: number; ended: boolean 
     }
   }
 
-  function start(key: string, work: Parameters<Jobs['start']>[1]): void {
+  function start(key: string, epoch: number, work: Parameters<Jobs['start']>[2]): void {
     const before = known.get(key)
-    if (before && (before.status.state !== 'failed' || before.cancelled)) return
+    if (before && (before.status.state !== 'failed' || before.cancelledBy >= epoch)) return
     const job = newJob()
     known.delete(key)
     known.set(key, job)
@@ -67,10 +69,10 @@ export function jobs(tell: (job: { key: string; percent: number; ended: boolean 
   return {
     start,
     status: (key) => known.get(key)?.status ?? { state: 'unknown' },
-    cancel: async (key) => {
+    cancel: async (key, epoch) => {
       const job = known.get(key) ?? newJob()
       known.set(key, job)
-      job.cancelled = true
+      job.cancelledBy = epoch
       job.abort.abort(new Error('cancelled'))
       await job.ended
       // Cancelled before its start came: the start finds it ended.
@@ -89,7 +91,7 @@ export function jobs(tell: (job: { key: string; percent: number; ended: boolean 
 const newJob = (): Job => ({
   status: { state: 'running', percent: 0 },
   abort: new AbortController(),
-  cancelled: false,
+  cancelledBy: 0,
   ended: Promise.resolve(),
 })
 
