@@ -37,6 +37,12 @@ export function formatAddress({ version, value }: Address): string {
 export const keyOf = (version: IpVersion, value: bigint): string => value.toString(16).padStart(bits(version) / 4, '0')
 export const ofKey = (key: string): Address => ({ version: key.length === 8 ? 4 : 6, value: BigInt(`0x${key}`) })
 
+/** The text of a key's address; IPv4 without the way over numbers, for long lists. */
+export const textOfKey = (key: string): string =>
+  key.length === 8
+    ? [0, 2, 4, 6].map((at) => Number.parseInt(key.slice(at, at + 2), 16)).join('.')
+    : formatAddress(ofKey(key))
+
 /** `10.0.0.7/24` is taken for the block it lies in. */
 export function parseCidr(text: string): Cidr | undefined {
   const [base = '', length = '', ...rest] = text.split('/')

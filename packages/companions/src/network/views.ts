@@ -1,8 +1,8 @@
 /** How networks, subnets, ports and security groups look on the wire. What concerns hosts is shown to admins and services only. */
 import { isoSeconds } from '@kilonova/base/clock.ts'
 import { privileged, type Caller } from '../openstack/caller.ts'
-import { strings } from '../openstack/json-column.ts'
-import { formatAddress, ofKey } from './address.ts'
+import { fromJson, strings } from '../openstack/json-column.ts'
+import { textOfKey } from './address.ts'
 import type { Network, Subnet } from './store/networks.ts'
 import type { Port } from './store/ports.ts'
 import type { Rule, SecurityGroup } from './store/security-groups.ts'
@@ -62,9 +62,9 @@ export const subnetView = (row: Subnet): View => ({
   cidr: row.cidr,
   gateway_ip: row.gateway_ip,
   enable_dhcp: row.enable_dhcp === 1,
-  allocation_pools: JSON.parse(row.allocation_pools) as unknown,
-  dns_nameservers: JSON.parse(row.dns_nameservers) as unknown,
-  host_routes: JSON.parse(row.host_routes) as unknown,
+  allocation_pools: fromJson(row.allocation_pools),
+  dns_nameservers: fromJson(row.dns_nameservers),
+  host_routes: fromJson(row.host_routes),
   ipv6_ra_mode: row.ipv6_ra_mode,
   ipv6_address_mode: row.ipv6_address_mode,
   subnetpool_id: null,
@@ -86,13 +86,13 @@ export const portView = (row: Port, caller: Caller): View => ({
   fixed_ips: (JSON.parse(row.fixed_ips) as { subnet_id: string; address: string }[]).map(
     ({ subnet_id: subnetId, address }) => ({
       subnet_id: subnetId,
-      ip_address: formatAddress(ofKey(address)),
+      ip_address: textOfKey(address),
     }),
   ),
   security_groups: strings(row.group_ids),
   port_security_enabled: row.port_security_enabled === 1,
-  allowed_address_pairs: JSON.parse(row.allowed_address_pairs) as unknown,
-  extra_dhcp_opts: JSON.parse(row.extra_dhcp_opts) as unknown,
+  allowed_address_pairs: fromJson(row.allowed_address_pairs),
+  extra_dhcp_opts: fromJson(row.extra_dhcp_opts),
   dns_name: row.dns_name,
   dns_assignment: [],
   qos_policy_id: null,
@@ -103,7 +103,7 @@ export const portView = (row: Port, caller: Caller): View => ({
         'binding:host_id': row.host_id,
         'binding:vif_type': row.host_id === '' ? 'unbound' : 'bridge',
         'binding:vif_details': row.host_id === '' ? {} : { port_filter: true, connectivity: 'l2' },
-        'binding:profile': JSON.parse(row.profile) as unknown,
+        'binding:profile': fromJson(row.profile),
       }
     : {}),
 })

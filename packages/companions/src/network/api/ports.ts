@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { privileged, type Caller } from '../../openstack/caller.ts'
-import { formatAddress, ofKey } from '../address.ts'
+import { textOfKey } from '../address.ts'
 import { projectFor, type Db, type NetworkContext } from '../context.ts'
 import { changedMeanwhile, disallowed, invalid, macInUse, missing } from '../errors.ts'
 import { parseList } from '../list-query.ts'
@@ -219,7 +219,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
   const changeAddresses = async (tx: Db, port: Port, wishes: readonly Wanted[]): Promise<void> => {
     const held = (JSON.parse(port.fixed_ips) as { subnet_id: string; address: string }[]).map((ip) => ({
       ...ip,
-      ip_address: formatAddress(ofKey(ip.address)),
+      ip_address: textOfKey(ip.address),
     }))
     const kept = new Set<string>()
     const fresh = wishes.filter((wish) => {
