@@ -12,8 +12,18 @@ import { removeStrays } from '../src/virt/network/inventory.ts'
 import { namesOf, type Names } from '../src/virt/network/names.ts'
 import { type VethGuest, vethGuest } from './veth-guest.ts'
 
-export const rule = (direction: SecurityRule['direction'], protocol: string | null, port: number | null = null, remotes: string[] = []): SecurityRule => ({
-  direction, version: 4, protocol, portMin: port, portMax: port, remotes,
+export const rule = (
+  direction: SecurityRule['direction'],
+  protocol: string | null,
+  port: number | null = null,
+  remotes: string[] = [],
+): SecurityRule => ({
+  direction,
+  version: 4,
+  protocol,
+  portMin: port,
+  portMax: port,
+  remotes,
 })
 export const OPEN = [rule('egress', null), rule('ingress', null)]
 
@@ -30,14 +40,31 @@ export interface PortWish {
 
 /** A port whose address ends in `number`. */
 export function port(number: number, wish: PortWish = {}): PortFacts {
-  const { network = 'net-a', cidr = '10.213.0.0/20', routed = true, gateway = '10.213.0.1', rules = OPEN, portSecurity = true } = wish
+  const {
+    network = 'net-a',
+    cidr = '10.213.0.0/20',
+    routed = true,
+    gateway = '10.213.0.1',
+    rules = OPEN,
+    portSecurity = true,
+  } = wish
   return {
-    portId: wish.id ?? `${network}-port-${number}`, networkId: network, networkName: network,
-    mac: wish.mac ?? `fa:16:3e:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`,
+    portId: wish.id ?? `${network}-port-${number}`,
+    networkId: network,
+    networkName: network,
+    mac:
+      wish.mac ??
+      `fa:16:3e:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`,
     mtu: 1450,
-    fixedIps: [{ address: cidr.replace(/\d+\.\d+\/\d+$/, `${number >> 8}.${number & 255}`), subnetId: `${network}-subnet` }],
-    subnets: [{ id: `${network}-subnet`, cidr, gateway, dhcp: true, dnsServers: ['198.51.100.53'], hostRoutes: [], routed }],
-    portSecurity, rules, hostname: `guest-${number}`,
+    fixedIps: [
+      { address: cidr.replace(/\d+\.\d+\/\d+$/, `${number >> 8}.${number & 255}`), subnetId: `${network}-subnet` },
+    ],
+    subnets: [
+      { id: `${network}-subnet`, cidr, gateway, dhcp: true, dnsServers: ['198.51.100.53'], hostRoutes: [], routed },
+    ],
+    portSecurity,
+    rules,
+    hostname: `guest-${number}`,
   }
 }
 
@@ -56,7 +83,8 @@ export async function bed(): Promise<Bed> {
   const scratch = process.env['KILONOVA_TEST_SCRATCH']
   // Lets the runner remove what a killed test leaves.
   if (scratch !== undefined && existsSync(join(scratch, 'names'))) {
-    for (const kind of ['kn', 'kt', 'kv', 'kr', 'kg']) writeFileSync(join(scratch, 'names', `${kind}${installationId}`), '')
+    for (const kind of ['kn', 'kt', 'kv', 'kr', 'kg'])
+      writeFileSync(join(scratch, 'names', `${kind}${installationId}`), '')
   }
   const stateDir = mkdtempSync(join(tmpdir(), 'kilonova-network-'))
   const asked: Bed['asked'] = []
@@ -72,7 +100,13 @@ export async function bed(): Promise<Bed> {
   const names = namesOf(installationId)
   return {
     names,
-    options: { installationId, stateDir, metadata: { proxyTo, sharedSecret: 'shared' }, log: silentLog, clock: systemClock() },
+    options: {
+      installationId,
+      stateDir,
+      metadata: { proxyTo, sharedSecret: 'shared' },
+      log: silentLog,
+      clock: systemClock(),
+    },
     asked,
     guest: async (facts) => {
       const made = await vethGuest(`kg${installationId}-${guests.length}`, names.tap(facts.portId), facts.mac)

@@ -10,6 +10,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
 import { type Bed, bed, NOTHING, OPEN, port, rule } from './host-network-bed.ts'
+import { attempt } from './veth-guest.ts'
 import type { Order } from './network-process.ts'
 
 const PROCESS = join(import.meta.dirname, 'network-process.ts')
@@ -20,16 +21,25 @@ async function bedFor(context: TestContext): Promise<Bed> {
   return made
 }
 
+async function networkFor(context: TestContext, host: Bed): Promise<HostNetwork> {
+  const made = await hostNetwork(host.options)
+  context.after(() => made.close())
+  return made
+}
+
 interface Doomed {
   /** Resolves at the word `began` and then, by `ended`, at `done` or when the process is no more. */
   order(order: Order): Promise<{ readonly ended: Promise<void> }>
   kill(): Promise<void>
 }
 
-async function doomed({ options }: Bed): Promise<Doomed> {
+async function doomed(context: TestContext, { options }: Bed): Promise<Doomed> {
   const args = [PROCESS, options.installationId, options.stateDir, options.metadata?.proxyTo ?? '']
-  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child: ChildProcessByStdio<Writable, Readable, null> = spawn(process.execPath, args, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const exit = once(child, 'exit')
+  context.after(() => child.kill('SIGKILL'))
   const said: string[] = []
   let heard = () => {}
   createInterface({ input: child.stdout }).on('line', (line) => (said.push(line), heard()))
@@ -52,7 +62,10 @@ async function doomed({ options }: Bed): Promise<Doomed> {
   }
 }
 
-const files = (host: Bed): string[] => readdirSync(host.options.stateDir, { recursive: true }).map(String).filter((path) => path.endsWith('.json'))
+const files = (host: Bed): string[] =>
+  readdirSync(host.options.stateDir, { recursive: true })
+    .map(String)
+    .filter((path) => path.endsWith('.json'))
 
 async function nothingLeft(host: Bed, network: HostNetwork): Promise<void> {
   assert.deepEqual(await network.inventory(), NOTHING)
@@ -63,16 +76,23 @@ async function nothingLeft(host: Bed, network: HostNetwork): Promise<void> {
 test('a killed process leaves guests connected; the next one answers their metadata again and keeps their DHCP', async (context) => {
   const host = await bedFor(context)
   const facts = [port(5), port(6)] as const
+  const first = await doomed(context, host)
+  // Links that nobody asked for go when a process starts, so guests come after it.
   const guests = [await host.guest(facts[0]), await host.guest(facts[1])] as const
-  const first = await doomed(host)
-  for (const [index, each] of facts.entries()) await (await first.order({ plug: `server-${index}`, ports: [each] })).ended
+  for (const [index, each] of facts.entries())
+    await (
+      await first.order({ plug: `server-${index}`, ports: [each] })
+    ).ended
   for (const guest of guests) assert.ok(await guest.dhcp())
   await first.kill()
   assert.ok(await guests[0].ping('10.213.0.6'))
 
   const before = (await hostNetworkOnce(host)).processes
-  const network = await hostNetwork(host.options)
-  assert.equal((await guests[1].run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')).text, 'you are server-1')
+  const network = await networkFor(context, host)
+  assert.equal(
+    (await guests[1].run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')).text,
+    'you are server-1',
+  )
   assert.deepEqual((await network.inventory()).processes, before, 'the same dnsmasq')
   assert.deepEqual(await network.nics('server-0'), [
     { portId: facts[0].portId, mac: facts[0].mac, mtu: 1450, tap: host.names.tap(facts[0].portId) },
@@ -81,7 +101,6 @@ test('a killed process leaves guests connected; the next one answers their metad
   assert.equal(await guests[0].ping('10.213.0.6'), false)
   await network.unplug('server-1')
   await nothingLeft(host, network)
-  await network.close()
 })
 
 /** What there is, by a process that is closed again. */
@@ -96,14 +115,16 @@ test('killed at any moment of plug or unplug, the next process finishes or remov
   const host = await bedFor(context)
   for (let afterMs = 0; afterMs <= 150; afterMs += 15) {
     for (const orders of [['plug'], ['plug', 'unplug']] as const) {
-      const dying = await doomed(host)
+      const dying = await doomed(context, host)
       for (const [index, order] of orders.entries()) {
-        const { ended } = await dying.order(order === 'plug' ? { plug: 'server-x', ports: [port(5), port(6)] } : { unplug: 'server-x' })
+        const { ended } = await dying.order(
+          order === 'plug' ? { plug: 'server-x', ports: [port(5), port(6)] } : { unplug: 'server-x' },
+        )
         if (index === orders.length - 1) await delay(afterMs)
         else await ended
       }
       await dying.kill()
-      const network = await hostNetwork(host.options)
+      const network = await networkFor(context, host)
       // As a conductor does: it repeats the verb it had no answer to, and that works on whatever is there.
       if (orders.length === 1) {
         await network.plug('server-x', [port(5), port(6)])
@@ -120,11 +141,10 @@ test('killed at any moment of plug or unplug, the next process finishes or remov
 
 test('what somebody removed by hand is made again by plug, and unplug of what is gone succeeds', async (context) => {
   const host = await bedFor(context)
-  const network = await hostNetwork(host.options)
+  const network = await networkFor(context, host)
   await network.plug('server-a', [port(5)])
   await network.plug('server-b', [port(6)])
   const whole = await network.inventory()
-  const { attempt } = await import('./veth-guest.ts')
   await attempt('ip', 'netns', 'delete', whole.namespaces[0] ?? '')
   await network.plug('server-a', [port(5)])
   const again = await network.inventory()
@@ -137,12 +157,11 @@ test('what somebody removed by hand is made again by plug, and unplug of what is
   await network.unplug('server-a')
   await network.unplug('server-b')
   await nothingLeft(host, network)
-  await network.close()
 })
 
 test('plug with fewer ports removes those that went', async (context) => {
   const host = await bedFor(context)
-  const network = await hostNetwork(host.options)
+  const network = await networkFor(context, host)
   await network.plug('server-a', [port(5), port(6, { network: 'net-b', cidr: '10.215.0.0/24', gateway: '10.215.0.1' })])
   assert.equal((await network.inventory()).namespaces.length, 2)
   await network.plug('server-a', [port(5)])
@@ -150,12 +169,11 @@ test('plug with fewer ports removes those that went', async (context) => {
   assert.equal((await network.nics('server-a')).length, 1)
   await network.unplug('server-a')
   await nothingLeft(host, network)
-  await network.close()
 })
 
 test('one port more on a network costs little time, also when 500 are there', async (context) => {
   const host = await bedFor(context)
-  const network = await hostNetwork(host.options)
+  const network = await networkFor(context, host)
   const members = Array.from({ length: 500 }, (_, index) => `10.213.${(index + 10) >> 8}.${(index + 10) & 255}/32`)
   const rules = [rule('egress', null), rule('ingress', null, null, members), rule('ingress', 'tcp', 22)]
   await network.plug('server-first', [port(5, { rules: OPEN })])
@@ -174,12 +192,13 @@ test('one port more on a network costs little time, also when 500 are there', as
   await Promise.all(members.map((_, index) => network.plug(`server-${index}`, [port(index + 10, { rules })])))
   const all = performance.now() - started
   const crowded = await timed()
-  context.diagnostic(`plug and unplug: ${alone.toFixed(0)} ms alone, ${crowded.toFixed(0)} ms beside 500 ports; those 500 at once: ${all.toFixed(0)} ms`)
+  context.diagnostic(
+    `plug and unplug: ${alone.toFixed(0)} ms alone, ${crowded.toFixed(0)} ms beside 500 ports; those 500 at once: ${all.toFixed(0)} ms`,
+  )
   assert.ok(alone < 250 && crowded < 1000, 'far slower than it was made to be')
   const removing = performance.now()
   await Promise.all(members.map((_, index) => network.unplug(`server-${index}`)))
   context.diagnostic(`500 unplugged at once: ${(performance.now() - removing).toFixed(0)} ms`)
   await network.unplug('server-first')
   await nothingLeft(host, network)
-  await network.close()
 })

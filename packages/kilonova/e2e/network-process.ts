@@ -8,7 +8,13 @@ import { hostNetwork } from '../src/virt/network/host-network.ts'
 export type Order = { readonly plug: string; readonly ports: readonly PortFacts[] } | { readonly unplug: string }
 
 const [installationId = '', stateDir = '', proxyTo = ''] = process.argv.slice(2)
-const network = await hostNetwork({ installationId, stateDir, metadata: { proxyTo, sharedSecret: 'shared' }, log: silentLog, clock: systemClock() })
+const network = await hostNetwork({
+  installationId,
+  stateDir,
+  metadata: { proxyTo, sharedSecret: 'shared' },
+  log: silentLog,
+  clock: systemClock(),
+})
 console.log('ready')
 for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line) as Order

@@ -52,7 +52,15 @@ describe('two guests on a routed network', () => {
 
   test('metadata knows the guest by its address, whatever it says of itself', async () => {
     const lie = ['--header', 'X-Instance-ID: server-b', '--header', 'X-Forwarded-For: 10.213.0.6']
-    const answer = await a.run('busybox', 'wget', '-q', '-O', '-', ...lie, 'http://169.254.169.254/openstack/latest/meta_data.json')
+    const answer = await a.run(
+      'busybox',
+      'wget',
+      '-q',
+      '-O',
+      '-',
+      ...lie,
+      'http://169.254.169.254/openstack/latest/meta_data.json',
+    )
     assert.equal(answer.text, 'you are server-a')
     const { path, headers } = host.asked.at(-1) ?? { path: '', headers: {} }
     assert.equal(path, '/openstack/latest/meta_data.json')
@@ -71,7 +79,8 @@ describe('two guests on a routed network', () => {
   test('a guest that claims another address, by IP or by ARP, is not heard', async () => {
     await a.run('ip', 'addr', 'add', '10.213.0.66/20', 'dev', 'eth0')
     assert.equal(await a.ping('10.213.0.6', '-I', '10.213.0.66'), false)
-    const claim = () => a.run('busybox', 'arping', '-c', '1', '-w', '1', '-I', 'eth0', '-s', '10.213.0.66', '10.213.0.6')
+    const claim = () =>
+      a.run('busybox', 'arping', '-c', '1', '-w', '1', '-I', 'eth0', '-s', '10.213.0.66', '10.213.0.6')
     assert.equal((await claim()).ok, false)
     // The same, once nobody guards the port: so it was the guard that stopped it.
     await network.plug('server-a', [{ ...portA, portSecurity: false }])
@@ -96,7 +105,11 @@ describe('two guests on a routed network', () => {
     await network.plug('server-b', [{ ...portB, rules: closed }])
     assert.equal(await a.connect('10.213.0.6', 80), 'hello')
     assert.equal(await a.connect('10.213.0.6', 443), undefined)
-    assert.equal((await attempt('busybox', 'nc', '-w', '1', '10.213.0.6', '80')).ok, false, 'this machine is not among the peers')
+    assert.equal(
+      (await attempt('busybox', 'nc', '-w', '1', '10.213.0.6', '80')).ok,
+      false,
+      'this machine is not among the peers',
+    )
     assert.equal(await b.connect('10.213.0.5', 22), 'hello', 'answers come back')
     assert.equal(await a.ping('10.213.0.6'), false)
     assert.ok(await b.ping('10.213.0.5'))
@@ -136,7 +149,10 @@ describe('two guests on a routed network', () => {
 
   test('a second network for the same routed addresses is refused with the reason, and leaves nothing', async () => {
     const before = await network.inventory()
-    await assert.rejects(network.plug('server-f', [port(5, { network: 'net-twin' })]), /has a route to 10\.213\.0\.0\/20 already/)
+    await assert.rejects(
+      network.plug('server-f', [port(5, { network: 'net-twin' })]),
+      /has a route to 10\.213\.0\.0\/20 already/,
+    )
     await network.unplug('server-f')
     assert.deepEqual(await network.inventory(), before)
   })
@@ -156,7 +172,10 @@ test('two networks with the same addresses do not see each other, and metadata t
     await host.remove()
   })
   const wish = { cidr: '10.214.0.0/24', gateway: null, routed: false }
-  const one = [port(5, { ...wish, network: 'net-one' }), port(6, { ...wish, network: 'net-one', mac: 'fa:16:3e:00:00:06' })] as const
+  const one = [
+    port(5, { ...wish, network: 'net-one' }),
+    port(6, { ...wish, network: 'net-one', mac: 'fa:16:3e:00:00:06' }),
+  ] as const
   const two = port(5, { ...wish, network: 'net-two', mac: 'fa:16:3e:00:00:05' })
   const guests = [await host.guest(one[0]), await host.guest(two)] as const
   await Promise.all([network.plug('server-1', [one[0]]), network.plug('server-2', [two])])
@@ -167,7 +186,10 @@ test('two networks with the same addresses do not see each other, and metadata t
     assert.equal(lease['staticroutes'], '169.254.169.254/32 0.0.0.0')
   }
   for (const [index, guest] of guests.entries()) {
-    assert.equal((await guest.run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')).text, `you are server-${index + 1}`)
+    assert.equal(
+      (await guest.run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')).text,
+      `you are server-${index + 1}`,
+    )
   }
   const neighbour = await host.guest(one[1])
   await network.plug('server-3', [one[1]])

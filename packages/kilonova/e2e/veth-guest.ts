@@ -12,7 +12,9 @@ export interface Outcome {
 /** Runs a program and says how it ended; never throws. */
 export const attempt = (file: string, ...args: string[]): Promise<Outcome> =>
   new Promise((done) => {
-    execFile(file, args, { timeout: 30_000, killSignal: 'SIGKILL' }, (error, stdout, stderr) => done({ ok: error === null, text: `${stdout}${stderr}` }))
+    execFile(file, args, { timeout: 30_000, killSignal: 'SIGKILL' }, (error, stdout, stderr) =>
+      done({ ok: error === null, text: `${stdout}${stderr}` }),
+    )
   })
 
 async function must(file: string, ...args: string[]): Promise<string> {
@@ -68,9 +70,27 @@ export async function vethGuest(namespace: string, tap: string, mac: string): Pr
   return {
     run,
     dhcp: async () => {
-      const { text } = await run('busybox', 'udhcpc', '-i', 'eth0', '-n', '-q', '-t', '4', '-T', '1', '-O', 'mtu', '-O', 'staticroutes', '-s', script)
-      const fields = Object.fromEntries([...text.matchAll(/^lease (\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]))
-      if (process.env['DBG']) console.log(text)
+      const { text } = await run(
+        'busybox',
+        'udhcpc',
+        '-i',
+        'eth0',
+        '-n',
+        '-q',
+        '-t',
+        '4',
+        '-T',
+        '1',
+        '-O',
+        'mtu',
+        '-O',
+        'staticroutes',
+        '-s',
+        script,
+      )
+      const fields = Object.fromEntries(
+        [...text.matchAll(/^lease (\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
+      )
       return fields['ip'] === undefined ? undefined : { ...fields, ip: fields['ip'] }
     },
     connect: async (address, port) => {

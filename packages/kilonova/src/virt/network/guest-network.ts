@@ -8,7 +8,8 @@ import type { PortFacts } from '../driver.ts'
 import { ipBatch, tcBatch } from './command.ts'
 import { settleDhcp, stopDhcp } from './dnsmasq.ts'
 import { type Layout, layoutOf } from './layout.ts'
-import { type MetadataListener, type MetadataTarget, metadataListener } from './metadata-listener.ts'
+import { type MetadataListener, metadataListener } from './metadata-listener.ts'
+import type { MetadataTarget } from './metadata-proxy.ts'
 import type { Names } from './names.ts'
 import { joinCommands, makeNamespace, makePorts, namespaceExists, removeLinks, removeNamespace } from './namespace.ts'
 import { applyPacketFilter } from './packet-filter.ts'
@@ -59,7 +60,8 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
     const wanted = JSON.stringify(layout)
     if (wanted === laidOut && namespaceExists(names, networkId)) return
     if (!namespaceExists(names, networkId)) {
-      await closeListener()
+      // What runs in a namespace that somebody deleted goes on in it, where no guest is.
+      await all([closeListener(), stopDhcp(folder)])
       joined.clear()
       await removeLinks([...ports.keys()].map(names.wire))
     }
@@ -70,17 +72,19 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
     const layout = layoutOf(networkId, ports.values())
     await makeLayout(layout)
     const fresh = [...ports.keys()].filter((id) => !joined.has(id))
-    const all = [...ports.values()]
-    await makePorts(names, networkId, fresh, layout.mtu)
-    const { traffic, inside } = joinCommands(names, fresh)
-    await Promise.all([
-      // No port joins the bridge before the filter knows it.
-      applyPacketFilter(namespace, all).then(() => ipBatch(inside, namespace)),
-      tcBatch(traffic),
-      settleDhcp(namespace, folder, layout, all),
-      metadata && (listener ??= await metadataListener(names.namespacePath(networkId), metadata, whoHas, log)),
+    const here = [...ports.values()]
+    await all([
+      makePorts(names, networkId, fresh, layout.mtu),
+      applyPacketFilter(namespace, here),
+      settleDhcp(namespace, folder, layout, here),
+      openListener(),
     ])
+    const { traffic, inside } = joinCommands(names, fresh)
+    await all([tcBatch(traffic), ipBatch(inside, namespace)])
     for (const id of fresh) joined.add(id)
+  }
+  const openListener = async (): Promise<void> => {
+    if (metadata) listener ??= await metadataListener(names.namespacePath(networkId), metadata, whoHas, log)
   }
   const closeListener = async (): Promise<void> => {
     await listener?.close()
@@ -89,7 +93,7 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
   const drop = async (): Promise<void> => {
     const gone = [...leaving]
     const last = ports.size === 0
-    if (last) await Promise.all([closeListener(), stopDhcp(folder)])
+    if (last) await all([closeListener(), stopDhcp(folder)])
     await removeLinks([
       ...gone.flatMap((id) => [names.tap(id), names.wire(id)]),
       ...(last ? [names.uplink(networkId)] : []),
@@ -102,10 +106,7 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
     }
     for (const id of gone) leaving.delete(id)
   }
-  const work = async (): Promise<void> => {
-    if (leaving.size > 0 || ports.size === 0) await drop()
-    if (ports.size > 0) await raise()
-  }
+  const work = (): Promise<void> => (ports.size === 0 ? drop() : all([leaving.size > 0 && drop(), raise()]))
 
   let current: Promise<void> | undefined
   let following: Promise<void> | undefined
@@ -142,4 +143,9 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
       await closeListener()
     },
   }
+}
+
+/** Waits for all of them to end, failed or not, so that no part of a run reaches into the next; then the first failure counts. */
+async function all(parts: readonly (Promise<void> | false)[]): Promise<void> {
+  for (const part of await Promise.allSettled(parts)) if (part.status === 'rejected') throw part.reason
 }

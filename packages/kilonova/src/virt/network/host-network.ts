@@ -8,7 +8,7 @@ import type { PortFacts } from '../driver.ts'
 import { run } from './command.ts'
 import { type GuestNetwork, guestNetwork } from './guest-network.ts'
 import { type Inventory, inventoryOf, removeStrays } from './inventory.ts'
-import type { MetadataTarget } from './metadata-listener.ts'
+import type { MetadataTarget } from './metadata-proxy.ts'
 import { namesOf } from './names.ts'
 import { portFlaw } from './port-flaw.ts'
 import { runningDnsmasq } from './dnsmasq.ts'
@@ -42,6 +42,8 @@ export interface HostNetworkOptions {
   readonly log: Log
   readonly clock: Clock
 }
+
+const RESTORED_AT_ONCE = 4
 
 export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetwork> {
   const log = options.log.in(import.meta)
@@ -106,11 +108,17 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
     }
     if (strays.length > 0) log.info('removed what nobody asked for', { strays })
     for (const { networkId } of store.networks()) if (!networkIds.has(networkId)) slots.free(networkId)
-    // One that cannot be made must not keep the others from coming back; it is tried again with its next port.
-    const failed = (networkId: string) => (error: unknown) =>
-      log.error('network cannot be restored', { network: networkId, error })
-    for (const id of networkIds) await networkOf(id).settle().catch(failed(id))
+    const waiting = [...networkIds]
+    const restore = async () => {
+      for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) await settleOrLog(id)
+    }
+    await Promise.all(Array.from({ length: RESTORED_AT_ONCE }, restore))
   }
+  /** One that cannot be made must not keep the others from coming back; it is tried again with its next port. */
+  const settleOrLog = (networkId: string): Promise<void> =>
+    networkOf(networkId)
+      .settle()
+      .catch((error: unknown) => log.error('network cannot be restored', { network: networkId, error }))
 
   await loadBridgeFilter()
   await recover()

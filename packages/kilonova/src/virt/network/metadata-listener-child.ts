@@ -7,8 +7,8 @@ const LOOKS_AGAIN_MS = 50
 
 const parent = process.send?.bind(process)
 if (!parent) throw new Error('this is started by the metadata listener alone')
-// A parent that was killed cannot end us, and a channel with a socket under way does not tell that it is gone.
-const parentId = process.ppid
+// A parent that was killed, perhaps before we ran, cannot end us; a channel with a socket under way does not tell that it is gone.
+const parentId = Number(process.argv[2])
 setInterval(() => process.ppid !== parentId && process.exit(1), LOOKS_AGAIN_MS)
 
 const server = createServer()

@@ -5,7 +5,7 @@
  *                         may it say so?      may it send this?  └─▶ gateway, DHCP, metadata ─▶ routed traffic
  *
  * `guard` (bridge) sees ports: it drops what a port may not claim to be, and marks frames with the port they came from and, on
- * their way out, the port they go to. `groups` (inet, called by br_netfilter for bridged frames) knows connections: it looks the
+ * their way out, the port they go to. A port that it was not told of is dead. `groups` (inet, called by br_netfilter for bridged frames) knows connections: it looks the
  * marks up. Per packet the cost is a few look-ups, however many ports there are.
  */
 import { run } from './command.ts'
@@ -19,8 +19,12 @@ import type { PluggedPort } from './store.ts'
 const TO = 0x10000
 
 export function packetFilter(ports: Iterable<PluggedPort>): string {
-  const secured = [...ports].filter(({ facts }) => facts.portSecurity).toSorted((a, b) => a.number - b.number)
-  return `${guard(secured)}${groups(secured)}`
+  const ordered = [...ports].toSorted((a, b) => a.number - b.number)
+  const secured = ordered.filter(({ facts }) => facts.portSecurity)
+  return `${guard(
+    secured,
+    ordered.filter(({ facts }) => !facts.portSecurity),
+  )}${groups(secured)}`
 }
 
 export async function applyPacketFilter(namespace: string, ports: Iterable<PluggedPort>): Promise<void> {
@@ -30,8 +34,9 @@ export async function applyPacketFilter(namespace: string, ports: Iterable<Plugg
   })
 }
 
-function guard(ports: readonly PluggedPort[]): string {
-  const links = ports.map((port) => ({ ...port, link: `"${innerLink(port.facts.portId)}"` }))
+function guard(ports: readonly PluggedPort[], open: readonly PluggedPort[]): string {
+  const quoted = (port: PluggedPort): string => `"${innerLink(port.facts.portId)}"`
+  const links = ports.map((port) => ({ ...port, link: quoted(port) }))
   const addresses = (version: 4 | 6) =>
     links.flatMap(({ facts, link }) => [
       ...facts.fixedIps
@@ -42,6 +47,7 @@ function guard(ports: readonly PluggedPort[]): string {
   return `table bridge guard
 delete table bridge guard
 table bridge guard {
+${named('set open', 'ifname', open.map(quoted))}
 ${named(
   'set secured',
   'ifname',
@@ -84,7 +90,8 @@ ${named(
   }
   chain prerouting {
     type filter hook prerouting priority -300; policy accept;
-    iifname != @secured accept
+    iifname @open accept
+    iifname != @secured drop
     iifname . ether saddr != @cards drop
     meta mark set iifname map @sources
     ether type vmap { arp : jump says_arp, ip : jump says_ip4, ip6 : jump says_ip6 }
@@ -92,7 +99,9 @@ ${named(
   }
   chain forward {
     type filter hook forward priority -200; policy accept;
-    oifname @secured ether type != { arp, ip, ip6 } drop
+    oifname @open accept
+    oifname != @secured drop
+    ether type != { arp, ip, ip6 } drop
     meta mark set oifname map @destinations
   }
 }

@@ -1,0 +1,100 @@
+/**
+ * Passes a guest's requests on to the metadata service and says who asks, by the address the request came from, as Neutron's
+ * metadata proxy does. What a guest says of itself in those headers is dropped.
+ */
+import { createHmac } from 'node:crypto'
+import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { Log } from '@kilonova/base/log.ts'
+
+export interface MetadataTarget {
+  /** Base URL of the metadata service. */
+  readonly proxyTo: string
+  readonly sharedSecret: string
+}
+
+/** The id of the server that has an address of this network. */
+export type WhoHas = (address: string) => string | undefined
+
+const ANSWER_MS = 60_000
+const MAX_BODY_BYTES = 64 * 1024
+
+/** Set by us, so never taken over; the rest of the list belongs to one connection (RFC 9110 section 7.6.1). */
+const OURS = new Set([
+  'x-instance-id',
+  'x-tenant-id',
+  'x-instance-id-signature',
+  'x-forwarded-for',
+  'x-metadata-provider',
+  'x-metadata-provider-signature',
+  'forwarded',
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+])
+
+export interface MetadataProxy {
+  handle(from: IncomingMessage, to: ServerResponse): void
+  close(): void
+}
+
+export function metadataProxy(target: MetadataTarget, whoHas: WhoHas, log: Log): MetadataProxy {
+  const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+  return {
+    handle: (from, to) => pass(from, to, target, whoHas, agent, log),
+    close: () => agent.destroy(),
+  }
+}
+
+function pass(
+  from: IncomingMessage,
+  to: ServerResponse,
+  target: MetadataTarget,
+  whoHas: WhoHas,
+  agent: Agent,
+  log: Log,
+): void {
+  const address = from.socket.remoteAddress ?? ''
+  const serverId = whoHas(address)
+  if (serverId === undefined) return answer(to, 404)
+  if (from.headers['transfer-encoding'] !== undefined) return answer(to, 411)
+  if (Number(from.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return answer(to, 413)
+  const kept = Object.entries(from.headers).filter(([name]) => !OURS.has(name))
+  const out = request(new URL(target.proxyTo), {
+    // The path as it came: the service decides what it means.
+    path: from.url?.startsWith('/') ? from.url : '/',
+    method: from.method,
+    agent,
+    timeout: ANSWER_MS,
+    headers: {
+      ...Object.fromEntries(kept),
+      'x-forwarded-for': address,
+      'x-instance-id': serverId,
+      'x-instance-id-signature': createHmac('sha256', target.sharedSecret).update(serverId).digest('hex'),
+    },
+  })
+  out.on('response', (reply) => {
+    const headers = Object.entries(reply.headers).filter(
+      ([name]) => !['connection', 'keep-alive', 'transfer-encoding'].includes(name),
+    )
+    to.writeHead(reply.statusCode ?? 502, Object.fromEntries(headers))
+    reply.pipe(to)
+  })
+  out.on('timeout', () => out.destroy(new Error(`no answer within ${ANSWER_MS} ms`)))
+  out.on('error', (error) => {
+    log.warn('metadata service does not answer', { server: serverId, error })
+    if (to.headersSent) to.destroy()
+    else answer(to, 503)
+  })
+  to.on('close', () => out.destroy())
+  from.pipe(out)
+}
+
+function answer(to: ServerResponse, status: number): void {
+  to.writeHead(status, { 'content-type': 'text/plain', 'content-length': 0 }).end()
+}
