@@ -1,7 +1,7 @@
 /** The query of a list in Neutron's manner: any field filters, `fields` chooses, `limit`, `marker`, `page_reverse` and sort keys page. */
 import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import { badRequest } from '../openstack/fault.ts'
-import { all, last, limitOf, type Columns, type Page, type Query } from '../openstack/page.ts'
+import { all, last, limitOf, mustBeModest, type Columns, type Page, type Query } from '../openstack/page.ts'
 import { invalid } from './errors.ts'
 
 export interface List extends Page {
@@ -16,6 +16,7 @@ export type Special = (values: readonly string[]) => RawBuilder<SqlBool>
 export type Specials = Readonly<Record<string, Special>>
 
 const MAX_LIMIT = 10_000
+const TAG_FILTERS = new Set(['tags', 'tags-any', 'not-tags', 'not-tags-any'])
 const PAGING = new Set(['limit', 'marker', 'page_reverse', 'sort_key', 'sort_dir', 'fields'])
 
 const tagged = (table: string, tag: string) =>
@@ -24,12 +25,14 @@ const allOf = (parts: readonly RawBuilder<SqlBool>[]) => sql<SqlBool>`(${sql.joi
 const anyOf = (parts: readonly RawBuilder<SqlBool>[]) => sql<SqlBool>`(${sql.join(parts, sql` or `)})`
 
 function tagFilter(table: string, name: string, values: readonly string[]): RawBuilder<SqlBool> | undefined {
-  const conditions = values.flatMap((value) => value.split(',')).map((tag) => tagged(table, tag))
+  if (!TAG_FILTERS.has(name)) return undefined
+  const tags = values.flatMap((value) => value.split(','))
+  mustBeModest(tags.length, 0)
+  const conditions = tags.map((tag) => tagged(table, tag))
   if (name === 'tags') return allOf(conditions)
   if (name === 'tags-any') return anyOf(conditions)
   if (name === 'not-tags') return sql<SqlBool>`not ${allOf(conditions)}`
-  if (name === 'not-tags-any') return sql<SqlBool>`not ${anyOf(conditions)}`
-  return undefined
+  return sql<SqlBool>`not ${anyOf(conditions)}`
 }
 
 export function parseList(raw: unknown, table: string, columns: Columns, specials: Specials = {}): List {
@@ -44,6 +47,7 @@ export function parseList(raw: unknown, table: string, columns: Columns, special
     else if (Object.hasOwn(columns, name)) filters.push({ field: name, values })
     else throw invalid(`['${name}'] is invalid attribute for filtering`)
   }
+  mustBeModest(filters.length + conditions.length, all(query, 'sort_key').length)
   const directions = all(query, 'sort_dir')
   return {
     filters,

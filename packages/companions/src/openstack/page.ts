@@ -30,6 +30,16 @@ export const all = (query: Query, name: string): readonly string[] => {
 }
 export const last = (query: Query, name: string): string | undefined => all(query, name).at(-1)
 
+/** How much one list may ask for: each part is a piece of the database's query. */
+const MAX_SORT_KEYS = 8
+const MAX_CONDITIONS = 64
+
+/** Errors: 400 for a list that would be a giant query. */
+export function mustBeModest(conditions: number, sortKeys: number): void {
+  if (conditions > MAX_CONDITIONS) throw badRequest(`A list takes at most ${MAX_CONDITIONS} filters.`)
+  if (sortKeys > MAX_SORT_KEYS) throw badRequest(`A list is sorted by at most ${MAX_SORT_KEYS} keys.`)
+}
+
 /** A limit as sent: none, or a whole number that is not negative. Errors: 400. */
 export function limitOf(query: Query, atMost: number): number | undefined {
   const text = last(query, 'limit')

@@ -33,6 +33,7 @@ interface Known {
 const KEPT_MS = 5_000
 const MAX_KEPT = 5_000
 const MAX_TOKEN_LENGTH = 8_192
+const PRINTABLE = /^[\x21-\x7e]+$/
 const TIMEOUT_MS = 10_000
 
 export function tokenCheck({ identityUrl, serviceCredentials, clock, log }: TokenCheckOptions): TokenCheck {
@@ -71,7 +72,7 @@ export function tokenCheck({ identityUrl, serviceCredentials, clock, log }: Toke
 
   return {
     caller: async (token) => {
-      if (!token || token.length > MAX_TOKEN_LENGTH) throw unauthorized(identityUrl)
+      if (!token || token.length > MAX_TOKEN_LENGTH || !PRINTABLE.test(token)) throw unauthorized(identityUrl)
       const key = hash('sha256', token, 'base64')
       const known = kept.get(key)
       const holder = await (known && clock.now() < known.until ? known.holder : ask(key, token))

@@ -1,6 +1,6 @@
 /** The query of an image list: Glance's filters, `sort=key:dir` and `sort_key`/`sort_dir`; any other name is a property. */
 import { badRequest } from '../../openstack/fault.ts'
-import { all, last, limitOf, type Query, type SortKey } from '../../openstack/page.ts'
+import { all, last, limitOf, mustBeModest, type Query, type SortKey } from '../../openstack/page.ts'
 import { columns, type ImageList } from '../store/images.ts'
 
 const DEFAULT_LIMIT = 25
@@ -32,11 +32,13 @@ export function parseList(raw: unknown): ImageList {
     else properties.push({ name, value })
   }
   filters.push({ field: 'os_hidden', values: [last(query, 'os_hidden') ?? 'false'] })
+  const sort = sortOf(query)
+  mustBeModest(filters.length + properties.length + all(query, 'tag').length, sort.length)
   return {
     filters,
     properties,
     tags: all(query, 'tag'),
-    sort: sortOf(query),
+    sort,
     limit: limitOf(query, MAX_LIMIT) ?? DEFAULT_LIMIT,
     marker: last(query, 'marker'),
     visibility: last(query, 'visibility'),

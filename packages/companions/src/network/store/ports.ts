@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { sql, type Insertable, type Selectable, type SqlBool } from 'kysely'
 import { privileged, type Caller } from '../../openstack/caller.ts'
 import { jsonArray, jsonRows, type DatabaseKind } from '../../openstack/json-column.ts'
-import { filtered, paged, type Columns } from '../../openstack/page.ts'
+import { filtered, mustBeModest, paged, type Columns } from '../../openstack/page.ts'
 import { keyOf, parseAddress } from '../address.ts'
 import type { Db } from '../context.ts'
 import { invalid, macInUse, missing } from '../errors.ts'
@@ -37,10 +37,9 @@ export const portColumns: Columns = {
   revision_number: { ref: 'ports.revision', kind: 'number' },
 }
 
-const anyOf = (parts: ReturnType<typeof sql<SqlBool>>[]) => sql<SqlBool>`(${sql.join(parts, sql` or `)})`
-
 /** `fixed_ips=ip_address=10.0.0.5`, `fixed_ips=subnet_id=…`; all given must hold of one address. */
 function fixedIpsFilter(values: readonly string[]) {
+  mustBeModest(values.length, 0)
   const conditions = values.map((value) => {
     const [name, text = ''] = value.split('=')
     if (name === 'subnet_id') return sql<SqlBool>`subnet_id = ${text}`
@@ -54,12 +53,8 @@ function fixedIpsFilter(values: readonly string[]) {
 export const portSpecials: Specials = {
   fixed_ips: fixedIpsFilter,
   security_groups: (values) =>
-    anyOf(
-      values.map(
-        (id) =>
-          sql<SqlBool>`exists (select 1 from port_security_groups where port_id = ports.id and security_group_id = ${id})`,
-      ),
-    ),
+    sql<SqlBool>`exists (
+      select 1 from port_security_groups where port_id = ports.id and security_group_id in (${sql.join(values)}))`,
 }
 
 const selectPorts = (db: Db, kind: DatabaseKind, caller: Caller) =>
