@@ -9,6 +9,8 @@ export interface DomainFacts {
   /** How the guest's instructions are run: by the processor, or by QEMU itself. */
   readonly accelerator: 'kvm' | 'tcg'
   readonly rootDisk: string | null
+  /** `none` where the file system can: the host keeps no second copy of what the guest caches itself. */
+  readonly diskCache: 'none' | 'writeback'
   readonly configDrive: string | null
   readonly consoleLog: string
   readonly nics: readonly { readonly mac: string; readonly mtu: number; readonly tap: string }[]
@@ -121,7 +123,7 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
       element(
         'disk',
         { type: 'file', device: 'disk' },
-        element('driver', { name: 'qemu', type: 'qcow2', cache: 'none', discard: 'unmap' }),
+        element('driver', { name: 'qemu', type: 'qcow2', cache: facts.diskCache, discard: 'unmap' }),
         element('source', { file: rootDisk }),
         element('target', { dev: `${DEVICE_PREFIX[buses.disk]}a`, bus: buses.disk }),
       ),

@@ -11,6 +11,7 @@ import { createConfigDrive } from './config-drive.ts'
 import { openConnection, type LibvirtTarget } from './connection.ts'
 import { consoleTail } from './console.ts'
 import { createDisk, exists } from './disk.ts'
+import { directIo } from './direct-io.ts'
 import { domainXml } from './domain-xml.ts'
 import { powerEvents } from './events.ts'
 import { serverFiles } from './files.ts'
@@ -42,6 +43,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
   const log = options.log.in(import.meta)
   await mkdir(instancesDir, { recursive: true, mode: 0o711 })
   const events = powerEvents(installationId, log)
+  const diskCache = directIo(instancesDir) ? 'none' : 'writeback'
   const [accelerator, images, connection] = await Promise.all([
     chooseAccelerator(options.accelerator ?? 'auto', stateDir, log),
     openImageCache(instancesDir, host, clock),
@@ -59,7 +61,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     // The host may have restarted since they were made.
     await network.plug(spec.serverId, spec.ports)
     const nics = await network.nics(spec.serverId)
-    return domainXml({ spec, installationId, accelerator, rootDisk, configDrive, consoleLog: files.consoleLog, nics })
+    return domainXml({ spec, installationId, accelerator, rootDisk, diskCache, configDrive, consoleLog: files.consoleLog, nics })
   }
   const guest = { connection, installationId, describe, listen: events.listen }
 

@@ -83,6 +83,8 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
       const path = pathOf(ticket)
       if (await touched(path, clock)) return progress(100)
       signal.throwIfAborted()
+      // One that is being given up cannot be joined: it is waited for, so that the next one finds its file gone.
+      for (let ending = running.get(path); ending?.abort.signal.aborted; ending = running.get(path)) await ending.done.catch(() => {})
       const shared = shareDownload(ticket, path)
       shared.listeners.add(progress)
       const { promise: given, reject } = Promise.withResolvers<never>()

@@ -1,0 +1,154 @@
+/** Power verbs, events and the connection under them, against a libvirtd that answers as it is told. */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { silentLog as log } from '@kilonova/base/log.ts'
+import { DomainState, ErrorNumber } from '@kilonova/libvirt/constants.gen.ts'
+import { fakeLibvirtd } from '@kilonova/libvirt/fake/fake-libvirtd.ts'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { PowerChange } from '../driver.ts'
+import { guestOf } from '../contract-values.ts'
+import { openConnection } from './connection.ts'
+import { domainXml } from './domain-xml.ts'
+import { powerEvents } from './events.ts'
+import { guestsOf } from './guests.ts'
+import * as lifecycle from './lifecycle.ts'
+
+const id = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
+const other = 'bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee'
+const xmlOf = (serverId: string, installationId: string) =>
+  domainXml({ spec: guestOf(serverId), installationId, accelerator: 'tcg', rootDisk: '/d', diskCache: 'none', configDrive: null, consoleLog: '/c', nics: [] })
+
+async function world(t: TestContext, revive?: () => Promise<unknown>) {
+  const folder = mkdtempSync(join(tmpdir(), 'lifecycle-'))
+  const listen = { path: join(folder, 'sock') }
+  let daemon = await fakeLibvirtd({ listen })
+  const events = powerEvents('ab12', log)
+  const target = { socketPath: listen.path, ...(revive ? { revive } : {}) }
+  const connection = await openConnection({ target, log, opened: events.attach, patienceMs: 300 })
+  t.after(async () => {
+    await connection.close()
+    await daemon.close()
+    rmSync(folder, { recursive: true })
+  })
+  const told: string[] = []
+  const waiting = new Set<() => void>()
+  events.listen(({ event }) => {
+    told.push(event)
+    for (const look of waiting) look()
+  })
+  return {
+    hypervisor: daemon.hypervisor,
+    weather: daemon.weather,
+    drop: () => daemon.dropAll(),
+    stop: () => daemon.close(),
+    restart: async () => void (daemon = await fakeLibvirtd({ listen, hypervisor: daemon.hypervisor })),
+    told,
+    next: (event: string) => new Promise<void>((resolve) => {
+      const look = () => {
+        if (told.at(-1) === event) resolve(void waiting.delete(look))
+      }
+      waiting.add(look)
+      look()
+    }),
+    guests: () => connection.use((client) => guestsOf(client, 'ab12')),
+    context: { connection, installationId: 'ab12', describe: async () => xmlOf(id, 'ab12'), listen: (l: (change: PowerChange) => void) => events.listen(l) },
+  }
+}
+
+test('a guest is defined and started, once; a paused one is resumed', async (t) => {
+  const w = await world(t)
+  await lifecycle.start(w.context, guestOf(id))
+  await lifecycle.start(w.context, guestOf(id))
+  await w.next('started')
+  w.hypervisor.suspend(w.hypervisor.find({ uuid: id }))
+  await w.next('paused')
+  await lifecycle.start(w.context, guestOf(id))
+  await w.next('resumed')
+  assert.deepEqual(w.told, ['started', 'paused', 'resumed'])
+  assert.deepEqual(await w.guests(), [{ serverId: id, powerState: 'running' }])
+})
+
+for (const when of ['before', 'after'] as const)
+  for (const call of ['domainDefineXMLFlags', 'domainCreateWithFlags'])
+    test(`the connection lost ${when} ${call} had its effect: the guest runs, once`, async (t) => {
+      const w = await world(t)
+      w.weather.spoil(call, { kind: 'drop', when })
+      await lifecycle.start(w.context, guestOf(id))
+      assert.deepEqual(await w.guests(), [{ serverId: id, powerState: 'running' }])
+      assert.equal(w.told.filter((event) => event === 'started').length, 1)
+    })
+
+test('what libvirt refuses is told in its words; a full disk by its name', async (t) => {
+  const w = await world(t)
+  w.weather.spoil('domainCreateWithFlags', { kind: 'error', code: ErrorNumber.INTERNAL_ERROR, message: 'qemu says no' })
+  await assert.rejects(lifecycle.start(w.context, guestOf(id)), { name: 'HypervisorRefused', message: 'libvirt: qemu says no', retryable: false })
+  w.weather.spoil('domainCreateWithFlags', { kind: 'error', code: ErrorNumber.SYSTEM_ERROR, message: 'write: No space left on device' })
+  await assert.rejects(lifecycle.start(w.context, guestOf(id)), { name: 'DiskFull', retryable: false })
+})
+
+test('a guest that hears the power button is restarted; one that does not is given up in time', async (t) => {
+  const w = await world(t)
+  await lifecycle.start(w.context, guestOf(id))
+  assert.equal(await lifecycle.rebootSoft(w.context, id, 10), true)
+  await w.next('started')
+  assert.deepEqual(w.told, ['started', 'shutdown', 'started'])
+  w.hypervisor.guests = 'ignores'
+  assert.equal(await lifecycle.rebootSoft(w.context, id, 0.02), false)
+  assert.deepEqual(await w.guests(), [{ serverId: id, powerState: 'running' }])
+})
+
+test('a soft reboot ends when the guest loses its power or crashes, and does not start it', async (t) => {
+  const w = await world(t)
+  w.hypervisor.guests = 'ignores'
+  for (const lose of ['destroy', 'crash'] as const) {
+    await lifecycle.start(w.context, guestOf(id))
+    const rebooting = lifecycle.rebootSoft(w.context, id, 10)
+    await w.guests()
+    w.hypervisor[lose](w.hypervisor.find({ uuid: id }))
+    assert.equal(await rebooting, false)
+    assert.equal((await w.guests())[0]?.powerState, 'shutdown')
+  }
+})
+
+test('a guest with a saved memory image is forgotten altogether', async (t) => {
+  const w = await world(t)
+  await lifecycle.start(w.context, guestOf(id))
+  w.hypervisor.managedSave(w.hypervisor.find({ uuid: id }))
+  await lifecycle.destroy(w.context, id)
+  await lifecycle.destroy(w.context, id)
+  assert.equal(w.hypervisor.domains.size, 0)
+})
+
+test('a domain of another installation is neither listed, told of, nor touched', async (t) => {
+  const w = await world(t)
+  const theirs = w.hypervisor.define(xmlOf(other, 'cd34'))
+  w.hypervisor.start(theirs)
+  for (const verb of [lifecycle.powerOff, lifecycle.destroy, lifecycle.shutdown]) await verb(w.context, other)
+  assert.deepEqual(await w.guests(), [])
+  assert.equal(theirs.state, DomainState.RUNNING)
+  assert.deepEqual(w.told, [])
+})
+
+test('what happened while libvirtd was away is told when it is back, once', async (t) => {
+  const w = await world(t)
+  await lifecycle.start(w.context, guestOf(id))
+  await w.next('started')
+  await w.stop()
+  w.hypervisor.crash(w.hypervisor.find({ uuid: id }))
+  await w.restart()
+  await w.next('stopped')
+  assert.deepEqual(w.told, ['started', 'stopped'])
+  await lifecycle.rebootHard(w.context, guestOf(id))
+  await w.next('started')
+})
+
+test('libvirtd is started again by who may; who may not says that it does not answer', async (t) => {
+  const reviving = await world(t, () => reviving.restart())
+  await reviving.stop()
+  assert.deepEqual(await reviving.guests(), [])
+  const waiting = await world(t)
+  await waiting.stop()
+  await assert.rejects(waiting.guests(), { name: 'HypervisorUnavailable', retryable: true })
+})
