@@ -1,0 +1,174 @@
+/** The conductor: leases tasks and runs them, takes up what a dead one left, and answers computes. The only one that orchestrates. */
+import { newId, type Clock } from '@kilonova/base/clock.ts'
+import type { Log } from '@kilonova/base/log.ts'
+import type { Kysely } from 'kysely'
+import type { Reach, ServerAction } from '../actions/define.ts'
+import type { Glance } from '../clients/glance.ts'
+import type { Neutron } from '../clients/neutron.ts'
+import { pruneEvents } from '../db/events.ts'
+import { setAddresses, setPlace } from '../db/servers.ts'
+import { releaseLeasesOf } from '../db/tasks.ts'
+import type { Tables } from '../db/tables.ts'
+import type { Bus } from '../rpc/bus.ts'
+import { compute, computeTopic, HOST_EVENTS, hostEvent } from '../rpc/compute.ts'
+import { SERVER_EVENT, TASK_ADMITTED, TASK_CANCELLED } from '../rpc/conductor.ts'
+import { client } from '../rpc/contract.ts'
+import { scheduler, SCHEDULER } from '../rpc/scheduler.ts'
+import type { Task } from '../task/journal.ts'
+import type { KillPoints } from '../task/kill-points.ts'
+import { cancelReason, run, type Runner } from '../task/run.ts'
+import { answerComputes } from './answer-computes.ts'
+import { hostVerbs } from './host-verbs.ts'
+import type { ImageRelay } from './image-relay.ts'
+import { leases } from './leases.ts'
+import { powerChanged } from './power.ts'
+import { signals } from './signals.ts'
+import { taskStore } from './task-store.ts'
+
+export interface ConductorOptions {
+  /** Of this daemon, the same after a restart: what an earlier one of this name had leased is taken over at once. */
+  readonly name: string
+  readonly leaseMs: number
+  readonly pollMs: number
+  readonly maxRunning: number
+  readonly serviceDownMs: number
+  readonly defaultZone: string
+  readonly shutdownTimeoutSeconds: number
+  readonly softRebootTimeoutSeconds: number
+  readonly retryTries: number
+  readonly retryFirstDelayMs: number
+  readonly maxBackOffMs: number
+}
+
+export interface ConductorReach {
+  readonly actions: Readonly<Record<string, ServerAction>>
+  readonly db: Kysely<Tables>
+  readonly bus: Bus
+  readonly neutron: Neutron
+  readonly glance: Glance
+  readonly images: ImageRelay
+  readonly clock: Clock
+  readonly log: Log
+  readonly kills: KillPoints
+}
+
+const NOBODY = { requestId: '-', userId: '-', projectId: '-' }
+const EVENTS_KEPT_MS = 3600_000
+
+export async function startConductor(reach: ConductorReach, options: ConductorOptions): Promise<{ close(): Promise<void> }> {
+  const { db, bus, clock, log, actions } = reach
+  const running = new Map<string, { readonly epoch: number; readonly controller: AbortController; readonly ended: Promise<void> }>()
+  const jobs = signals()
+  const serverEvents = signals()
+  const lease = leases(db, clock, `${options.name}/${newId()}`, options.leaseMs)
+  let closing = false
+  let backlog = false
+
+  const store = taskStore(db, clock, { taskReady: (id) => bus.publish(TASK_ADMITTED, { taskId: id }), onServerEvent: serverEvents.on })
+  const place = client(scheduler, bus, SCHEDULER, NOBODY)
+  const runner: Runner<Reach> = {
+    store,
+    clock,
+    log: log.in(import.meta),
+    kills: reach.kills,
+    retryTries: options.retryTries,
+    retryFirstDelayMs: options.retryFirstDelayMs,
+    maxBackOffMs: options.maxBackOffMs,
+    reach: (task, base) => ({
+      requestId: task.requestId,
+      hostAt: (host) => hostVerbs({ db, bus, clock, jobs, serviceDownMs: options.serviceDownMs }, host, task, base),
+      scheduler: place,
+      neutron: reach.neutron,
+      glance: reach.glance,
+      imageTicket: (imageId) => reach.images.ticket(imageId, task.id),
+      rows: {
+        place: (where) => setPlace(db, task.serverId, where ?? { host: null, hypervisorHostname: null, availabilityZone: base.server.availabilityZone }),
+        addresses: (addresses) => setAddresses(db, task.serverId, addresses),
+      },
+      options,
+    }),
+  }
+
+  function begin(task: Task): void {
+    const action = actions[task.action]
+    if (!action) return log.error('task of an unknown action', { task: task.id, action: task.action })
+    const controller = new AbortController()
+    if (task.cancelledBy !== null) controller.abort(cancelReason(task.cancelledBy))
+    const ended = run(runner, action, task, controller.signal)
+      .then(
+        (outcome) => outcome === 'fenced' && log.warn('task was taken over', { task: task.id }),
+        (error: unknown) => log.error('task left for another try', { task: task.id, error }),
+      )
+      .then(() => {
+        running.delete(task.id)
+        if (backlog && !closing) void takeDue()
+      })
+    running.set(task.id, { epoch: task.epoch, controller, ended })
+  }
+
+  async function takeDue(): Promise<void> {
+    const room = options.maxRunning - running.size
+    if (room <= 0 || closing) return
+    const tasks = await lease.takeDue(room)
+    backlog = tasks.length === room
+    tasks.forEach(begin)
+  }
+
+  async function take(taskId: string): Promise<void> {
+    if (closing || running.has(taskId)) return
+    if (running.size >= options.maxRunning) return void (backlog = true)
+    const task = await lease.take(taskId)
+    if (task) begin(task)
+  }
+
+  async function poll(): Promise<void> {
+    const ours = await lease.renew()
+    for (const [id, { epoch, controller }] of running) {
+      const row = ours.get(id)
+      // Ended just now, or taken over: in both cases its next write says so; what it waits for is cut short here.
+      if (row?.epoch !== epoch) continue
+      if (row.cancelledBy !== null && !controller.signal.aborted) controller.abort(cancelReason(row.cancelledBy))
+    }
+    await takeDue()
+  }
+
+  const quietly = (work: Promise<void>, what: string): void => void work.catch((error: unknown) => log.error(what, { error }))
+  const stops = [
+    bus.subscribe(TASK_ADMITTED, (event) => quietly(take((event as { taskId: string }).taskId), 'task not taken')),
+    bus.subscribe(TASK_CANCELLED, (event) => {
+      const { taskId, by } = event as { taskId: string; by: string }
+      running.get(taskId)?.controller.abort(cancelReason(by))
+    }),
+    bus.subscribe(SERVER_EVENT, (event) => serverEvents.wake((event as { serverId: string }).serverId)),
+    bus.subscribe(HOST_EVENTS, (message) => {
+      const event = hostEvent.parse(message)
+      if (event.kind === 'job') return jobs.wake(event.key)
+      const power = {
+        db, clock, log,
+        serverEvent: serverEvents.wake,
+        ask: (host: string, serverId: string) => client(compute, bus, computeTopic(host), NOBODY, 10_000).powerState({ serverId }),
+      }
+      quietly(powerChanged(power, event.host, event.serverId, event.powerState), 'power change not followed')
+    }),
+  ]
+  const stopAnswering = answerComputes({ db, bus, clock, log, defaultZone: options.defaultZone })
+
+  await releaseLeasesOf(db, options.name)
+  await takeDue()
+  let polling = Promise.resolve()
+  const timer = setInterval(() => (polling = poll().catch((error: unknown) => log.error('leases not renewed', { error }))), options.pollMs)
+  const pruner = setInterval(() => quietly(pruneEvents(db, clock.now() - EVENTS_KEPT_MS), 'old events not removed'), EVENTS_KEPT_MS / 4)
+
+  return {
+    /** Lets go of what runs: it is taken up again where it stands. */
+    close: async () => {
+      closing = true
+      clearInterval(timer)
+      clearInterval(pruner)
+      for (const stop of stops) stop()
+      await polling
+      await stopAnswering()
+      await Promise.race([Promise.all([...running.values()].map(({ ended }) => ended)), new Promise((done) => setTimeout(done, 2000))])
+    },
+  }
+}
