@@ -37,7 +37,14 @@ async function open(installationId = 'e2e1') {
   const { socketPath } = await libvirtd()
   const reopen = () =>
     libvirtDriver({
-      connection: { socketPath, revive: libvirtd }, installationId, instancesDir, stateDir, host: 'h1', network: noNetwork, log, clock: systemClock(),
+      connection: { socketPath, revive: libvirtd },
+      installationId,
+      instancesDir,
+      stateDir,
+      host: 'h1',
+      network: noNetwork,
+      log,
+      clock: systemClock(),
     })
   let current = await reopen()
   return {
@@ -88,7 +95,11 @@ async function withGuest(t: TestContext, installationId?: string) {
 const qemusOf = (serverId: string): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`\0${serverId}\0`))
+    .filter(
+      (pid) =>
+        existsSync(`/proc/${pid}/cmdline`) &&
+        readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`\0${serverId}\0`),
+    )
     .map(Number)
 
 test('libvirtd killed while it starts a guest: the guest runs, once', async (t) => {
@@ -140,7 +151,10 @@ test('a full disk is named with its host, and nothing is left', async (t) => {
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', base])
   try {
     for (const tooMuch of [ticket, small])
-      await assert.rejects(driver.fetchImage(tooMuch, ignore, never), (error) => named('DiskFull')(error) && /the disk of host h1 is full/.test(String(error)))
+      await assert.rejects(
+        driver.fetchImage(tooMuch, ignore, never),
+        (error) => named('DiskFull')(error) && /the disk of host h1 is full/.test(String(error)),
+      )
     assert.deepEqual(readdirSync(base), [])
   } finally {
     execFileSync('umount', [base])
@@ -151,7 +165,11 @@ test('two installations on one machine see, and remove, only their own', async (
   const one = await withGuest(t, 'one1')
   const two = await withGuest(t, 'two2')
   for (const { driver, serverId } of [one, two]) await driver.start(guestOf(serverId))
-  for (const { driver, serverId } of [one, two]) assert.deepEqual((await driver.guests()).map((guest) => guest.serverId), [serverId])
+  for (const { driver, serverId } of [one, two])
+    assert.deepEqual(
+      (await driver.guests()).map((guest) => guest.serverId),
+      [serverId],
+    )
   await one.driver.destroy(two.serverId)
   assert.equal(await two.driver.powerState(two.serverId), 'running')
 })
@@ -166,5 +184,8 @@ test('the config drive is readable by nobody else, and holds what was given', as
   const read = execFileSync('isoinfo', ['-R', '-x', '/openstack/latest/meta_data.json', '-i', path])
   assert.equal(read.toString(), content.toString())
   assert.deepEqual(readdirSync(join(instancesDir, serverId)).toSorted(), ['disk', 'disk.config'])
-  await assert.rejects(driver.createConfigDrive({ serverId: randomUUID(), files: { '../../etc/passwd': '' } }), /not a path inside/)
+  await assert.rejects(
+    driver.createConfigDrive({ serverId: randomUUID(), files: { '../../etc/passwd': '' } }),
+    /not a path inside/,
+  )
 })

@@ -38,7 +38,10 @@ function world(t: TestContext, start: { owed?: Owed[]; conductorLate?: boolean }
           return null
         },
         syncPower: async ({ guests }) => {
-          seen.emit('sync', guests.map(({ serverId }) => serverId))
+          seen.emit(
+            'sync',
+            guests.map(({ serverId }) => serverId),
+          )
           return [...belonging].map((serverId) => ({ serverId, vmState: 'active', busy: false }))
         },
       },
@@ -52,7 +55,14 @@ function world(t: TestContext, start: { owed?: Owed[]; conductorLate?: boolean }
   bus.subscribe(HOST_EVENTS, (event) => events.push(hostEvent.parse(event)))
   const go = async (more: { reportIntervalMs?: number; syncPowerIntervalMs?: number } = {}) => {
     const agent = await startCompute({
-      host: 'h1', driver, bus, fences: memoryFences(), log: silentLog, clock: systemClock(), reportIntervalMs: 10, ...more,
+      host: 'h1',
+      driver,
+      bus,
+      fences: memoryFences(),
+      log: silentLog,
+      clock: systemClock(),
+      reportIntervalMs: 10,
+      ...more,
     })
     t.after(() => agent.close())
     return client(compute, bus, computeTopic('h1'), context)
@@ -101,7 +111,14 @@ test('errors cross the bus with their name, text and whether another try may hel
 
 test('what is owed is done before the host serves; what fails stays owed and holds up no other server', async (t) => {
   const row = (id: string, serverId: string, verb: Owed['verb']): Owed => ({ id, serverId, verb, epoch: 3 })
-  const w = world(t, { owed: [row('1', 'bad', 'destroy'), row('2', 'bad', 'removeFiles'), row('3', 's1', 'destroy'), row('4', 's1', 'removeFiles')] })
+  const w = world(t, {
+    owed: [
+      row('1', 'bad', 'destroy'),
+      row('2', 'bad', 'removeFiles'),
+      row('3', 's1', 'destroy'),
+      row('4', 's1', 'removeFiles'),
+    ],
+  })
   await w.driver.fetchImage(ticketOf(), () => {}, new AbortController().signal)
   for (const id of ['bad', 's1']) {
     await w.driver.createDisk(diskOf(id))

@@ -70,7 +70,12 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
   })
 
   const stopListening = driver.onPowerChange((change) => publish({ kind: 'power', host, ...change, at: clock.now() }))
-  const stopServing = serve(compute, handlers({ driver, fencing: fence, jobs: longVerbs, log }), bus, computeTopic(host))
+  const stopServing = serve(
+    compute,
+    handlers({ driver, fencing: fence, jobs: longVerbs, log }),
+    bus,
+    computeTopic(host),
+  )
 
   const stale = staleGuests(driver, fence.isBusy, log)
   const report = reportHost(driver, conductor, options.reportIntervalMs)

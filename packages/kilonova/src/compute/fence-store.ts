@@ -29,7 +29,10 @@ export function fileFences(path: string, clock: Clock): FenceStore {
   mkdirSync(dirname(path), { recursive: true })
   const fences = read(path, clock.now() - FORGET_AFTER_MS)
   const fresh = `${path}.new`
-  writeFileSync(fresh, [...fences].map(([serverId, fence]) => line(serverId, fence)).join(''), { mode: 0o600, flush: true })
+  writeFileSync(fresh, [...fences].map(([serverId, fence]) => line(serverId, fence)).join(''), {
+    mode: 0o600,
+    flush: true,
+  })
   renameSync(fresh, path)
   const file = openSync(path, 'a', 0o600)
 
@@ -40,7 +43,8 @@ export function fileFences(path: string, clock: Clock): FenceStore {
       if (epoch <= highest(serverId)) return
       const fence = { epoch, at: clock.now() }
       const text = line(serverId, fence)
-      if (writeSync(file, text) !== Buffer.byteLength(text)) throw new Error(`${path} cannot be written: the disk is full`)
+      if (writeSync(file, text) !== Buffer.byteLength(text))
+        throw new Error(`${path} cannot be written: the disk is full`)
       fences.set(serverId, fence)
     },
     close: () => closeSync(file),

@@ -17,7 +17,10 @@ test('a lower epoch than the highest seen is refused, also when it was overtaken
   await begun.promise
   const overtaken = door.run('start', fence('s', 'b', 1), async () => assert.fail('must not run'))
   const newer = door.run('destroy', fence('s', 'c', 2), async () => 'destroyed')
-  await assert.rejects(door.run('start', fence('s', 'd', 1), async () => ''), StaleEpochError)
+  await assert.rejects(
+    door.run('start', fence('s', 'd', 1), async () => ''),
+    StaleEpochError,
+  )
   gate.resolve('started')
   await assert.rejects(overtaken, StaleEpochError)
   assert.deepEqual([await first, await newer], ['started', 'destroyed'])
@@ -43,7 +46,10 @@ test('a repeat joins the first while it runs and gets its answer after; another 
 
 test('what failed runs again when it is asked for again', async () => {
   const door = fencing(memoryFences(), 4)
-  await assert.rejects(door.run('plug', fence('s', 'k', 1), () => Promise.reject(new Error('no'))), /no/)
+  await assert.rejects(
+    door.run('plug', fence('s', 'k', 1), () => Promise.reject(new Error('no'))),
+    /no/,
+  )
   assert.equal(await door.run('plug', fence('s', 'k', 1), async () => 'now'), 'now')
 })
 
@@ -61,7 +67,9 @@ test('verbs of one server run one at a time, of different servers up to the boun
     now--
     perServer.set(serverId, 0)
   }
-  const asked = Array.from({ length: 60 }, (_, i) => door.run('verb', fence(`s${i % 6}`, `k${i}`, 1), work(`s${i % 6}`)))
+  const asked = Array.from({ length: 60 }, (_, i) =>
+    door.run('verb', fence(`s${i % 6}`, `k${i}`, 1), work(`s${i % 6}`)),
+  )
   await Promise.all(asked)
   assert.equal(most, 3)
   await door.idle()

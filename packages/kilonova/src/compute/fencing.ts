@@ -31,7 +31,8 @@ export function fencing(fences: FenceStore, maxParallel: number): Fencing {
 
   function check({ serverId, epoch }: Pick<Fence, 'serverId' | 'epoch'>): void {
     const highest = fences.highest(serverId)
-    if (epoch < highest) throw new StaleEpochError(`epoch ${epoch} of server ${serverId} is over: this host has seen ${highest}`)
+    if (epoch < highest)
+      throw new StaleEpochError(`epoch ${epoch} of server ${serverId} is over: this host has seen ${highest}`)
     if (epoch > highest) fences.raise(serverId, epoch)
   }
 

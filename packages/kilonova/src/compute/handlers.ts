@@ -15,7 +15,13 @@ export interface Serving {
 
 export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<typeof compute> {
   /** Runs a verb that answers nothing; says what failed where it failed. */
-  async function verb<T>(name: string, fence: Fence, requestId: string, work: () => Promise<T>, turn?: 'out'): Promise<T> {
+  async function verb<T>(
+    name: string,
+    fence: Fence,
+    requestId: string,
+    work: () => Promise<T>,
+    turn?: 'out',
+  ): Promise<T> {
     const said = log.with({ requestId, server: fence.serverId })
     said.debug('verb asked', { verb: name, key: fence.key, epoch: fence.epoch })
     try {
@@ -43,20 +49,25 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
       await jobs.cancel(job, fence.epoch)
       return null
     },
-    createDisk: ({ fence, disk }, { requestId }) => nothing('createDisk', fence, requestId, () => driver.createDisk(disk)),
+    createDisk: ({ fence, disk }, { requestId }) =>
+      nothing('createDisk', fence, requestId, () => driver.createDisk(disk)),
     createConfigDrive: ({ fence, configDrive }, { requestId }) =>
       nothing('createConfigDrive', fence, requestId, () => driver.createConfigDrive(configDrive)),
     removeFiles: ({ fence }, { requestId }) =>
       nothing('removeFiles', fence, requestId, () => driver.removeFiles(fence.serverId)),
-    plug: ({ fence, ports }, { requestId }) => nothing('plug', fence, requestId, () => driver.plug(fence.serverId, ports)),
+    plug: ({ fence, ports }, { requestId }) =>
+      nothing('plug', fence, requestId, () => driver.plug(fence.serverId, ports)),
     unplug: ({ fence }, { requestId }) => nothing('unplug', fence, requestId, () => driver.unplug(fence.serverId)),
     start: ({ fence, guest }, { requestId }) => nothing('start', fence, requestId, () => driver.start(guest)),
-    shutdown: ({ fence }, { requestId }) => nothing('shutdown', fence, requestId, () => driver.shutdown(fence.serverId)),
-    powerOff: ({ fence }, { requestId }) => nothing('powerOff', fence, requestId, () => driver.powerOff(fence.serverId)),
+    shutdown: ({ fence }, { requestId }) =>
+      nothing('shutdown', fence, requestId, () => driver.shutdown(fence.serverId)),
+    powerOff: ({ fence }, { requestId }) =>
+      nothing('powerOff', fence, requestId, () => driver.powerOff(fence.serverId)),
     // Out of turn: a delete must not wait until a guest that does not listen has been given up.
     rebootSoft: ({ fence, timeoutSeconds }, { requestId }) =>
       verb('rebootSoft', fence, requestId, () => driver.rebootSoft(fence.serverId, timeoutSeconds), 'out'),
-    rebootHard: ({ fence, guest }, { requestId }) => nothing('rebootHard', fence, requestId, () => driver.rebootHard(guest)),
+    rebootHard: ({ fence, guest }, { requestId }) =>
+      nothing('rebootHard', fence, requestId, () => driver.rebootHard(guest)),
     destroy: ({ fence }, { requestId }) => nothing('destroy', fence, requestId, () => driver.destroy(fence.serverId)),
     powerState: ({ serverId }) => driver.powerState(serverId),
     consoleOutput: ({ serverId, maxBytes }) => driver.consoleOutput(serverId, maxBytes),

@@ -9,7 +9,11 @@
 import type { JobStatus } from '../rpc/compute.ts'
 
 export interface Jobs {
-  start(key: string, epoch: number, work: (progress: (percent: number) => void, signal: AbortSignal) => Promise<void>): void
+  start(
+    key: string,
+    epoch: number,
+    work: (progress: (percent: number) => void, signal: AbortSignal) => Promise<void>,
+  ): void
   status(key: string): JobStatus
   /** Returns when the job has stopped. */
   cancel(key: string, epoch: number): Promise<void>

@@ -36,7 +36,10 @@ function watch(driver: Driver) {
   })
   const until = (serverId: string, event: string): Promise<PowerChange> =>
     new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`no ${event} of ${serverId}; seen: ${JSON.stringify(seen)}`)), BOOT_TIMEOUT_MS)
+      const late = setTimeout(
+        () => reject(new Error(`no ${event} of ${serverId}; seen: ${JSON.stringify(seen)}`)),
+        BOOT_TIMEOUT_MS,
+      )
       const look = (): void => {
         const found = seen.find((change) => change.serverId === serverId && change.event === event)
         if (!found) return
@@ -87,7 +90,8 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
 
   const stateIs = async (serverId: string, expected: PowerState): Promise<void> =>
     assert.equal(await driver.powerState(serverId), expected)
-  const isListed = async (serverId: string): Promise<boolean> => (await driver.guests()).some((guest) => guest.serverId === serverId)
+  const isListed = async (serverId: string): Promise<boolean> =>
+    (await driver.guests()).some((guest) => guest.serverId === serverId)
   async function remove(serverId: string): Promise<void> {
     await driver.destroy(serverId)
     await driver.unplug(serverId)
@@ -109,11 +113,18 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
   })
 
   test('an image that is gone, or is not what was promised, is not cached', async () => {
-    const gone = ticketOf({ ...ticket, url: `${ticket.url}0` , hash: 'cd'.repeat(64) })
-    await assert.rejects(driver.fetchImage(gone, () => {}, never), named('ImageUnavailable'))
+    const gone = ticketOf({ ...ticket, url: `${ticket.url}0`, hash: 'cd'.repeat(64) })
+    await assert.rejects(
+      driver.fetchImage(gone, () => {}, never),
+      named('ImageUnavailable'),
+    )
     const damaged = ticketOf({ ...ticket, hash: 'ef'.repeat(64) })
-    await assert.rejects(driver.fetchImage(damaged, () => {}, never), named('ImageDamaged'))
-    for (const bad of [gone, damaged]) await assert.rejects(driver.createDisk(diskOf(randomUUID(), bad)), named('ImageNotCached'))
+    await assert.rejects(
+      driver.fetchImage(damaged, () => {}, never),
+      named('ImageDamaged'),
+    )
+    for (const bad of [gone, damaged])
+      await assert.rejects(driver.createDisk(diskOf(randomUUID(), bad)), named('ImageNotCached'))
   })
 
   test('one download serves all who wait for it, and those who come later; giving up one wait leaves the others', async () => {
@@ -126,7 +137,10 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     ]
     givenUp.abort(new Error('not wanted any more'))
     const ends = await Promise.allSettled(waits)
-    assert.deepEqual(ends.map(({ status }) => status), [...Array.from({ length: 5 }, () => 'fulfilled'), 'rejected'])
+    assert.deepEqual(
+      ends.map(({ status }) => status),
+      [...Array.from({ length: 5 }, () => 'fulfilled'), 'rejected'],
+    )
     await driver.fetchImage(ticket, (percent) => percents.push(percent), never)
     assert.equal(server.asked() - before_, 1)
     assert.ok(percents.every((percent) => percent >= 0 && percent <= 100))
@@ -134,7 +148,10 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
   })
 
   test('a disk as small as its image or larger is made, once; a smaller one is refused', async () => {
-    const large = server.ticketFor(content.large, content.largeSizeBytes === undefined ? {} : { sizeBytes: content.largeSizeBytes })
+    const large = server.ticketFor(
+      content.large,
+      content.largeSizeBytes === undefined ? {} : { sizeBytes: content.largeSizeBytes },
+    )
     await driver.fetchImage(large, () => {}, never)
     const serverId = randomUUID()
     await assert.rejects(driver.createDisk(diskOf(serverId, large, 1)), named('ImageLargerThanDisk'))
@@ -174,7 +191,10 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
   test('a guest boots to its login prompt, goes down when asked, and comes up again', async () => {
     const serverId = await withDisk()
     events.forget()
-    await driver.createConfigDrive({ serverId, files: { 'openstack/latest/meta_data.json': Buffer.from('{"hostname":"web"}').toString('base64') } })
+    await driver.createConfigDrive({
+      serverId,
+      files: { 'openstack/latest/meta_data.json': Buffer.from('{"hostname":"web"}').toString('base64') },
+    })
     await driver.plug(serverId, [])
     const spec = guestOf(serverId, { configDrive: true })
     await driver.start(spec)
@@ -210,7 +230,10 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     events.forget()
     assert.equal(await driver.rebootSoft(serverId, 60), true)
     await events.until(serverId, 'started')
-    assert.deepEqual(events.seen.map(({ event }) => event), ['shutdown', 'started'])
+    assert.deepEqual(
+      events.seen.map(({ event }) => event),
+      ['shutdown', 'started'],
+    )
     await driver.powerOff(serverId)
     assert.equal(await driver.rebootSoft(serverId, 60), false)
     await stateIs(serverId, 'shutdown')
@@ -234,7 +257,10 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     events.stop()
     driver = await host.reopen()
     events = watch(driver)
-    assert.deepEqual((await driver.guests()).filter((guest) => guest.serverId === serverId), [{ serverId, powerState: 'running' }])
+    assert.deepEqual(
+      (await driver.guests()).filter((guest) => guest.serverId === serverId),
+      [{ serverId, powerState: 'running' }],
+    )
     await driver.powerOff(serverId)
     await events.until(serverId, 'stopped')
     await remove(serverId)

@@ -58,7 +58,14 @@ export interface GuestSpec {
   readonly name: string
   readonly projectId: string
   readonly userId: string
-  readonly flavor: { readonly id: string; readonly name: string; readonly vcpus: number; readonly memoryMb: number; readonly rootGb: number; readonly extraSpecs: Readonly<Record<string, string>> }
+  readonly flavor: {
+    readonly id: string
+    readonly name: string
+    readonly vcpus: number
+    readonly memoryMb: number
+    readonly rootGb: number
+    readonly extraSpecs: Readonly<Record<string, string>>
+  }
   readonly imageId: string | null
   readonly imageProperties: Readonly<Record<string, string>>
   readonly ports: readonly PortFacts[]

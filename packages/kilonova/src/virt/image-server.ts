@@ -28,7 +28,13 @@ export async function imageServer(contents: readonly Buffer[]): Promise<ImageSer
   return {
     ticketFor: (content, more = {}) => {
       const hash = sha512(content)
-      return ticketOf({ url: `http://127.0.0.1:${port}/${hash}`, sizeBytes: content.length, hash, imageId: randomUUID(), ...more })
+      return ticketOf({
+        url: `http://127.0.0.1:${port}/${hash}`,
+        sizeBytes: content.length,
+        hash,
+        imageId: randomUUID(),
+        ...more,
+      })
     },
     asked: () => asked,
     close: () => {

@@ -47,7 +47,11 @@ const GB = 1024 ** 3
 
 export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const { host, clock } = options
-  const size = { vcpus: options.vcpus ?? 64, memoryMb: options.memoryMb ?? 256 * 1024, diskGb: options.diskGb ?? 10 * 1024 }
+  const size = {
+    vcpus: options.vcpus ?? 64,
+    memoryMb: options.memoryMb ?? 256 * 1024,
+    diskGb: options.diskGb ?? 10 * 1024,
+  }
   const guests = new Map<string, Guest>()
   const disks = new Map<string, DiskSpec>()
   const configDrives = new Map<string, ConfigDriveSpec>()
@@ -124,7 +128,8 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       verb('createDisk', spec.serverId, () => {
         if (disks.has(spec.serverId)) return
         const image = images.use(spec.image)
-        if (!image) throw new HostError('ImageNotCached', `image ${spec.image.imageId} is not in the cache of host ${host}`)
+        if (!image)
+          throw new HostError('ImageNotCached', `image ${spec.image.imageId} is not in the cache of host ${host}`)
         if (spec.rootGb > 0 && image.sizeBytes > spec.rootGb * GB)
           throw new HostError(
             'ImageLargerThanDisk',
@@ -132,7 +137,8 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
           )
         disks.set(spec.serverId, spec)
       }),
-    createConfigDrive: (spec) => verb('createConfigDrive', spec.serverId, () => void configDrives.set(spec.serverId, spec)),
+    createConfigDrive: (spec) =>
+      verb('createConfigDrive', spec.serverId, () => void configDrives.set(spec.serverId, spec)),
     removeFiles: (serverId) =>
       verb('removeFiles', serverId, () => {
         disks.delete(serverId)

@@ -29,8 +29,7 @@ export function faults(): Faults {
   let gate = Promise.withResolvers<void>()
 
   return {
-    inject: (verb, fault) =>
-      void waiting.set(verb, [...(waiting.get(verb) ?? []), { fault, left: fault.times ?? 1 }]),
+    inject: (verb, fault) => void waiting.set(verb, [...(waiting.get(verb) ?? []), { fault, left: fault.times ?? 1 }]),
     take: (verb, serverId) => {
       const found = waiting
         .get(verb)

@@ -20,7 +20,8 @@ export const contentKey = ({ hashAlgorithm, hash }: DiskSpec['image']): string =
 
 async function download({ imageId, url, hashAlgorithm, hash }: ImageTicket, signal: AbortSignal): Promise<void> {
   const response = await fetch(url, { signal })
-  if (!response.ok || !response.body) throw new HostError('ImageUnavailable', `image ${imageId}: HTTP ${response.status}`)
+  if (!response.ok || !response.body)
+    throw new HostError('ImageUnavailable', `image ${imageId}: HTTP ${response.status}`)
   const sum = createHash(hashAlgorithm)
   for await (const chunk of response.body) sum.update(chunk)
   if (sum.digest('hex') !== hash) throw new HostError('ImageDamaged', `image ${imageId} is not what was promised`)
@@ -52,7 +53,9 @@ export function fakeImageCache(clock: Clock, really: boolean): FakeImageCache {
       return entry
     },
     removeUnused: (minimumAgeSeconds, isUsed) => {
-      const old = [...cached].filter(([key, { usedAt }]) => usedAt <= clock.now() - minimumAgeSeconds * 1000 && !isUsed(key))
+      const old = [...cached].filter(
+        ([key, { usedAt }]) => usedAt <= clock.now() - minimumAgeSeconds * 1000 && !isUsed(key),
+      )
       for (const [key] of old) cached.delete(key)
       return old.length
     },

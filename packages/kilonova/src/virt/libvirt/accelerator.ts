@@ -44,11 +44,26 @@ export async function bootsWith(accel: Accelerator): Promise<boolean> {
   const disk = join(folder, 'boot')
   writeFileSync(disk, probeBootSector())
   const args = [
-    '-machine', `pc,accel=${accel}`, '-m', '16', '-nodefaults', '-display', 'none', '-no-user-config', '-no-reboot',
-    '-device', 'isa-debug-exit,iobase=0xf4,iosize=0x01', '-drive', `file=${disk},format=raw,if=ide,readonly=off`,
+    '-machine',
+    `pc,accel=${accel}`,
+    '-m',
+    '16',
+    '-nodefaults',
+    '-display',
+    'none',
+    '-no-user-config',
+    '-no-reboot',
+    '-device',
+    'isa-debug-exit,iobase=0xf4,iosize=0x01',
+    '-drive',
+    `file=${disk},format=raw,if=ide,readonly=off`,
   ]
   try {
-    const child = spawn(QEMU, args, { stdio: ['ignore', 'ignore', 'pipe'], timeout: PROBE_TIMEOUT_MS, killSignal: 'SIGKILL' })
+    const child = spawn(QEMU, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: PROBE_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    })
     const { promise, resolve } = Promise.withResolvers<number | null>()
     child.on('close', resolve).on('error', () => resolve(null))
     // A guest that KVM gives up on is left standing: no need to wait for it.

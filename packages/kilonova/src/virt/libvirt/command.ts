@@ -15,25 +15,40 @@ const MAX_OUTPUT_BYTES = 1024 * 1024
 /** What it wrote to its standard output. */
 export async function command(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const { timeoutMs = 60_000, signal, cwd = '/', limits } = options
-  const limited = limits ? ['prlimit', `--cpu=${limits.cpuSeconds}`, `--as=${limits.memoryBytes}`, program, ...args] : [program, ...args]
+  const limited = limits
+    ? ['prlimit', `--cpu=${limits.cpuSeconds}`, `--as=${limits.memoryBytes}`, program, ...args]
+    : [program, ...args]
   const [first = program, ...rest] = limited
   const abort = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])])
-  const child = spawn(first, rest, { cwd, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }, signal: abort, killSignal: 'SIGKILL' })
+  const child = spawn(first, rest, {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    signal: abort,
+    killSignal: 'SIGKILL',
+  })
   let output = ''
   let errors = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => void (output.length < MAX_OUTPUT_BYTES && (output += text)))
+  child.stdout
+    .setEncoding('utf8')
+    .on('data', (text: string) => void (output.length < MAX_OUTPUT_BYTES && (output += text)))
   child.stderr.setEncoding('utf8').on('data', (text: string) => void (errors = (errors + text).slice(-2000)))
   const { promise, resolve, reject } = Promise.withResolvers<number | string>()
   child.on('close', (code, killedBy) => resolve(code ?? killedBy ?? 'unknown'))
   // Aborting it tells 'error' too, before it has ended: only a program that never ran has no 'close'.
   child.on('error', (error) => child.pid === undefined && reject(error))
   const code = await promise.catch((cause: unknown) => {
-    throw new HostError('CommandFailed', `${program} cannot be run: ${cause instanceof Error ? cause.message : cause}`, { cause })
+    throw new HostError(
+      'CommandFailed',
+      `${program} cannot be run: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    )
   })
   signal?.throwIfAborted()
   if (code === 0) return output
   const said = errors.trim()
-  if (/No space left on device/i.test(said)) throw new HostError('DiskFull', 'the disk is full', { cause: new Error(said) })
+  if (/No space left on device/i.test(said))
+    throw new HostError('DiskFull', 'the disk is full', { cause: new Error(said) })
   const why = abort.aborted ? `took longer than ${timeoutMs} ms` : `ended with ${code}`
   throw new HostError('CommandFailed', `${program} ${why}${said ? `: ${said}` : ''}`, { retryable: abort.aborted })
 }

@@ -9,7 +9,11 @@ import type { ServerFiles } from './files.ts'
 
 const GENISOIMAGE = ['-quiet', '-ldots', '-allow-lowercase', '-allow-multidot', '-l', '-J', '-r', '-V', 'config-2']
 
-export async function createConfigDrive({ serverId, files: contents }: ConfigDriveSpec, files: ServerFiles, host: string): Promise<void> {
+export async function createConfigDrive(
+  { serverId, files: contents }: ConfigDriveSpec,
+  files: ServerFiles,
+  host: string,
+): Promise<void> {
   if (await exists(files.configDrive)) return
   const tree = join(files.folder, 'config-drive.part')
   const partial = `${files.configDrive}.part`
@@ -29,7 +33,11 @@ export async function createConfigDrive({ serverId, files: contents }: ConfigDri
   } catch (error) {
     await rm(partial, { force: true })
     if (error instanceof Error && (error.name === 'DiskFull' || ('code' in error && error.code === 'ENOSPC')))
-      throw new HostError('DiskFull', `the disk of host ${host} is full: the config drive of server ${serverId} cannot be made`, { cause: error })
+      throw new HostError(
+        'DiskFull',
+        `the disk of host ${host} is full: the config drive of server ${serverId} cannot be made`,
+        { cause: error },
+      )
     throw error
   } finally {
     await rm(tree, { recursive: true, force: true })

@@ -33,13 +33,21 @@ export interface ConnectionOptions {
 /** libvirtd's own words for "I am going down" or "not now". */
 const PASSING: readonly ErrorName[] = ['SYSTEM_ERROR', 'OPERATION_TIMEOUT', 'AGENT_UNRESPONSIVE']
 
-export async function openConnection({ target, log, opened, patienceMs = 20_000 }: ConnectionOptions): Promise<Connection> {
+export async function openConnection({
+  target,
+  log,
+  opened,
+  patienceMs = 20_000,
+}: ConnectionOptions): Promise<Connection> {
   const stop = new AbortController()
   let first = true
   let current: Promise<Client> | undefined
 
   async function open(): Promise<Client> {
-    const client = await connect({ path: target.socketPath }, { maxInFlight: 32, keepalive: { intervalMs: 5000, count: 6 } })
+    const client = await connect(
+      { path: target.socketPath },
+      { maxInFlight: 32, keepalive: { intervalMs: 5000, count: 6 } },
+    )
     try {
       await opened(client, first)
     } catch (error) {
@@ -99,7 +107,11 @@ export async function openConnection({ target, log, opened, patienceMs = 20_000 
           return await work(client)
         } catch (error) {
           if (!(error instanceof ConnectionLostError)) throw asHostError(error)
-          if (Date.now() > deadline) throw new HostError('HypervisorUnavailable', 'libvirtd was lost again and again', { cause: error, retryable: true })
+          if (Date.now() > deadline)
+            throw new HostError('HypervisorUnavailable', 'libvirtd was lost again and again', {
+              cause: error,
+              retryable: true,
+            })
         }
       }
     },
@@ -112,8 +124,12 @@ export async function openConnection({ target, log, opened, patienceMs = 20_000 
 }
 
 function asHostError(error: unknown): unknown {
-  if (error instanceof QueueFullError) return new HostError('HypervisorUnavailable', 'libvirtd has too much to do', { cause: error, retryable: true })
+  if (error instanceof QueueFullError)
+    return new HostError('HypervisorUnavailable', 'libvirtd has too much to do', { cause: error, retryable: true })
   if (!isLibvirtError(error)) return error
   const full = /No space left on device/i.test(error.message)
-  return new HostError(full ? 'DiskFull' : 'HypervisorRefused', `libvirt: ${error.message}`, { cause: error, retryable: isLibvirtError(error, ...PASSING) && !full })
+  return new HostError(full ? 'DiskFull' : 'HypervisorRefused', `libvirt: ${error.message}`, {
+    cause: error,
+    retryable: isLibvirtError(error, ...PASSING) && !full,
+  })
 }

@@ -16,17 +16,28 @@ export async function createDisk(spec: DiskSpec, files: ServerFiles, images: Ima
   if (!base) throw new HostError('ImageNotCached', `image ${image.imageId} is not in the cache of host ${host}`)
   const bytes = rootGb * GB
   if (rootGb > 0 && base.virtualBytes > bytes)
-    throw new HostError('ImageLargerThanDisk', `image ${image.imageId} needs ${Math.ceil(base.virtualBytes / GB)} GB, the flavor's disk has ${rootGb} GB`)
+    throw new HostError(
+      'ImageLargerThanDisk',
+      `image ${image.imageId} needs ${Math.ceil(base.virtualBytes / GB)} GB, the flavor's disk has ${rootGb} GB`,
+    )
   await mkdir(files.folder, { recursive: true, mode: 0o711 })
   const partial = `${files.disk}.part`
   const size = rootGb > 0 ? bytes : Math.ceil(base.virtualBytes / 512) * 512
   try {
-    await command('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', base.format, '-b', base.path, partial, String(size)], { timeoutMs: 30_000, limits: LIMITS })
+    await command(
+      'qemu-img',
+      ['create', '-q', '-f', 'qcow2', '-F', base.format, '-b', base.path, partial, String(size)],
+      { timeoutMs: 30_000, limits: LIMITS },
+    )
     await rename(partial, files.disk)
   } catch (error) {
     await rm(partial, { force: true })
     if (error instanceof HostError && error.name === 'DiskFull')
-      throw new HostError('DiskFull', `the disk of host ${host} is full: the root disk of server ${serverId} cannot be made`, { cause: error })
+      throw new HostError(
+        'DiskFull',
+        `the disk of host ${host} is full: the root disk of server ${serverId} cannot be made`,
+        { cause: error },
+      )
     throw error
   }
 }

@@ -24,7 +24,10 @@ const cases: Readonly<Record<string, DomainFacts>> = {
   'kvm-config-drive-two-nics': {
     ...plain,
     accelerator: 'kvm',
-    spec: guestOf(serverId, { configDrive: true, flavor: { id: '4', name: 'm1.large', vcpus: 4, memoryMb: 8192, rootGb: 80, extraSpecs: {} } }),
+    spec: guestOf(serverId, {
+      configDrive: true,
+      flavor: { id: '4', name: 'm1.large', vcpus: 4, memoryMb: 8192, rootGb: 80, extraSpecs: {} },
+    }),
     configDrive: `${folder}/disk.config`,
     nics: [
       { mac: 'fa:16:3e:00:00:01', mtu: 1450, tap: 'kab12t0001' },
@@ -35,7 +38,13 @@ const cases: Readonly<Record<string, DomainFacts>> = {
     ...plain,
     spec: guestOf(serverId, {
       configDrive: true,
-      imageProperties: { hw_disk_bus: 'ide', hw_cdrom_bus: 'ide', hw_vif_model: 'e1000', hw_video_model: 'cirrus', hw_qemu_guest_agent: 'yes' },
+      imageProperties: {
+        hw_disk_bus: 'ide',
+        hw_cdrom_bus: 'ide',
+        hw_vif_model: 'e1000',
+        hw_video_model: 'cirrus',
+        hw_qemu_guest_agent: 'yes',
+      },
     }),
     configDrive: `${folder}/disk.config`,
     nics: [{ mac: 'fa:16:3e:00:00:01', mtu: 1500, tap: 'kab12t0001' }],

@@ -50,7 +50,13 @@ export function domainXml(facts: DomainFacts): string {
       element('currentMemory', { unit: 'MiB' }, memoryMb),
       element('vcpu', { placement: 'static' }, vcpus),
       element('sysinfo', { type: 'smbios' }, smbios(spec)),
-      element('os', {}, element('type', { arch: 'x86_64', machine }, 'hvm'), element('boot', { dev: 'hd' }), element('smbios', { mode: 'sysinfo' })),
+      element(
+        'os',
+        {},
+        element('type', { arch: 'x86_64', machine }, 'hvm'),
+        element('boot', { dev: 'hd' }),
+        element('smbios', { mode: 'sysinfo' }),
+      ),
       element('features', {}, element('acpi'), element('apic')),
       cpu(accelerator, vcpus),
       clock(accelerator),
@@ -96,7 +102,12 @@ const cpu = (accelerator: DomainFacts['accelerator'], vcpus: number): Xml => {
   const topology = element('topology', { sockets: vcpus, cores: 1, threads: 1 })
   return accelerator === 'kvm'
     ? element('cpu', { mode: 'host-model', check: 'partial' }, topology)
-    : element('cpu', { mode: 'custom', match: 'exact', check: 'none' }, element('model', { fallback: 'allow' }, 'Nehalem'), topology)
+    : element(
+        'cpu',
+        { mode: 'custom', match: 'exact', check: 'none' },
+        element('model', { fallback: 'allow' }, 'Nehalem'),
+        topology,
+      )
 }
 
 const clock = (accelerator: DomainFacts['accelerator']): Xml =>
@@ -133,7 +144,10 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
         { type: 'file', device: 'cdrom' },
         element('driver', { name: 'qemu', type: 'raw' }),
         element('source', { file: configDrive }),
-        element('target', { dev: `${DEVICE_PREFIX[buses.cdrom]}${shared && rootDisk !== null ? 'b' : 'a'}`, bus: buses.cdrom }),
+        element('target', {
+          dev: `${DEVICE_PREFIX[buses.cdrom]}${shared && rootDisk !== null ? 'b' : 'a'}`,
+          bus: buses.cdrom,
+        }),
         element('readonly'),
       ),
     usesScsi && element('controller', { type: 'scsi', index: 0, model: 'virtio-scsi' }),

@@ -55,19 +55,35 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     const files = filesOf(spec.serverId)
     const rootDisk = spec.imageId === null ? null : files.disk
     const configDrive = spec.configDrive ? files.configDrive : null
-    for (const [path, name] of [[rootDisk, 'root disk'], [configDrive, 'config drive']] as const)
-      if (path !== null && !(await exists(path))) throw new HostError('DiskMissing', `the ${name} of server ${spec.serverId} is not on host ${host}`)
+    for (const [path, name] of [
+      [rootDisk, 'root disk'],
+      [configDrive, 'config drive'],
+    ] as const)
+      if (path !== null && !(await exists(path)))
+        throw new HostError('DiskMissing', `the ${name} of server ${spec.serverId} is not on host ${host}`)
     await mkdir(files.folder, { recursive: true, mode: 0o711 })
     // The host may have restarted since they were made.
     await network.plug(spec.serverId, spec.ports)
     const nics = await network.nics(spec.serverId)
-    return domainXml({ spec, installationId, accelerator, rootDisk, diskCache, configDrive, consoleLog: files.consoleLog, nics })
+    return domainXml({
+      spec,
+      installationId,
+      accelerator,
+      rootDisk,
+      diskCache,
+      configDrive,
+      consoleLog: files.consoleLog,
+      nics,
+    })
   }
   const guest = { connection, installationId, describe, listen: events.listen }
 
   return {
     kind: 'libvirt',
-    report: () => connection.use((client) => hostReport(client, { host, hostIp: options.hostIp ?? '127.0.0.1', instancesDir, installationId, accelerator })),
+    report: () =>
+      connection.use((client) =>
+        hostReport(client, { host, hostIp: options.hostIp ?? '127.0.0.1', instancesDir, installationId, accelerator }),
+      ),
     guests: () => connection.use((client) => guestsOf(client, installationId)),
     onPowerChange: events.listen,
     fetchImage: images.fetch,

@@ -33,7 +33,8 @@ export function powerEvents(installationId: string, log: Log): PowerEvents {
       await client.onDomainEvent('lifecycle', ({ dom, event, detail }) => {
         const change = isOurs(installationId, dom) ? changeOf(event, detail) : undefined
         // A start resumes the guest, too, before it is told as a start.
-        if (change && (change.event !== 'resumed' || known.get(dom.uuid) === 'paused')) tell({ serverId: dom.uuid, ...change })
+        if (change && (change.event !== 'resumed' || known.get(dom.uuid) === 'paused'))
+          tell({ serverId: dom.uuid, ...change })
       })
       const before = new Map(known)
       for (const { serverId, powerState } of await guestsOf(client, installationId)) {
@@ -47,5 +48,10 @@ export function powerEvents(installationId: string, log: Log): PowerEvents {
 }
 
 const EVENT_OF: Readonly<Record<GuestState['powerState'], string>> = {
-  nostate: 'stopped', running: 'started', paused: 'paused', shutdown: 'stopped', crashed: 'crashed', suspended: 'suspended',
+  nostate: 'stopped',
+  running: 'started',
+  paused: 'paused',
+  shutdown: 'stopped',
+  crashed: 'crashed',
+  suspended: 'suspended',
 }

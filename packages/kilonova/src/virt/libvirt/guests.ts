@@ -29,5 +29,7 @@ export async function stateOf(client: Client, domain: Domain): Promise<PowerStat
 
 export async function guestsOf(client: Client, installationId: string): Promise<readonly GuestState[]> {
   const domains = (await client.connectListAllDomains()).filter((domain) => isOurs(installationId, domain))
-  return Promise.all(domains.map(async (domain) => ({ serverId: domain.uuid, powerState: await stateOf(client, domain) })))
+  return Promise.all(
+    domains.map(async (domain) => ({ serverId: domain.uuid, powerState: await stateOf(client, domain) })),
+  )
 }

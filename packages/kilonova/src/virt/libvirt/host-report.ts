@@ -17,7 +17,10 @@ export interface ReportContext {
 const GB = 1024 ** 3
 const MB = 1024 ** 2
 
-export async function hostReport(client: Client, { host, hostIp, instancesDir, installationId, accelerator }: ReportContext): Promise<HostReport> {
+export async function hostReport(
+  client: Client,
+  { host, hostIp, instancesDir, installationId, accelerator }: ReportContext,
+): Promise<HostReport> {
   const [node, hypervisorHostname, version, capabilities, guests, disk] = await Promise.all([
     client.nodeGetInfo(),
     client.connectGetHostname(),

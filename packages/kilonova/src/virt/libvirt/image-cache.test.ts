@@ -33,7 +33,14 @@ async function world(t: TestContext, answer: (response: ServerResponse) => void 
   const ticket = (content: Buffer, more: Partial<ImageTicket> = {}) =>
     ticketOf({ url, diskFormat: 'raw', sizeBytes: content.length, hash: hashOf(content), ...more })
   const base = join(instances, '_base')
-  return { instances, base, ticket, server, open: () => openImageCache(instances, 'h1', systemClock()), files: () => readdirSync(base) }
+  return {
+    instances,
+    base,
+    ticket,
+    server,
+    open: () => openImageCache(instances, 'h1', systemClock()),
+    files: () => readdirSync(base),
+  }
 }
 
 test('content arrives as it was, with holes where it holds zeros', async (t) => {
@@ -61,7 +68,11 @@ test('what breaks off, is too long, differs, or is refused leaves nothing, and s
   answer = (response) => void response.end(content)
   await assert.rejects(fetching({ sizeBytes: MB }), fails('ImageDamaged', false))
   await assert.rejects(fetching({ hash: 'ab'.repeat(64) }), fails('ImageDamaged', false))
-  for (const [status, retryable] of [[404, false], [403, false], [503, true]] as const) {
+  for (const [status, retryable] of [
+    [404, false],
+    [403, false],
+    [503, true],
+  ] as const) {
     answer = (response) => void response.writeHead(status).end()
     await assert.rejects(fetching(), fails('ImageUnavailable', retryable))
   }
@@ -87,9 +98,18 @@ test('a format we do not run, another file behind it, or a hash that is no file 
   const w = await world(t, (response) => response.end(content))
   const cache = await w.open()
   for (content of [backed, external, Buffer.alloc(MB, 1)])
-    await assert.rejects(cache.fetch(w.ticket(content, { diskFormat: 'qcow2' }), ignore, never), fails('ImageUnsupported', false))
-  await assert.rejects(cache.fetch(w.ticket(content, { diskFormat: 'vmdk' }), ignore, never), fails('ImageUnsupported', false))
-  await assert.rejects(cache.fetch(w.ticket(content, { hash: '../../../etc/passwd' }), ignore, never), fails('ImageDamaged', false))
+    await assert.rejects(
+      cache.fetch(w.ticket(content, { diskFormat: 'qcow2' }), ignore, never),
+      fails('ImageUnsupported', false),
+    )
+  await assert.rejects(
+    cache.fetch(w.ticket(content, { diskFormat: 'vmdk' }), ignore, never),
+    fails('ImageUnsupported', false),
+  )
+  await assert.rejects(
+    cache.fetch(w.ticket(content, { hash: '../../../etc/passwd' }), ignore, never),
+    fails('ImageDamaged', false),
+  )
   assert.deepEqual(w.files(), [])
 })
 
@@ -121,9 +141,8 @@ test('who asks while a download is being given up gets one of his own', async (t
   const asked = Promise.withResolvers<void>()
   let requests = 0
   const w = await world(t, (response) => {
-    if (++requests > 1) return response.end(content)
-    response.write(content.subarray(0, MB))
-    asked.resolve()
+    if (++requests > 1) response.end(content)
+    else response.write(content.subarray(0, MB), () => asked.resolve())
   })
   const cache = await w.open()
   const first = new AbortController()

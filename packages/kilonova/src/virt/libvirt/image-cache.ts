@@ -42,11 +42,17 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
 
   /** The hash becomes a file's name. */
   function pathOf({ hashAlgorithm, hash }: DiskSpec['image']): string {
-    if (!/^[0-9a-z]{1,16}$/i.test(hashAlgorithm) || !/^[0-9a-f]{8,128}$/i.test(hash)) throw new HostError('ImageDamaged', 'the image has no usable checksum')
+    if (!/^[0-9a-z]{1,16}$/i.test(hashAlgorithm) || !/^[0-9a-f]{8,128}$/i.test(hash))
+      throw new HostError('ImageDamaged', 'the image has no usable checksum')
     return join(folder, hash.toLowerCase())
   }
 
-  async function bring(ticket: ImageTicket, path: string, progress: (percent: number) => void, signal: AbortSignal): Promise<void> {
+  async function bring(
+    ticket: ImageTicket,
+    path: string,
+    progress: (percent: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const partial = `${path}${PARTIAL}`
     try {
       const { bavail, bsize } = await statfs(folder)
@@ -60,7 +66,11 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
     }
   }
   const full = ({ imageId, sizeBytes }: ImageTicket, cause?: Error): HostError =>
-    new HostError('DiskFull', `the disk of host ${host} is full: image ${imageId} (${Math.ceil(sizeBytes / 1024 ** 2)} MiB) does not fit`, { cause })
+    new HostError(
+      'DiskFull',
+      `the disk of host ${host} is full: image ${imageId} (${Math.ceil(sizeBytes / 1024 ** 2)} MiB) does not fit`,
+      { cause },
+    )
 
   function shareDownload(ticket: ImageTicket, path: string): Download {
     const found = running.get(path)
@@ -79,12 +89,17 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
   return {
     fetch: async (ticket, progress, signal) => {
       signal.throwIfAborted()
-      if (!FORMATS.has(ticket.diskFormat)) throw new HostError('ImageUnsupported', `image ${ticket.imageId} has disk format ${ticket.diskFormat}: this host runs ${[...FORMATS].join(', ')}`)
+      if (!FORMATS.has(ticket.diskFormat))
+        throw new HostError(
+          'ImageUnsupported',
+          `image ${ticket.imageId} has disk format ${ticket.diskFormat}: this host runs ${[...FORMATS].join(', ')}`,
+        )
       const path = pathOf(ticket)
       if (await touched(path, clock)) return progress(100)
       signal.throwIfAborted()
       // One that is being given up cannot be joined: it is waited for, so that the next one finds its file gone.
-      for (let ending = running.get(path); ending?.abort.signal.aborted; ending = running.get(path)) await ending.done.catch(() => {})
+      for (let ending = running.get(path); ending?.abort.signal.aborted; ending = running.get(path))
+        await ending.done.catch(() => {})
       const shared = shareDownload(ticket, path)
       shared.listeners.add(progress)
       const { promise: given, reject } = Promise.withResolvers<never>()
@@ -142,5 +157,6 @@ async function inspect({ imageId, diskFormat }: ImageTicket, path: string): Prom
   if (diskFormat !== 'qcow2') return
   const header = await readQcow2Header(path)
   if (!header) throw new HostError('ImageUnsupported', `image ${imageId} is said to be qcow2, but is not`)
-  if (header.backingFile !== null || header.hasExternalData) throw new HostError('ImageUnsupported', `image ${imageId} refers to another file, which is not allowed`)
+  if (header.backingFile !== null || header.hasExternalData)
+    throw new HostError('ImageUnsupported', `image ${imageId} refers to another file, which is not allowed`)
 }

@@ -41,5 +41,8 @@ export const configFiles = ({ hostUuid }: LibvirtdFacts): Readonly<Record<string
 
 const lines = (options: Readonly<Record<string, string | number | readonly never[]>>): string =>
   Object.entries(options)
-    .map(([name, value]) => `${name} = ${Array.isArray(value) ? '[ ]' : typeof value === 'string' ? `"${value}"` : value}\n`)
+    .map(
+      ([name, value]) =>
+        `${name} = ${Array.isArray(value) ? '[ ]' : typeof value === 'string' ? `"${value}"` : value}\n`,
+    )
     .join('')

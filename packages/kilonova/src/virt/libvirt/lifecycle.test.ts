@@ -18,7 +18,16 @@ import * as lifecycle from './lifecycle.ts'
 const id = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
 const other = 'bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee'
 const xmlOf = (serverId: string, installationId: string) =>
-  domainXml({ spec: guestOf(serverId), installationId, accelerator: 'tcg', rootDisk: '/d', diskCache: 'none', configDrive: null, consoleLog: '/c', nics: [] })
+  domainXml({
+    spec: guestOf(serverId),
+    installationId,
+    accelerator: 'tcg',
+    rootDisk: '/d',
+    diskCache: 'none',
+    configDrive: null,
+    consoleLog: '/c',
+    nics: [],
+  })
 
 async function world(t: TestContext, revive?: () => Promise<unknown>) {
   const folder = mkdtempSync(join(tmpdir(), 'lifecycle-'))
@@ -45,15 +54,21 @@ async function world(t: TestContext, revive?: () => Promise<unknown>) {
     stop: () => daemon.close(),
     restart: async () => void (daemon = await fakeLibvirtd({ listen, hypervisor: daemon.hypervisor })),
     told,
-    next: (event: string) => new Promise<void>((resolve) => {
-      const look = () => {
-        if (told.at(-1) === event) resolve(void waiting.delete(look))
-      }
-      waiting.add(look)
-      look()
-    }),
+    next: (event: string) =>
+      new Promise<void>((resolve) => {
+        const look = () => {
+          if (told.at(-1) === event) resolve(void waiting.delete(look))
+        }
+        waiting.add(look)
+        look()
+      }),
     guests: () => connection.use((client) => guestsOf(client, 'ab12')),
-    context: { connection, installationId: 'ab12', describe: async () => xmlOf(id, 'ab12'), listen: (l: (change: PowerChange) => void) => events.listen(l) },
+    context: {
+      connection,
+      installationId: 'ab12',
+      describe: async () => xmlOf(id, 'ab12'),
+      listen: (l: (change: PowerChange) => void) => events.listen(l),
+    },
   }
 }
 
@@ -83,8 +98,16 @@ for (const when of ['before', 'after'] as const)
 test('what libvirt refuses is told in its words; a full disk by its name', async (t) => {
   const w = await world(t)
   w.weather.spoil('domainCreateWithFlags', { kind: 'error', code: ErrorNumber.INTERNAL_ERROR, message: 'qemu says no' })
-  await assert.rejects(lifecycle.start(w.context, guestOf(id)), { name: 'HypervisorRefused', message: 'libvirt: qemu says no', retryable: false })
-  w.weather.spoil('domainCreateWithFlags', { kind: 'error', code: ErrorNumber.SYSTEM_ERROR, message: 'write: No space left on device' })
+  await assert.rejects(lifecycle.start(w.context, guestOf(id)), {
+    name: 'HypervisorRefused',
+    message: 'libvirt: qemu says no',
+    retryable: false,
+  })
+  w.weather.spoil('domainCreateWithFlags', {
+    kind: 'error',
+    code: ErrorNumber.SYSTEM_ERROR,
+    message: 'write: No space left on device',
+  })
   await assert.rejects(lifecycle.start(w.context, guestOf(id)), { name: 'DiskFull', retryable: false })
 })
 

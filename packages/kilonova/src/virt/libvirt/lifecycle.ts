@@ -17,9 +17,16 @@ export interface LifecycleContext {
 }
 
 /** Everything of ours that libvirt keeps beside the definition goes with it. */
-const UNDEFINE = DomainUndefineFlagsValues.MANAGED_SAVE | DomainUndefineFlagsValues.NVRAM | DomainUndefineFlagsValues.SNAPSHOTS_METADATA | DomainUndefineFlagsValues.CHECKPOINTS_METADATA
+const UNDEFINE =
+  DomainUndefineFlagsValues.MANAGED_SAVE |
+  DomainUndefineFlagsValues.NVRAM |
+  DomainUndefineFlagsValues.SNAPSHOTS_METADATA |
+  DomainUndefineFlagsValues.CHECKPOINTS_METADATA
 
-export async function start({ connection, installationId, describe }: LifecycleContext, spec: GuestSpec): Promise<void> {
+export async function start(
+  { connection, installationId, describe }: LifecycleContext,
+  spec: GuestSpec,
+): Promise<void> {
   const isRunning = await connection.use(async (client) => {
     const domain = await lookUp(client, installationId, spec.serverId)
     const state = domain ? await stateOf(client, domain) : 'nostate'
@@ -90,11 +97,16 @@ const PRESS_AGAIN_MS = 10_000
  * Presses the power button and waits for the guest to go down by itself; then starts it from the definition it has.
  * Whoever takes the power away meanwhile has the last word: the guest then stays off.
  */
-export async function rebootSoft(context: LifecycleContext, serverId: string, timeoutSeconds: number): Promise<boolean> {
+export async function rebootSoft(
+  context: LifecycleContext,
+  serverId: string,
+  timeoutSeconds: number,
+): Promise<boolean> {
   const { connection, installationId, listen } = context
   const { promise: ended, resolve } = Promise.withResolvers<'shutdown' | 'other' | 'late'>()
   const ignore = listen((change) => {
-    if (change.serverId === serverId && change.powerState !== 'running') resolve(change.event === 'shutdown' ? 'shutdown' : 'other')
+    if (change.serverId === serverId && change.powerState !== 'running')
+      resolve(change.event === 'shutdown' ? 'shutdown' : 'other')
   })
   const press = (): Promise<boolean> =>
     connection.use(async (client) => {

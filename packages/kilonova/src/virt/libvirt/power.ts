@@ -1,6 +1,9 @@
 /** What libvirt's states and lifecycle events mean for the power state of a server. */
 import {
-  DomainEventStoppedDetailType, DomainEventSuspendedDetailType, DomainEventType, DomainState,
+  DomainEventStoppedDetailType,
+  DomainEventSuspendedDetailType,
+  DomainEventType,
+  DomainState,
 } from '@kilonova/libvirt/constants.gen.ts'
 import type { PowerState } from '../../domain/states.ts'
 

@@ -1,7 +1,14 @@
 /** Picks values out of the XML that libvirt wrote: flat, well formed, and by libvirt alone. Not for XML of anyone else. */
 
-const ENTITIES: Readonly<Record<string, string>> = { '&lt;': '<', '&gt;': '>', '&quot;': '"', '&apos;': "'", '&amp;': '&' }
-const plain = (text: string): string => text.replaceAll(/&(?:lt|gt|quot|apos|amp);/g, (entity) => ENTITIES[entity] ?? entity)
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&lt;': '<',
+  '&gt;': '>',
+  '&quot;': '"',
+  '&apos;': "'",
+  '&amp;': '&',
+}
+const plain = (text: string): string =>
+  text.replaceAll(/&(?:lt|gt|quot|apos|amp);/g, (entity) => ENTITIES[entity] ?? entity)
 
 /** The text of the first such element that holds only text. */
 export function valueAt(xml: string, name: string): string | undefined {
@@ -11,4 +18,6 @@ export function valueAt(xml: string, name: string): string | undefined {
 
 /** An attribute's value in each element of the name. */
 export const valuesAt = (xml: string, name: string, attribute: string): string[] =>
-  [...xml.matchAll(new RegExp(`<${name} [^>]*?\\b${attribute}=(?:'([^']*)'|"([^"]*)")`, 'g'))].map(([, single, double]) => plain(single ?? double ?? ''))
+  [...xml.matchAll(new RegExp(`<${name} [^>]*?\\b${attribute}=(?:'([^']*)'|"([^"]*)")`, 'g'))].map(
+    ([, single, double]) => plain(single ?? double ?? ''),
+  )

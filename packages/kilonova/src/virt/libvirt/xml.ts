@@ -18,14 +18,24 @@ export const element = (name: string, attributes: Attributes = {}, ...content: r
   content,
 })
 
-const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' }
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&apos;',
+}
 /** Control characters cannot be said in XML 1.0, not even escaped. */
 const escape = (text: string): string =>
-  text.replaceAll(/[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu, '').replaceAll(/[&<>"']/g, (c) => ESCAPES[c] ?? c)
+  text
+    .replaceAll(/[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu, '')
+    .replaceAll(/[&<>"']/g, (c) => ESCAPES[c] ?? c)
 
 /** With two spaces per level and a line break at the end. */
 export function render({ name, attributes, content }: Xml, indent = ''): string {
-  const attrs = Object.entries(attributes).flatMap(([key, value]) => (value === undefined ? [] : [` ${key}="${escape(String(value))}"`]))
+  const attrs = Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : [` ${key}="${escape(String(value))}"`],
+  )
   const open = `${indent}<${name}${attrs.join('')}`
   const parts = content.filter((part) => part !== false && part !== undefined)
   if (parts.length === 0) return `${open}/>\n`
