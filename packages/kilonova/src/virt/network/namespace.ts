@@ -36,6 +36,7 @@ export async function makeNamespace(names: Names, networkId: string, layout: Lay
     namespace,
   )
   if (layout.routed.length > 0) await makeRoutes(namespace, uplink, layout, slot)
+  else await removeLinks([uplink])
 }
 
 /** The root namespace reaches the guests over a pair of addresses; the guests' answers go back over it. */
@@ -61,17 +62,29 @@ async function makeRoutes(namespace: string, uplink: string, layout: Layout, slo
     namespace,
   )
   await run('nsenter', [`--net=/run/netns/${namespace}`, 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=1'])
-  for (const cidr of layout.routed.filter((each) => versionOf(each) === 4)) await addRoute(cidr, inner, uplink)
+  const wanted = layout.routed.filter((cidr) => versionOf(cidr) === 4)
+  const there = await routes('dev', uplink)
+  for (const cidr of wanted.filter((each) => !there.some(({ dst }) => dst === each)))
+    await addRoute(cidr, inner, uplink)
+  const former = there.filter(({ dst, gateway }) => gateway !== undefined && !wanted.includes(dst))
+  await ipBatch(former.map(({ dst }) => `route del ${dst} dev ${uplink}`))
 }
 
 async function addRoute(cidr: string, via: string, uplink: string): Promise<void> {
-  const owners = (
-    JSON.parse((await run('ip', ['-j', 'route', 'show', 'exact', cidr])) || '[]') as { dev?: string }[]
-  ).map(({ dev }) => dev)
-  if (owners.includes(uplink)) return
-  if (owners.length > 0) throw taken(cidr, owners[0])
+  const [owner] = await routes('exact', cidr)
+  if (owner) throw taken(cidr, owner.dev)
   await ipBatch([`route add ${cidr} via ${via} dev ${uplink}`])
 }
+
+interface Route {
+  /** As the kernel writes it: the host part of a prefix is zero. */
+  readonly dst: string
+  readonly dev?: string
+  readonly gateway?: string
+}
+
+const routes = async (...filter: string[]): Promise<Route[]> =>
+  JSON.parse((await run('ip', ['-j', 'route', 'show', ...filter])) || '[]') as Route[]
 
 const taken = (cidr: string, owner: string | undefined): HostError =>
   new HostError(

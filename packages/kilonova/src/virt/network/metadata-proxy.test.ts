@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { createServer, request, type RequestListener } from 'node:http'
+import { test, type TestContext } from 'node:test'
+import { silentLog } from '@kilonova/base/log.ts'
+import { metadataProxy } from './metadata-proxy.ts'
+
+async function serve(context: TestContext, listener: RequestListener): Promise<string> {
+  const server = createServer(listener)
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  context.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const address = server.address()
+  return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
+}
+
+async function proxyTo(context: TestContext, proxyTarget: string, who: string | undefined): Promise<string> {
+  const proxy = metadataProxy(
+    { proxyTo: proxyTarget, sharedSecret: 'shared' },
+    (address) => (address === '127.0.0.1' ? who : undefined),
+    silentLog,
+  )
+  context.after(() => proxy.close())
+  return serve(context, proxy.handle)
+}
+
+interface Reply {
+  readonly status: number
+  readonly body: string
+  readonly type: string | undefined
+}
+
+const ask = (url: string, headers: Record<string, string> = {}, method = 'GET', body?: string): Promise<Reply> =>
+  new Promise((done, fail) => {
+    const out = request(url, { method, headers, agent: false }, async (reply) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of reply) chunks.push(chunk as Buffer)
+      done({
+        status: reply.statusCode ?? 0,
+        body: Buffer.concat(chunks).toString(),
+        type: reply.headers['content-type'],
+      })
+    })
+    out.on('error', fail)
+    out.end(body)
+  })
+
+test('the request goes on with who asks, signed; what the guest says of itself does not', async (context) => {
+  const service = await serve(context, (from, to) => {
+    to.writeHead(203, { 'content-type': 'application/json' }).end(
+      JSON.stringify({ url: from.url, method: from.method, ...from.headers }),
+    )
+  })
+  const url = await proxyTo(context, service, 'server-1')
+  const lies = {
+    'X-Instance-ID': 'server-2',
+    'X-Tenant-ID': 'other',
+    'X-Forwarded-For': '10.9.9.9',
+    'X-Instance-ID-Signature': '00',
+    Host: 'elsewhere',
+  }
+  const { status, body, type } = await ask(`${url}/openstack//latest/?x=1`, { ...lies, 'X-Kept': 'yes' })
+  const seen = JSON.parse(body) as Record<string, string>
+  assert.equal(status, 203)
+  assert.equal(type, 'application/json')
+  assert.equal(seen['url'], '/openstack//latest/?x=1')
+  assert.equal(seen['x-instance-id'], 'server-1')
+  assert.equal(seen['x-instance-id-signature'], createHmac('sha256', 'shared').update('server-1').digest('hex'))
+  assert.equal(seen['x-forwarded-for'], '127.0.0.1')
+  assert.equal(seen['x-tenant-id'], undefined)
+  assert.equal(seen['x-kept'], 'yes')
+  assert.equal(`http://${seen['host']}`, service)
+})
+
+test('a body goes on; one without a length or too long does not', async (context) => {
+  const service = await serve(context, async (from, to) => {
+    let length = 0
+    for await (const chunk of from) length += (chunk as Buffer).length
+    to.end(String(length))
+  })
+  const url = await proxyTo(context, service, 'server-1')
+  assert.equal((await ask(url, { 'content-length': '5' }, 'POST', 'hello')).body, '5')
+  assert.equal((await ask(url, { 'transfer-encoding': 'chunked' }, 'POST', 'hello')).status, 411)
+  assert.equal((await ask(url, { 'content-length': '70000' }, 'POST', 'x'.repeat(70_000))).status, 413)
+})
+
+test('an address that no port has is not found; a service that does not answer is unavailable', async (context) => {
+  const nobody = await proxyTo(context, 'http://127.0.0.1:1', undefined)
+  assert.equal((await ask(nobody)).status, 404)
+  const silent = await proxyTo(context, 'http://127.0.0.1:1', 'server-1')
+  assert.equal((await ask(silent)).status, 503)
+})
