@@ -71,7 +71,8 @@ export function factsReader(service: Service, clock: Clock, network: (id: string
   async function read(port: Port, hostname: string): Promise<PortFacts> {
     const [found, ofNetwork, groups] = await Promise.all([network(port.networkId), subnetsOf(port.networkId), Promise.all(port.securityGroups.map(rulesOf))])
     const addressed = new Set(port.fixedIps.map(({ subnetId }) => subnetId))
-    const routed = found?.tags.includes(ROUTED) === true
+    // Only an administrator shares a network, so nobody else can open a way into the host.
+    const routed = found?.shared === true && found.tags.includes(ROUTED)
     return {
       portId: port.id,
       networkId: port.networkId,
@@ -95,5 +96,5 @@ const subnetOf = (body: SubnetBody, routed: boolean): Subnet => ({
   dhcp: body.enable_dhcp,
   dnsServers: body.dns_nameservers ?? [],
   hostRoutes: (body.host_routes ?? []).map(({ destination, nexthop }) => ({ destination, nexthop })),
-  routed: routed || body.tags?.includes(ROUTED) === true,
+  routed,
 })

@@ -1,0 +1,29 @@
+/** `clouds.yaml`: how the stock clients find and enter this cloud. Readable by its owner alone. */
+import { renameSync, writeFileSync } from 'node:fs'
+
+export interface CloudEntry {
+  readonly name: string
+  readonly authUrl: string
+  readonly username: string
+  readonly password: string
+  readonly project: string
+}
+
+export function writeCloudsYaml(file: string, region: string, clouds: readonly CloudEntry[]): void {
+  const entries = clouds.map(({ name, authUrl, username, password, project }) =>
+    [
+      `  ${name}:`,
+      '    auth:',
+      `      auth_url: ${JSON.stringify(`${authUrl}/v3`)}`,
+      `      username: ${JSON.stringify(username)}`,
+      `      password: ${JSON.stringify(password)}`,
+      `      project_name: ${JSON.stringify(project)}`,
+      '      user_domain_id: default',
+      '      project_domain_id: default',
+      `    region_name: ${JSON.stringify(region)}`,
+      '    identity_api_version: 3',
+    ].join('\n'),
+  )
+  writeFileSync(`${file}.new`, `clouds:\n${entries.join('\n')}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}

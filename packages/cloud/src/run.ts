@@ -1,0 +1,85 @@
+/** The life of the process: options, state, cloud, the words on the terminal, and a clean end on a signal. Returns the exit code. */
+import { join } from 'node:path'
+import { PortTakenError } from '@kilonova/base/http/server.ts'
+import { openLog } from '@kilonova/base/log.ts'
+import { startCloud, type Cloud } from './cloud.ts'
+import { bootDemoServer } from './demo-server.ts'
+import { parseOptions, USAGE, UsageError } from './options.ts'
+import { progress, type Progress } from './progress.ts'
+import { openStateDir, StateDirInUseError, type StateDir } from './state-dir.ts'
+
+/** Codes of scripts/setup are below 20. */
+const EXIT = { usage: 2, diskFull: 14, portTaken: 20, inUse: 21, denied: 22, failed: 1 } as const
+
+export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const began = performance.now()
+  const shown = progress(process.stdout)
+  let state: StateDir | undefined
+  try {
+    const options = parseOptions(args, env)
+    if (options === 'help') {
+      process.stdout.write(USAGE)
+      return 0
+    }
+    state = openStateDir(options.stateDir)
+    const log = openLog({ level: options.debug ? 'debug' : 'info', json: options.json, file: join(state.path, 'log/kilonova.log') })
+    const stopped = untilSignal()
+    process.on('SIGHUP', () => log.reopen())
+    process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }))
+    const cloud = await startCloud(options, state, log, shown, env)
+    welcome(cloud, shown, (performance.now() - began) / 1000)
+    if (options.demo && options.driver === 'libvirt' && !state.done('demo-server')) await demo(cloud, state, shown)
+    await stopped
+    shown.say('\nStopping; servers keep running.')
+    await cloud.close()
+    log.flush()
+    return 0
+  } catch (error) {
+    return explain(error)
+  } finally {
+    state?.release()
+  }
+}
+
+/** A second signal ends the process at once. */
+function untilSignal(): Promise<void> {
+  return new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        done()
+        process.once(signal, () => process.exit(130))
+      })
+  })
+}
+
+function welcome({ urls, cloudsYaml }: Cloud, { say }: Progress, seconds: number): void {
+  say(`\nKilonova is ready (${seconds.toFixed(1)} s).\n`)
+  for (const [service, url] of Object.entries(urls)) say(`  ${service.padEnd(9)} ${url}`)
+  say(`\nUse it with the stock client:\n\n  export OS_CLIENT_CONFIG_FILE=${cloudsYaml}\n  export OS_CLOUD=kilonova\n\n  openstack server list\n`)
+}
+
+/** A demo server that fails is told, and does not end the cloud. */
+async function demo(cloud: Cloud, state: StateDir, shown: Progress): Promise<void> {
+  try {
+    const server = await shown.step('server "demo" boots', async () => bootDemoServer(await cloud.openDemoSession()))
+    state.markDone('demo-server')
+    shown.say(`\n  server    demo (${server.id})\n  address   ${server.address ?? 'none'}\n  console   ${server.prompt ?? 'no login prompt yet: openstack console log show demo'}\n`)
+  } catch (error) {
+    shown.say(`  ${(error as Error).message}`)
+  }
+}
+
+function explain(error: unknown): number {
+  const known = error as NodeJS.ErrnoException
+  process.stderr.write(`\nKilonova cannot start: ${known.message}\n`)
+  if (error instanceof UsageError) process.stderr.write(`\n${USAGE}`)
+  if (error instanceof UsageError) return EXIT.usage
+  if (error instanceof PortTakenError) {
+    process.stderr.write('Stop that program, or give --port-offset.\n')
+    return EXIT.portTaken
+  }
+  if (error instanceof StateDirInUseError) return EXIT.inUse
+  if (known.code === 'ENOSPC' || /disk .*is full|disk full/i.test(known.message)) return EXIT.diskFull
+  if (known.code === 'EACCES' || known.code === 'EPERM') return EXIT.denied
+  return EXIT.failed
+}

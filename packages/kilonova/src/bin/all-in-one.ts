@@ -1,0 +1,110 @@
+/** Every daemon in one process, over SQLite and the in-memory bus. Only this folder constructs things; each part takes what it needs. */
+import { join } from 'node:path'
+import type { Clock } from '@kilonova/base/clock.ts'
+import type { RootLog } from '@kilonova/base/log.ts'
+import { ACTIONS } from '../actions/index.ts'
+import { portFactsOf } from '../actions/ports.ts'
+import { startApi } from '../api/app.ts'
+import { glance } from '../clients/glance.ts'
+import { keystone } from '../clients/keystone.ts'
+import { neutron } from '../clients/neutron.ts'
+import { fileFences, memoryFences } from '../compute/fence-store.ts'
+import { startCompute } from '../compute/agent.ts'
+import { startConductor } from '../conductor/conductor.ts'
+import { startImageRelay } from '../conductor/image-relay.ts'
+import type { KilonovaConfig } from '../config/index.ts'
+import { openKilonovaDatabase } from '../db/database.ts'
+import { setQuota } from '../db/quotas.ts'
+import { findServer } from '../db/servers.ts'
+import { startMetadata } from '../metadata/server.ts'
+import { startScheduler } from '../placement/scheduler.ts'
+import { memoryBus } from '../rpc/memory/bus.ts'
+import { killPoints } from '../task/kill-points.ts'
+import type { Driver } from '../virt/driver.ts'
+import { conductorOptions, keystoneOptions, schedulerOptions, tlsOf } from './from-config.ts'
+
+export interface AllInOne {
+  readonly config: KilonovaConfig
+  /** The drivers of this process's hosts, by host name. */
+  readonly drivers: ReadonlyMap<string, Driver>
+  readonly metadataSecret: string
+  readonly log: RootLog
+  readonly clock: Clock
+  /** Ids of projects that get no quota limits; an operator may set some later. */
+  readonly unlimitedProjects: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** What must hold before /healthz answers 200: a reason while it does not. */
+  ready(): string | undefined
+}
+
+export interface Running {
+  readonly urls: { readonly compute: string; readonly metadata: string }
+  close(): Promise<void>
+}
+
+/** Starts in the order in which they need each other, stops in the reverse one. Errors: PortTakenError. */
+export async function startAllInOne({ config, drivers, metadataSecret, log, clock, unlimitedProjects, env, ready }: AllInOne): Promise<Running> {
+  const { DEFAULT } = config
+  const closers: (() => Promise<void>)[] = []
+  const opened = <T extends { close(): Promise<void> }>(part: T): T => {
+    closers.push(() => part.close())
+    return part
+  }
+  const close = async () => {
+    for (const end of closers.toReversed()) await end()
+  }
+  try {
+    const file = join(DEFAULT.state_path, 'kilonova.sqlite')
+    const url = config.database.connection ?? `sqlite:${file}`
+    const database = opened(await openKilonovaDatabase({ url, synchronous: config.database.synchronous }))
+    const db = database.kysely
+    for (const project of unlimitedProjects) for (const resource of ['instances', 'cores', 'ram'] as const) await setQuota(db, project, resource, -1)
+    const bus = opened(memoryBus())
+    const identity = keystone(keystoneOptions(config, clock))
+    const image = glance(identity, { endpoint: config.glance.endpoint_override, clock })
+    const network = neutron(identity, { endpoint: config.neutron.endpoint_override, clock })
+
+    const api = opened(
+      await startApi({
+        host: DEFAULT.osapi_compute_listen,
+        port: DEFAULT.osapi_compute_listen_port,
+        db, bus, keystone: identity, glance: image, neutron: network, config, clock, log, ready,
+        ...(database.kind === 'sqlite' ? { readOnlyDatabaseFile: url.slice('sqlite:'.length) } : {}),
+        ...tlsOf(config),
+      }),
+    )
+    const metadata = opened(
+      await startMetadata({
+        host: DEFAULT.metadata_listen,
+        port: DEFAULT.metadata_listen_port,
+        sharedSecret: metadataSecret,
+        readServer: (id) => findServer(db, id),
+        readPorts: (server) => portFactsOf(network, server),
+        ready, log, clock,
+      }),
+    )
+    const images = opened(await startImageRelay({ host: DEFAULT.my_ip, port: 0, glance: image, clock, log: log.in(import.meta) }))
+    opened(startScheduler({ db, bus, clock, log: log.in(import.meta), options: schedulerOptions(config) }))
+    opened(
+      await startConductor(
+        { actions: ACTIONS, db, bus, neutron: network, glance: image, images, clock, log, kills: killPoints(env) },
+        conductorOptions(config),
+      ),
+    )
+    const computes = [...drivers].map(([host, driver]) =>
+      startCompute({
+        host, driver, bus, log, clock,
+        fences: driver.kind === 'fake' ? memoryFences() : fileFences(join(DEFAULT.state_path, 'fences.json'), clock),
+        reportIntervalMs: DEFAULT.report_interval * 1000,
+        syncPowerIntervalMs: DEFAULT.sync_power_state_interval * 1000,
+        imageCacheIntervalMs: config.image_cache.manager_interval * 1000,
+        unusedImageAgeSeconds: config.image_cache.remove_unused_original_minimum_age_seconds,
+      }),
+    )
+    for (const compute of await Promise.all(computes)) opened(compute)
+    return { urls: { compute: api.url, metadata: metadata.url }, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

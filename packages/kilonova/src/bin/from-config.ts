@@ -1,0 +1,52 @@
+/** What the daemons are given, read off the configuration. */
+import { readFileSync } from 'node:fs'
+import type { Clock } from '@kilonova/base/clock.ts'
+import type { KeystoneOptions } from '../clients/keystone.ts'
+import type { ConductorOptions } from '../conductor/conductor.ts'
+import type { KilonovaConfig } from '../config/index.ts'
+import type { CapacityOptions } from '../placement/host-states.ts'
+import type { SchedulerOptions } from '../scheduler/host-state.ts'
+
+export const keystoneOptions = ({ keystone_authtoken: auth }: KilonovaConfig, clock: Clock): KeystoneOptions => ({
+  authUrl: auth.auth_url,
+  username: auth.username,
+  password: auth.password,
+  projectName: auth.project_name,
+  userDomainName: auth.user_domain_name,
+  projectDomainName: auth.project_domain_name,
+  regionName: auth.region_name,
+  interface: auth.valid_interfaces,
+  clock,
+})
+
+export const schedulerOptions = ({ DEFAULT, filter_scheduler: { enabled_filters, image_properties_default_architecture, ...multipliers } }: KilonovaConfig): SchedulerOptions & CapacityOptions => ({
+  enabledFilters: enabled_filters,
+  multipliers,
+  defaultArchitecture: image_properties_default_architecture ?? null,
+  cpuAllocationRatio: DEFAULT.cpu_allocation_ratio,
+  ramAllocationRatio: DEFAULT.ram_allocation_ratio,
+  diskAllocationRatio: DEFAULT.disk_allocation_ratio,
+  reservedHostMemoryMb: DEFAULT.reserved_host_memory_mb,
+  reservedHostDiskMb: DEFAULT.reserved_host_disk_mb,
+  serviceDownMs: DEFAULT.service_down_time * 1000,
+})
+
+export const conductorOptions = ({ DEFAULT, conductor }: KilonovaConfig): ConductorOptions => ({
+  name: DEFAULT.host,
+  leaseMs: conductor.lease_seconds * 1000,
+  pollMs: Math.min(1000, (conductor.lease_seconds * 1000) / 3),
+  maxRunning: conductor.max_running,
+  serviceDownMs: DEFAULT.service_down_time * 1000,
+  defaultZone: DEFAULT.default_availability_zone,
+  shutdownTimeoutSeconds: DEFAULT.shutdown_timeout,
+  softRebootTimeoutSeconds: DEFAULT.reboot_timeout,
+  retryTries: 4,
+  retryFirstDelayMs: 250,
+  maxBackOffMs: 30_000,
+})
+
+/** Errors: the system's, when a file cannot be read. */
+export function tlsOf({ DEFAULT }: KilonovaConfig): { readonly tls?: { readonly cert: Buffer; readonly key: Buffer } } {
+  if (DEFAULT.ssl_cert_file === undefined || DEFAULT.ssl_key_file === undefined) return {}
+  return { tls: { cert: readFileSync(DEFAULT.ssl_cert_file), key: readFileSync(DEFAULT.ssl_key_file) } }
+}
