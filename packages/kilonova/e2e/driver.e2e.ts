@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -13,6 +13,7 @@ import { diskOf, guestOf } from '../src/virt/contract-values.ts'
 import type { ImageTicket } from '../src/virt/driver.ts'
 import type { HostNetwork } from '../src/virt/network/host-network.ts'
 import { imageServer } from '../src/virt/image-server.ts'
+import { bootsWith } from '../src/virt/libvirt/accelerator.ts'
 import { libvirtDriver } from '../src/virt/libvirt/driver.ts'
 import { ensureLibvirtd, stopLibvirtd } from '../src/virt/libvirt/libvirtd.ts'
 import { demoImage } from './demo-image.ts'
@@ -34,9 +35,9 @@ async function open(installationId = 'e2e1') {
   const stateDir = mkdtempSync(join(tmpdir(), 'kilonova-driver-'))
   const instancesDir = join(stateDir, 'instances')
   const libvirtd = () => ensureLibvirtd({ stateDir, log, cacheDir })
-  const { socketPath } = await libvirtd()
-  const reopen = () =>
-    libvirtDriver({
+  const reopen = async () => {
+    const { socketPath } = await libvirtd()
+    return libvirtDriver({
       connection: { socketPath, revive: libvirtd },
       installationId,
       instancesDir,
@@ -46,10 +47,12 @@ async function open(installationId = 'e2e1') {
       log,
       clock: systemClock(),
     })
+  }
   let current = await reopen()
   return {
     driver: current,
     instancesDir,
+    stateDir,
     killLibvirtd: async () => process.kill((await libvirtd()).pid, 'SIGKILL'),
     reopen: async () => {
       await current.close()
@@ -124,6 +127,32 @@ test('libvirtd killed while guests run: they run on, and what happened meanwhile
   assert.notEqual(await driver.powerState(serverId), 'running')
   await driver.rebootHard(guestOf(serverId))
   assert.equal(await driver.powerState(serverId), 'running')
+})
+
+test('virtlogd ended: the next guest starts all the same', async (t) => {
+  const { driver, serverId, stateDir } = await withGuest(t)
+  process.kill(Number(readFileSync(join(stateDir, 'libvirt', 'virtlogd.pid'), 'utf8').split(' ')[0]), 'SIGKILL')
+  await driver.start(guestOf(serverId))
+  await loginPrompt(driver, serverId)
+})
+
+test('the machine restarted: nothing that ran before is believed to run, and guests start again', async (t) => {
+  const { driver, serverId, stateDir, reopen } = await withGuest(t)
+  await driver.start(guestOf(serverId))
+  await driver.close()
+  // As power loss leaves it: processes gone, their notes still there.
+  for (const pid of qemusOf(serverId)) process.kill(pid, 'SIGKILL')
+  for (const daemon of ['libvirtd', 'virtlogd'])
+    process.kill(Number(readFileSync(join(stateDir, 'libvirt', `${daemon}.pid`), 'utf8').split(' ')[0]), 'SIGKILL')
+  writeFileSync(join(stateDir, 'libvirt', 'boot-id'), 'another boot')
+  const again = await reopen()
+  assert.deepEqual(await again.guests(), [{ serverId, powerState: 'shutdown' }])
+  await again.start(guestOf(serverId))
+  assert.equal(await again.powerState(serverId), 'running')
+})
+
+test('the probe of the accelerator boots where guests can', async () => {
+  assert.equal(await bootsWith('tcg'), true)
 })
 
 test('a guest that does not listen is given up by a soft reboot in time, and left as it is', async (t) => {

@@ -1,6 +1,6 @@
 // A stand-in for a virtual machine: a namespace of its own whose card is the other end of the link that a port's tap would be.
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -109,6 +109,7 @@ export async function vethGuest(namespace: string, tap: string, mac: string): Pr
     remove: async () => {
       for (const pid of pids) process.kill(pid, 'SIGKILL')
       await must('ip', 'netns', 'delete', namespace)
+      rmSync(folder, { recursive: true })
     },
   }
 }

@@ -2,6 +2,7 @@
  * The agent of one host: it settles what is owed, serves the driver's verbs behind the fence, reports the host and its events.
  * It holds no database and no credentials; all it knows that matters after a restart is in the hypervisor and the fence store.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { newRequestId } from '@kilonova/base/context.ts'
 import type { Log } from '@kilonova/base/log.ts'
@@ -47,6 +48,8 @@ export interface Compute {
 
 /** The conductor answers small questions: one that takes longer is asked again by the next beat. */
 const CONDUCTOR_TIMEOUT_MS = 10_000
+/** A stop waits so long for verbs under way. */
+const CLOSE_TIMEOUT_MS = 5_000
 
 /** Returns when the host serves. Waits for a conductor as long as there is none. */
 export async function startCompute(options: ComputeOptions): Promise<Compute> {
@@ -98,9 +101,11 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
     close: async () => {
       await stopServing()
       stopListening()
-      await stopPeriodic()
-      await longVerbs.close()
-      await fence.idle()
+      const limit = new AbortController()
+      const late = delay(CLOSE_TIMEOUT_MS, undefined, { signal: limit.signal, ref: false }).catch(() => {})
+      // A verb that takes longer is taken up again by whoever asked for it.
+      await Promise.race([Promise.all([stopPeriodic(), longVerbs.close(), fence.idle()]), late])
+      limit.abort()
     },
   }
 }

@@ -42,6 +42,7 @@ export async function openConnection({
   const stop = new AbortController()
   let first = true
   let current: Promise<Client> | undefined
+  let reviving: Promise<unknown> | undefined
 
   async function open(): Promise<Client> {
     const client = await connect(
@@ -66,11 +67,17 @@ export async function openConnection({
     return client
   }
 
+  /** One at a time: two would start it twice. */
+  function revive(): Promise<unknown> {
+    reviving ??= (target.revive?.() ?? Promise.resolve()).finally(() => void (reviving = undefined))
+    return reviving
+  }
+
   async function openAgain(): Promise<Client> {
     for (let attempt = 1; ; attempt++) {
       stop.signal.throwIfAborted()
       try {
-        if (attempt > 1) await target.revive?.()
+        if (attempt > 1) await revive()
         return await open()
       } catch (error) {
         log.warn('cannot reach libvirtd', { error, attempt })
@@ -101,11 +108,16 @@ export async function openConnection({
   return {
     use: async (work) => {
       const deadline = Date.now() + patienceMs
-      for (;;) {
+      for (let logd: 'untried' | 'revived' = 'untried'; ;) {
         const client = await getInTime(deadline)
         try {
           return await work(client)
         } catch (error) {
+          if (logd === 'untried' && misses(error, 'virtlogd')) {
+            logd = 'revived'
+            await revive()
+            continue
+          }
           if (!(error instanceof ConnectionLostError)) throw asHostError(error)
           if (Date.now() > deadline)
             throw new HostError('HypervisorUnavailable', 'libvirtd was lost again and again', {
@@ -122,6 +134,10 @@ export async function openConnection({
     },
   }
 }
+
+/** libvirtd is there, but a daemon that it needs beside it is not. */
+const misses = (error: unknown, daemon: string): boolean =>
+  isLibvirtError(error, 'SYSTEM_ERROR') && error.message.includes(daemon)
 
 function asHostError(error: unknown): unknown {
   if (error instanceof QueueFullError)

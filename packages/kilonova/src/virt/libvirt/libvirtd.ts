@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import {
   closeSync,
   existsSync,
@@ -15,6 +16,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { connect as connectSocket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '@kilonova/base/log.ts'
@@ -30,6 +33,8 @@ export interface Libvirtd {
 
 /** The first start on a machine asks every QEMU what it can do; later ones read that from the cache. */
 const START_TIMEOUT_MS = 60_000
+/** What `sockaddr_un` holds. */
+const MAX_SOCKET_PATH = 107
 const DAEMONS = {
   virtlogd: { program: '/usr/sbin/virtlogd', socket: 'virtlogd-sock' },
   libvirtd: { program: '/usr/sbin/libvirtd', socket: 'libvirt-sock' },
@@ -48,12 +53,17 @@ export interface LibvirtdOptions {
 /** Finds the daemons of this state directory running, or starts them. Returns when libvirtd answers. */
 export async function ensureLibvirtd({ stateDir, log, cacheDir }: LibvirtdOptions): Promise<Libvirtd> {
   const folder = folderOf(stateDir)
-  const socketPath = join(folder, 'run', DAEMONS.libvirtd.socket)
+  const socketPath = socketOf(folder, 'libvirtd')
+  if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH)
+    throw new HostError(
+      'HypervisorUnavailable',
+      `the path of the state directory is too long for a socket in it: ${socketPath}`,
+    )
   prepare(folder, cacheDir)
-  if (!runningDaemon(folder, 'virtlogd')) start(folder, 'virtlogd')
+  await answers(folder, runningDaemon(folder, 'virtlogd') ?? start(folder, 'virtlogd'), logdAnswers)
   const found = runningDaemon(folder, 'libvirtd')
   const { pid, startTime } = found ?? start(folder, 'libvirtd')
-  await answers(folder, { pid, startTime }, socketPath)
+  await answers(folder, { pid, startTime }, libvirtdAnswers)
   log.info(found ? 'found our libvirtd running' : 'started our libvirtd', { pid, socket: socketPath })
   return { socketPath, pid }
 }
@@ -76,12 +86,27 @@ function prepare(folder: string, cacheDir: string | undefined): void {
     symlinkSync(cacheDir, cache)
   }
   mkdirSync(cache, { recursive: true, mode: 0o711 })
+  afterReboot(folder)
   const uuidFile = join(folder, 'host-uuid')
   if (!existsSync(uuidFile)) writeFileSync(uuidFile, randomUUID())
   const files = configFiles({ hostUuid: readFileSync(uuidFile, 'utf8').trim() })
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, 'etc', name), content)
 }
 
+/**
+ * What ran before the machine restarted runs no more. libvirtd would believe its notes, and might end a process that has a
+ * number it knew: on a system's libvirtd they lie on a file system that a restart empties.
+ */
+function afterReboot(folder: string): void {
+  const path = join(folder, 'boot-id')
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')
+  if (existsSync(path) && readFileSync(path, 'utf8') === boot) return
+  for (const name of readdirSync(join(folder, 'run'))) rmSync(join(folder, 'run', name), { recursive: true })
+  for (const daemon of Object.keys(DAEMONS)) rmSync(join(folder, `${daemon}.pid`), { force: true })
+  writeFileSync(path, boot)
+}
+
+const socketOf = (folder: string, daemon: Daemon): string => join(folder, 'run', DAEMONS[daemon].socket)
 const pidFile = (folder: string, daemon: Daemon): string => join(folder, `${daemon}.pid`)
 
 function runningDaemon(folder: string, daemon: Daemon): ProcessId | undefined {
@@ -92,13 +117,15 @@ function runningDaemon(folder: string, daemon: Daemon): ProcessId | undefined {
 }
 
 function start(folder: string, daemon: Daemon): ProcessId {
-  const { program, socket } = DAEMONS[daemon]
-  rmSync(join(folder, 'run', socket), { force: true })
+  const { program } = DAEMONS[daemon]
+  rmSync(socketOf(folder, daemon), { force: true })
   const output = openSync(join(folder, 'log', `${daemon}.out`), 'a', 0o640)
   const script = join(import.meta.dirname, 'libvirtd.sh')
   const command = [program, '--pid-file', `/run/libvirt/${daemon}.pid`]
   const child = spawn('unshare', ['--mount', '--propagation', 'slave', '/bin/sh', script, folder, ...command], {
     cwd: '/',
+    // It outlives us, and every guest inherits from it: none of our environment but what says where temporary files go.
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TMPDIR: tmpdir() },
     detached: true,
     stdio: ['ignore', output, output],
   })
@@ -112,18 +139,27 @@ function start(folder: string, daemon: Daemon): ProcessId {
 }
 
 /** Asks until it answers, ends, or has had its time. */
-async function answers(folder: string, daemon: ProcessId, socketPath: string): Promise<void> {
+async function answers(folder: string, daemon: ProcessId, ask: (folder: string) => Promise<void>): Promise<void> {
   const until = Date.now() + START_TIMEOUT_MS
   for (let wait = 10; ; wait = Math.min(200, wait * 2)) {
     try {
-      const client = await connect({ path: socketPath }, { timeoutMs: 15_000, keepalive: false })
-      return await client.close()
+      return await ask(folder)
     } catch (error) {
       if (!isAlive(daemon)) throw unavailable(folder, 'libvirtd ended while it started', error)
       if (Date.now() > until) throw unavailable(folder, 'libvirtd does not answer', error)
     }
     await delay(wait)
   }
+}
+
+async function libvirtdAnswers(folder: string): Promise<void> {
+  const client = await connect({ path: socketOf(folder, 'libvirtd') }, { timeoutMs: 15_000, keepalive: false })
+  await client.close()
+}
+
+async function logdAnswers(folder: string): Promise<void> {
+  const socket = connectSocket({ path: socketOf(folder, 'virtlogd') })
+  await once(socket, 'connect').finally(() => socket.destroy())
 }
 
 function unavailable(folder: string, what: string, cause?: unknown): HostError {

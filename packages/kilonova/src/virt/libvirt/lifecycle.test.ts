@@ -175,3 +175,19 @@ test('libvirtd is started again by who may; who may not says that it does not an
   await waiting.stop()
   await assert.rejects(waiting.guests(), { name: 'HypervisorUnavailable', retryable: true })
 })
+
+test('the log daemon that libvirtd misses is started again, once', async (t) => {
+  let revived = 0
+  const w = await world(t, async () => revived++)
+  const missing = {
+    kind: 'error',
+    code: ErrorNumber.SYSTEM_ERROR,
+    message: "Failed to connect socket to 'virtlogd-sock'",
+  } as const
+  w.weather.spoil('domainCreateWithFlags', missing)
+  await lifecycle.start(w.context, guestOf(id))
+  assert.equal(revived, 1)
+  await lifecycle.powerOff(w.context, id)
+  w.weather.spoil('domainCreateWithFlags', missing, { times: 2 })
+  await assert.rejects(lifecycle.start(w.context, guestOf(id)), { name: 'HypervisorRefused', retryable: true })
+})
