@@ -9,6 +9,7 @@ import type { Readable, Writable } from 'node:stream'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
+import { removeStrays } from '../src/virt/network/inventory.ts'
 import { type Bed, bed, NOTHING, OPEN, port, rule } from './host-network-bed.ts'
 import { attempt } from './veth-guest.ts'
 import type { Order } from './network-process.ts'
@@ -157,6 +158,41 @@ test('what somebody removed by hand is made again by plug, and unplug of what is
   await network.unplug('server-a')
   await network.unplug('server-b')
   await nothingLeft(host, network)
+})
+
+test('after the machine itself was restarted everything is made again before anybody asks', async (context) => {
+  const host = await bedFor(context)
+  const first = await hostNetwork(host.options)
+  await first.plug('server-a', [port(5)])
+  await first.plug('server-b', [port(5, { network: 'net-b', cidr: '10.215.0.0/24', gateway: null, routed: false })])
+  const before = await first.inventory()
+  await first.close()
+  await removeStrays(host.names, { namespaces: new Set(), links: new Set(), folders: new Map() })
+  const network = await networkFor(context, host)
+  const after = await network.inventory()
+  assert.deepEqual({ ...after, processes: after.processes.length }, { ...before, processes: 2 })
+  await network.unplug('server-a')
+  await network.unplug('server-b')
+  await nothingLeft(host, network)
+})
+
+test('two installations on one machine keep out of each other, and what one leaves behind the other does not touch', async (context) => {
+  const hosts = [await bedFor(context), await bedFor(context)] as const
+  const networks = [await networkFor(context, hosts[0]), await networkFor(context, hosts[1])] as const
+  // The same ids on both, as two fresh installations might have; other addresses, since this machine reaches both.
+  const facts = [port(5), port(5, { cidr: '10.216.0.0/24', gateway: '10.216.0.1' })] as const
+  const guests = [await hosts[0].guest(facts[0]), await hosts[1].guest(facts[1])] as const
+  await Promise.all([networks[0].plug('server-a', [facts[0]]), networks[1].plug('server-a', [facts[1]])])
+  for (const guest of guests) assert.ok(await guest.dhcp())
+  for (const address of ['10.213.0.5', '10.216.0.5'])
+    assert.ok((await attempt('ping', '-c', '1', '-W', '1', address)).ok, address)
+  await networks[0].unplug('server-a')
+  await nothingLeft(hosts[0], networks[0])
+  const again = await hostNetwork(hosts[0].options)
+  await again.close()
+  assert.ok((await attempt('ping', '-c', '1', '-W', '1', '10.216.0.5')).ok)
+  await networks[1].unplug('server-a')
+  await nothingLeft(hosts[1], networks[1])
 })
 
 test('plug with fewer ports removes those that went', async (context) => {
