@@ -3,7 +3,7 @@
  * some instructions), so a tiny guest is booted with it, once per boot of the machine; the answer is kept in the state directory.
  */
 import { spawn } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '@kilonova/base/log.ts'
@@ -25,6 +25,7 @@ export async function accelerator(wanted: Accelerator | 'auto', stateDir: string
   if (known === boot && (answer === 'kvm' || answer === 'tcg')) return answer
   const found = (await bootsWith('kvm')) ? 'kvm' : 'tcg'
   if (found === 'tcg') log.warn('KVM is there but does not run a guest: guests are emulated, and slow', {})
+  mkdirSync(stateDir, { recursive: true })
   writeFileSync(path, `${boot} ${found}`)
   return found
 }

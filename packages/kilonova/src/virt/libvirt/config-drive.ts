@@ -4,7 +4,7 @@ import { dirname, join, normalize, sep } from 'node:path'
 import type { ConfigDriveSpec } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import { command } from './command.ts'
-import { exists } from './disk.ts'
+import { exists, isDiskFull } from './disk.ts'
 import type { ServerFiles } from './files.ts'
 
 const GENISOIMAGE = ['-quiet', '-ldots', '-allow-lowercase', '-allow-multidot', '-l', '-J', '-r', '-V', 'config-2']
@@ -32,7 +32,7 @@ export async function createConfigDrive(
     await rename(partial, files.configDrive)
   } catch (error) {
     await rm(partial, { force: true })
-    if (error instanceof Error && (error.name === 'DiskFull' || ('code' in error && error.code === 'ENOSPC')))
+    if (isDiskFull(error))
       throw new HostError(
         'DiskFull',
         `the disk of host ${host} is full: the config drive of server ${serverId} cannot be made`,

@@ -28,6 +28,8 @@ export interface ConnectionOptions {
   readonly opened: (client: Client, first: boolean) => Promise<void>
   /** How long `use` waits for a lost libvirtd. Default 20 s. */
   readonly patienceMs?: number
+  /** How long it waits for an answer: a guest that hangs in libvirt must not keep its other verbs from running. Default 100 s. */
+  readonly answerMs?: number
 }
 
 /** libvirtd's own words for "I am going down" or "not now". */
@@ -38,6 +40,7 @@ export async function openConnection({
   log,
   opened,
   patienceMs = 20_000,
+  answerMs = 100_000,
 }: ConnectionOptions): Promise<Connection> {
   const stop = new AbortController()
   let first = true
@@ -91,27 +94,14 @@ export async function openConnection({
     return current
   }
 
-  async function getInTime(deadline: number): Promise<Client> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const late = setTimeout(
-      () => reject(new HostError('HypervisorUnavailable', 'libvirtd does not answer', { retryable: true })),
-      Math.max(1, deadline - Date.now()),
-    )
-    try {
-      return await Promise.race([get(), promise])
-    } finally {
-      clearTimeout(late)
-    }
-  }
-
   current = Promise.resolve(await open())
   return {
     use: async (work) => {
       const deadline = Date.now() + patienceMs
       for (let logd: 'untried' | 'revived' = 'untried'; ;) {
-        const client = await getInTime(deadline)
+        const client = await inTime(get(), Math.max(1, deadline - Date.now()))
         try {
-          return await work(client)
+          return await inTime(work(client), answerMs)
         } catch (error) {
           if (logd === 'untried' && misses(error, 'virtlogd')) {
             logd = 'revived'
@@ -132,6 +122,18 @@ export async function openConnection({
       const client = await current?.catch(() => undefined)
       await client?.close()
     },
+  }
+}
+
+async function inTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const late = (): void =>
+    reject(new HostError('HypervisorUnavailable', 'libvirtd does not answer', { retryable: true }))
+  const timer = setTimeout(late, limitMs)
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -20,10 +20,10 @@ export async function createDisk(spec: DiskSpec, files: ServerFiles, images: Ima
       'ImageLargerThanDisk',
       `image ${image.imageId} needs ${Math.ceil(base.virtualBytes / GB)} GB, the flavor's disk has ${rootGb} GB`,
     )
-  await mkdir(files.folder, { recursive: true, mode: 0o711 })
   const partial = `${files.disk}.part`
   const size = rootGb > 0 ? bytes : Math.ceil(base.virtualBytes / 512) * 512
   try {
+    await mkdir(files.folder, { recursive: true, mode: 0o711 })
     await command(
       'qemu-img',
       ['create', '-q', '-f', 'qcow2', '-F', base.format, '-b', base.path, partial, String(size)],
@@ -32,7 +32,7 @@ export async function createDisk(spec: DiskSpec, files: ServerFiles, images: Ima
     await rename(partial, files.disk)
   } catch (error) {
     await rm(partial, { force: true })
-    if (error instanceof HostError && error.name === 'DiskFull')
+    if (isDiskFull(error))
       throw new HostError(
         'DiskFull',
         `the disk of host ${host} is full: the root disk of server ${serverId} cannot be made`,
@@ -41,6 +41,10 @@ export async function createDisk(spec: DiskSpec, files: ServerFiles, images: Ima
     throw error
   }
 }
+
+/** As a program we ran said it, or the file system itself. */
+export const isDiskFull = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'DiskFull' || ('code' in error && error.code === 'ENOSPC'))
 
 export async function exists(path: string): Promise<boolean> {
   return stat(path).then(

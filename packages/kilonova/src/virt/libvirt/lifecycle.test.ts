@@ -35,7 +35,7 @@ async function world(t: TestContext, revive?: () => Promise<unknown>) {
   let daemon = await fakeLibvirtd({ listen })
   const events = powerEvents('ab12', log)
   const target = { socketPath: listen.path, ...(revive ? { revive } : {}) }
-  const connection = await openConnection({ target, log, opened: events.attach, patienceMs: 300 })
+  const connection = await openConnection({ target, log, opened: events.attach, patienceMs: 300, answerMs: 300 })
   t.after(async () => {
     await connection.close()
     await daemon.close()
@@ -190,4 +190,14 @@ test('the log daemon that libvirtd misses is started again, once', async (t) => 
   await lifecycle.powerOff(w.context, id)
   w.weather.spoil('domainCreateWithFlags', missing, { times: 2 })
   await assert.rejects(lifecycle.start(w.context, guestOf(id)), { name: 'HypervisorRefused', retryable: true })
+})
+
+test('a call that libvirt never answers is given up, so that the power can still be taken', async (t) => {
+  const w = await world(t)
+  const { promise: until, resolve } = Promise.withResolvers<void>()
+  t.after(() => resolve())
+  w.weather.spoil('domainCreateWithFlags', { kind: 'hold', until })
+  await assert.rejects(lifecycle.start(w.context, guestOf(id)), { name: 'HypervisorUnavailable', retryable: true })
+  await lifecycle.destroy(w.context, id)
+  assert.equal(w.hypervisor.domains.size, 0)
 })
