@@ -53,8 +53,8 @@ interface Span<T, A> {
 }
 type Field<T, A> = Read<T, A> | Span<T, A>
 
-export const since = <T, A>(version: Microversion, of: Read<T, A>): Span<T, A> => ({ since: version, of })
-export const before = <T, A>(version: Microversion, of: Read<T, A>): Span<T, A> => ({ before: version, of })
+export const since = <T, A = At>(version: Microversion, of: Read<T, A>): Span<T, A> => ({ since: version, of })
+export const before = <T, A = At>(version: Microversion, of: Read<T, A>): Span<T, A> => ({ before: version, of })
 
 /** Fields that are undefined are left out of the answer. */
 export function view<T, A extends { readonly minor: number } = At>(fields: Readonly<Record<string, Field<T, A>>>): (value: T, at: A) => Record<string, unknown> {

@@ -49,6 +49,23 @@ export interface NewPort {
   readonly hostname: string
 }
 
+export interface SecurityGroup {
+  readonly id: string
+  readonly name: string
+  readonly description: string
+  readonly projectId: string
+  readonly rules: readonly {
+    readonly id: string
+    readonly direction: 'ingress' | 'egress'
+    readonly version: 4 | 6
+    readonly protocol: string | null
+    readonly portMin: number | null
+    readonly portMax: number | null
+    readonly remotePrefix: string | null
+    readonly remoteGroupId: string | null
+  }[]
+}
+
 export interface Neutron {
   /** Seen with the user's token: undefined when it is not theirs to use. */
   network(id: string, token: string): Promise<Network | undefined>
@@ -57,6 +74,8 @@ export interface Neutron {
   port(id: string, token?: string): Promise<Port | undefined>
   /** The ids of security groups given by name or id. Errors: NovaError UnknownSecurityGroup. */
   securityGroups(namesOrIds: readonly string[], projectId: string, token: string): Promise<readonly string[]>
+  /** Security groups by id, with their rules. */
+  groups(ids: readonly string[]): Promise<readonly SecurityGroup[]>
   /** Ports whose device is the server. */
   portsOf(serverId: string): Promise<readonly Port[]>
   /** Errors: NovaError ServiceRefused with the network service's words (no address left, quota). */
@@ -108,6 +127,18 @@ interface PortBody {
 interface GroupBody {
   readonly id: string
   readonly name: string
+  readonly description?: string
+  readonly project_id?: string
+  readonly security_group_rules?: readonly {
+    readonly id: string
+    readonly direction: 'ingress' | 'egress'
+    readonly ethertype: string
+    readonly protocol: string | null
+    readonly port_range_min: number | null
+    readonly port_range_max: number | null
+    readonly remote_ip_prefix: string | null
+    readonly remote_group_id: string | null
+  }[]
 }
 
 const NETWORK = 'network'
@@ -141,6 +172,23 @@ const portOf = (body: PortBody): Port => ({
   securityGroups: body.security_groups ?? [],
   portSecurity: body.port_security_enabled ?? true,
   tags: [...(body.tags ?? []), ...(body.description?.startsWith(OURS) ? [body.description] : [])],
+})
+
+const groupOf = (body: GroupBody): SecurityGroup => ({
+  id: body.id,
+  name: body.name,
+  description: body.description ?? '',
+  projectId: body.project_id ?? '',
+  rules: (body.security_group_rules ?? []).map((rule) => ({
+    id: rule.id,
+    direction: rule.direction,
+    version: rule.ethertype === 'IPv6' ? 6 : 4,
+    protocol: rule.protocol,
+    portMin: rule.port_range_min,
+    portMax: rule.port_range_max,
+    remotePrefix: rule.remote_ip_prefix,
+    remoteGroupId: rule.remote_group_id,
+  })),
 })
 
 export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions): Neutron {
@@ -207,6 +255,7 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
       }
       return [...new Set(ids)]
     },
+    groups: async (ids) => (await list<GroupBody>('security-groups', ids.map((id) => `id=${encodeURIComponent(id)}`).join('&'))).map(groupOf),
     portsOf: async (serverId) => (await list<PortBody>('ports', `device_id=${encodeURIComponent(serverId)}`)).map(portOf),
     createPort: async (port) => {
       const [tags, dns] = [await has('tag-ports-during-bulk-creation'), await has('dns-integration')]

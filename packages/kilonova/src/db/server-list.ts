@@ -155,3 +155,10 @@ export async function listServers(db: Db, filter: ServerFilter, detail: 'detail'
 export async function findListed(db: Db, id: string): Promise<(ListedRow & Pick<Row, 'user_data'>) | undefined> {
   return db.selectFrom('servers').select([...LISTED, 'user_data']).where('id', '=', id).executeTakeFirst()
 }
+
+/** Id, name and host of the servers that live on these hosts. */
+export async function listedOn(db: Db, hosts: readonly string[]): Promise<readonly { readonly id: string; readonly name: string; readonly host: string }[]> {
+  if (hosts.length === 0) return []
+  const rows = await db.selectFrom('servers').select(['id', 'name', 'host']).where('host', 'in', hosts).where('deleted_at', 'is', null).orderBy('number').execute()
+  return rows.map(({ id, name, host }) => ({ id, name, host: host ?? '' }))
+}

@@ -1,9 +1,41 @@
 /** Every operation of the Compute API. The HTTP layer, the tests and the documents read this list. */
 import type { AnyOperation } from '../resource.ts'
+import { availabilityZones } from './availability-zones.ts'
+import { extensions } from './extensions.ts'
+import { externalEvents } from './external-events.ts'
+import { flavorAccess } from './flavor-access.ts'
+import { flavorExtraSpecs } from './flavor-extra-specs.ts'
 import { flavors } from './flavors.ts'
+import { hypervisors } from './hypervisors.ts'
+import { instanceActions } from './instance-actions.ts'
+import { interfaces } from './interfaces.ts'
 import { keyPairs } from './key-pairs.ts'
+import { limits } from './limits.ts'
 import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
+import { serverIps } from './server-ips.ts'
+import { serverMetadata } from './server-metadata.ts'
+import { serverSecurityGroups } from './server-security-groups.ts'
 import { servers } from './servers.ts'
+import { services } from './services.ts'
 
-export const OPERATIONS: readonly AnyOperation[] = [...servers, ...serverCreate, ...serverAction, ...flavors, ...keyPairs]
+export const OPERATIONS: readonly AnyOperation[] = [
+  ...servers,
+  ...serverCreate,
+  ...serverAction,
+  ...serverMetadata,
+  ...serverIps,
+  ...serverSecurityGroups,
+  ...interfaces,
+  ...instanceActions,
+  ...flavors,
+  ...flavorExtraSpecs,
+  ...flavorAccess,
+  ...keyPairs,
+  ...hypervisors,
+  ...services,
+  ...availabilityZones,
+  ...limits,
+  ...extensions,
+  ...externalEvents,
+]

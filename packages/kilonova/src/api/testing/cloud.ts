@@ -87,6 +87,7 @@ function neutron({ networks, ports, securityGroups }: Pick<Cloud, 'networks' | '
         if (id === undefined) throw new NovaError('UnknownSecurityGroup', { id: name })
         return id
       }),
+    groups: async (ids) => ids.map((id) => ({ id, name: [...securityGroups].find(([, other]) => other === id)?.[0] ?? id, description: '', projectId: PROJECT, rules: [] })),
     portsOf: async (serverId) => [...ports.values()].filter((port) => port.deviceId === serverId),
     createPort: unused,
     bindPort: unused,

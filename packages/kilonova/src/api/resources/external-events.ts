@@ -1,0 +1,49 @@
+/** What other services tell of servers: each event becomes a row that a waiting task finds, and whoever waits is woken. */
+import { z } from 'zod'
+import { insertEvent } from '../../db/events.ts'
+import { findServer } from '../../db/servers.ts'
+import { SERVER_EVENT } from '../../rpc/conductor.ts'
+import type { Ctx } from '../context.ts'
+import { post } from '../resource.ts'
+
+const NAMES = ['network-changed', 'network-vif-plugged', 'network-vif-unplugged', 'network-vif-deleted']
+const v51 = [...NAMES, 'volume-extended']
+const v76 = [...v51, 'power-update']
+const v82 = [...v76, 'accelerator-request-bound']
+const v93 = [...v82, 'volume-reimaged']
+
+const event = (names: readonly string[]) =>
+  z.strictObject({
+    name: z.enum(names),
+    server_uuid: z.string().regex(/^[0-9a-fA-F-]{36}$/, { error: (issue) => `'${String(issue.input)}' is not a 'uuid'` }),
+    status: z.enum(['failed', 'completed', 'in-progress']).default('completed'),
+    tag: z.string().max(255).optional(),
+  })
+const body = (names: readonly string[]) => z.strictObject({ events: z.array(event(names)).min(1).max(1_000) })
+type Event = z.output<ReturnType<typeof event>>
+interface Outcome extends Event {
+  readonly code: number
+}
+
+async function take({ db, bus, clock }: Ctx, asked: Event): Promise<Outcome> {
+  const server = await findServer(db, asked.server_uuid)
+  if (!server) return { ...asked, status: 'failed', code: 404 }
+  if (server.host === null) return { ...asked, status: 'failed', code: 422 }
+  await insertEvent(db, server.id, asked.name, asked.tag ?? '', { status: asked.status }, clock.now())
+  bus.publish(SERVER_EVENT, { serverId: server.id })
+  return { ...asked, code: 200 }
+}
+
+export const externalEvents = [
+  post('/os-server-external-events', {
+    policy: 'os_compute_api:os-server-external-events:create',
+    body: { '2.1': body(NAMES), '2.51': body(v51), '2.76': body(v76), '2.82': body(v82), '2.93': body(v93) },
+    run: async (ctx, { body: { events } }) => {
+      const outcomes: Outcome[] = []
+      for (const each of events) outcomes.push(await take(ctx, each))
+      ctx.setStatus(outcomes.every(({ code }) => code === 200) ? 200 : 207)
+      return outcomes
+    },
+    view: (outcomes) => ({ events: outcomes }),
+  }),
+]
