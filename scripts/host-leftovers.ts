@@ -55,13 +55,30 @@ function unmount(folder: string): readonly string[] {
     .map((point) => `mount ${point}`)
 }
 
+/** What an installation names links and namespaces by: `kn` a namespace, the others ends of wires. */
+const KINDS = ['kn', 'kt', 'kv', 'kr']
+
+type Marks = {
+  readonly folder: string
+  readonly beginnings: readonly string[]
+  readonly installations: readonly string[]
+}
+
 /** Answers in words what was there and is gone. Only root can have made such things, so for others there is nothing to do. */
-export function removeFromHost(folder: string, beginnings: readonly string[]): readonly string[] {
+export function removeFromHost({ folder, beginnings, installations }: Marks): readonly string[] {
   if (process.getuid?.() !== 0) return []
+  const all = [...beginnings, ...installations.flatMap((id) => KINDS.map((kind) => `${kind}${id}`))]
   const named = NAMED.flatMap(({ kind, list, remove, beginsIn = (name: string) => name }) =>
     list()
-      .filter((name) => beginnings.some((beginning) => beginsIn(name).startsWith(beginning)) && remove(name))
+      .filter((name) => all.some((beginning) => beginsIn(name).startsWith(beginning)) && remove(name))
       .map((name) => `${kind} ${name}`),
   )
-  return [...removeDomains(folder), ...named, ...unmount(folder)]
+  const runtime = installations
+    .map((id) => `/run/kilonova-${id}`)
+    .filter((path) => existsSync(path))
+    .map((path) => {
+      rmSync(path, { recursive: true, force: true })
+      return `folder ${path}`
+    })
+  return [...removeDomains(folder), ...named, ...runtime, ...unmount(folder)]
 }

@@ -17,6 +17,9 @@ export const startTimeOf = (pid: number): string | undefined => {
   return state === 'Z' ? undefined : fields[18]
 }
 
+/** Program and arguments, separated by NUL; empty when the process is gone. */
+export const commandLineOf = (pid: number): string => read(pid, 'cmdline')
+
 /** Pids of living processes that name the folder in their environment or anywhere on their command line. */
 export const processesMarked = (folder: string): readonly number[] =>
   readdirSync('/proc')
@@ -26,7 +29,7 @@ export const processesMarked = (folder: string): readonly number[] =>
     .filter(
       (pid) =>
         read(pid, 'environ').split('\0').includes(`KILONOVA_TEST_SCRATCH=${folder}`) ||
-        read(pid, 'cmdline').includes(`${folder}/`),
+        commandLineOf(pid).includes(`${folder}/`),
     )
 
 /** Kills them all, and what they start meanwhile, until a look finds none. Answers how many there were. */

@@ -1,6 +1,7 @@
 // The cleaner takes away what a dead run left, and nothing of a living one.
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,7 +24,7 @@ afterEach(() => {
 /** A process that lives until it is killed, and the promise of the signal that ended it. */
 function sleeper(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
   const code = "console.log('up'); setInterval(() => {}, 1000)"
-  const child = spawn(process.execPath, ['-e', code, ...args], {
+  const child = spawn(process.execPath, ['-e', code, '--', ...args], {
     env,
     stdio: ['ignore', 'pipe', 'ignore'],
     detached: true,
@@ -52,7 +53,8 @@ test('a pid that was given to another process does not keep a run alive', () => 
 
 test('folders of other names are nobody’s business', () => {
   mkdirSync(join(parent, 'kt-notes'))
-  mkdirSync(join(parent, 'ktffff0'))
+  mkdirSync(join(parent, 'ktffff'))
+  mkdirSync(join(parent, 'ktggggg'))
   assert.deepEqual(deadScratches(parent), [])
 })
 
@@ -90,4 +92,33 @@ test('removing a scratch takes its files along', async () => {
   writeFileSync(join(scratch.environment['TMPDIR'] ?? '', 'leftover'), 'x')
   await removeScratch(scratch.folder)
   assert.equal(existsSync(scratch.folder), false)
+})
+
+test('an installation of a run loses its namespaces and its folder, another one keeps them', async (t) => {
+  if (process.getuid?.() !== 0) return t.diagnostic('only root can make a namespace')
+  const scratch = createScratch(parent)
+  const own = randomBytes(3).toString('hex')
+  const other = randomBytes(3).toString('hex')
+  const leftovers = [own, other].flatMap((id) => [`/run/netns/kn${id}-0000000`, `/run/kilonova-${id}`])
+  t.after(() => {
+    for (const id of [own, other]) {
+      spawnSync('ip', ['netns', 'delete', `kn${id}-0000000`])
+      rmSync(`/run/kilonova-${id}`, { recursive: true, force: true })
+    }
+  })
+  for (const id of [own, other]) {
+    assert.equal(spawnSync('ip', ['netns', 'add', `kn${id}-0000000`]).status, 0)
+    mkdirSync(`/run/kilonova-${id}`)
+  }
+  const { up } = sleeper(scratch.environment, `--pid-file=/run/kilonova-${own}/x/dnsmasq.pid`)
+  await up
+  assert.deepEqual(await sweep(scratch.folder), [
+    '1 processes',
+    `namespace kn${own}-0000000`,
+    `folder /run/kilonova-${own}`,
+  ])
+  assert.deepEqual(
+    leftovers.map((path) => existsSync(path)),
+    [false, false, true, true],
+  )
 })
