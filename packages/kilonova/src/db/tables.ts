@@ -164,6 +164,21 @@ export interface HostsTable {
   created_at: number
 }
 
+export interface AggregatesTable {
+  id: string
+  number: Generated<number>
+  name: string
+  metadata: string
+  created_at: number
+  updated_at: number | null
+}
+
+export interface AggregateHostsTable {
+  aggregate_number: number
+  host: string
+  added_at: number
+}
+
 /** A daemon other than a compute: `nova-conductor`, `nova-scheduler`. */
 export interface ServicesTable {
   id: string
@@ -199,6 +214,8 @@ export interface Tables {
   flavor_projects: FlavorProjectsTable
   key_pairs: KeyPairsTable
   hosts: HostsTable
+  aggregates: AggregatesTable
+  aggregate_hosts: AggregateHostsTable
   services: ServicesTable
   quotas: QuotasTable
   guards: GuardsTable

@@ -1,5 +1,6 @@
 /** Every operation of the Compute API. The HTTP layer, the tests and the documents read this list. */
 import type { AnyOperation } from '../resource.ts'
+import { aggregates } from './aggregates.ts'
 import { availabilityZones } from './availability-zones.ts'
 import { extensions } from './extensions.ts'
 import { externalEvents } from './external-events.ts'
@@ -34,6 +35,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...keyPairs,
   ...hypervisors,
   ...services,
+  ...aggregates,
   ...availabilityZones,
   ...limits,
   ...extensions,

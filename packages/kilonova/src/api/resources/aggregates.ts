@@ -1,0 +1,133 @@
+/** Host aggregates, and the availability zones that are made by naming one in an aggregate's metadata. */
+import { isoMicros } from '@kilonova/base/clock.ts'
+import { z } from 'zod'
+import { addHost, allAggregates, changeAggregate, deleteAggregate, insertAggregate, lockAggregates, removeHost, setZone, type Aggregate } from '../../db/aggregates.ts'
+import { atomically, type Db } from '../../db/database.ts'
+import { zonesOf } from '../../db/host-zones.ts'
+import { listedOn } from '../../db/server-list.ts'
+import type { Ctx } from '../context.ts'
+import { ApiFault, badRequest, notFound } from '../faults.ts'
+import { name } from '../fields.ts'
+import { get, post, put, remove, since, view, wrapped } from '../resource.ts'
+
+const ZONE = 'availability_zone'
+const zoneOf = ({ metadata }: Pick<Aggregate, 'metadata'>): string | undefined => metadata[ZONE]
+
+const shown = view<Aggregate>({
+  id: ({ number }) => number,
+  uuid: since('2.41', ({ id }) => id),
+  name: ({ name }) => name,
+  availability_zone: (aggregate) => zoneOf(aggregate) ?? null,
+  hosts: ({ hosts }) => hosts,
+  metadata: ({ metadata }) => metadata,
+  created_at: ({ createdAt }) => isoMicros(createdAt),
+  updated_at: ({ updatedAt }) => (updatedAt === null ? null : isoMicros(updatedAt)),
+  deleted_at: () => null,
+  deleted: () => false,
+})
+const one = wrapped('aggregate', shown)
+
+const conflict = (message: string) => new ApiFault(409, message)
+
+async function find(db: Db, { params }: Ctx): Promise<Aggregate> {
+  const id = params['id'] ?? ''
+  if (!/^\d{1,10}$/.test(id)) throw badRequest(`Invalid input for aggregate id. Value: ${id}. '${id}' is not of type 'integer'`)
+  const found = (await allAggregates(db)).find(({ number }) => number === Number(id))
+  if (!found) throw notFound(`Aggregate ${id} could not be found.`)
+  return found
+}
+
+/** Hosts go where their aggregates say, and to the default zone when none says anything. Errors: 409 when servers would change their zone. */
+async function settle(tx: Db, { config }: Ctx, hosts: readonly string[]): Promise<void> {
+  const aggregates = await allAggregates(tx)
+  const now = new Map((await zonesOf(tx)).map(({ host, zone }) => [host, zone]))
+  for (const host of hosts) {
+    const zones = new Set(aggregates.flatMap((aggregate) => (aggregate.hosts.includes(host) ? (zoneOf(aggregate) ?? []) : [])))
+    if (zones.size > 1) throw conflict(`One or more hosts already in availability zone(s) ${[...zones].join(', ')}`)
+    const [zone = config.DEFAULT.default_availability_zone] = zones
+    if (now.get(host) === zone) continue
+    if ((await listedOn(tx, [host])).length > 0) throw conflict(`Cannot change the availability zone of host ${host}: servers live on it.`)
+    await setZone(tx, [host], zone)
+  }
+}
+
+/** Reads, changes, and lets hosts follow, in one transaction. */
+const edit = (ctx: Ctx, change: (tx: Db, aggregate: Aggregate) => Promise<readonly string[]>): Promise<Aggregate> =>
+  atomically(ctx.db, async (tx) => {
+    await lockAggregates(tx)
+    await settle(tx, ctx, await change(tx, await find(tx, ctx)))
+    return find(tx, ctx)
+  })
+
+const text = z.string().min(1).max(255)
+const zone = z.string().min(1).max(255).regex(/^[^:]*$/)
+const create = z.strictObject({ aggregate: z.strictObject({ name, availability_zone: zone.nullable().optional() }) })
+const update = z.strictObject({ aggregate: z.strictObject({ name: name.optional(), availability_zone: zone.nullable().optional() }).refine((value) => Object.keys(value).length > 0, "{} does not have enough properties") })
+const action = z.strictObject({
+  add_host: z.strictObject({ host: text }).optional(),
+  remove_host: z.strictObject({ host: text }).optional(),
+  set_metadata: z.strictObject({ metadata: z.record(z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/), z.string().max(255).nullable()) }).optional(),
+})
+
+const without = (items: Readonly<Record<string, string | null>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(items).filter((item): item is [string, string] => item[1] !== null))
+
+async function make(ctx: Ctx, { name, availability_zone: asked }: z.output<typeof create>['aggregate']): Promise<Aggregate> {
+  if (!(await insertAggregate(ctx.db, name, asked ? { [ZONE]: asked } : {}, ctx.clock.now()))) throw conflict(`Aggregate ${name} already exists.`)
+  const made = (await allAggregates(ctx.db)).find((aggregate) => aggregate.name === name)
+  if (!made) throw notFound(`Aggregate ${name} could not be found.`)
+  return made
+}
+
+async function rename(ctx: Ctx, { name, availability_zone: asked }: z.output<typeof update>['aggregate']): Promise<Aggregate> {
+  return edit(ctx, async (tx, aggregate) => {
+    const taken = name !== undefined && (await allAggregates(tx)).some((other) => other.name === name && other.number !== aggregate.number)
+    if (taken) throw conflict(`Aggregate ${name} already exists.`)
+    const metadata = asked === undefined ? aggregate.metadata : without({ ...aggregate.metadata, [ZONE]: asked })
+    await changeAggregate(tx, aggregate.number, { name: name ?? aggregate.name, metadata }, ctx.clock.now())
+    return aggregate.hosts
+  })
+}
+
+async function act(ctx: Ctx, { add_host: add, remove_host: take, set_metadata: set }: z.output<typeof action>): Promise<Aggregate> {
+  if ([add, take, set].filter((each) => each !== undefined).length !== 1) throw badRequest('The request body holds exactly one of add_host, remove_host and set_metadata.')
+  return edit(ctx, async (tx, aggregate) => {
+    const { number, name, metadata, hosts } = aggregate
+    if (add) {
+      ctx.check('os_compute_api:os-aggregates:add_host')
+      if (!(await zonesOf(tx)).some(({ host }) => host === add.host)) throw notFound(`Compute host ${add.host} could not be found.`)
+      if (!(await addHost(tx, number, add.host, ctx.clock.now()))) throw conflict(`Aggregate ${number} already has host ${add.host}.`)
+      return [add.host]
+    }
+    if (take) {
+      ctx.check('os_compute_api:os-aggregates:remove_host')
+      if (!(await removeHost(tx, number, take.host))) throw notFound(`Aggregate ${number} has no host ${take.host}.`)
+      return [take.host]
+    }
+    ctx.check('os_compute_api:os-aggregates:set_metadata')
+    await changeAggregate(tx, number, { name, metadata: without({ ...metadata, ...set?.metadata }) }, ctx.clock.now())
+    return hosts
+  })
+}
+
+export const aggregates = [
+  get('/os-aggregates', {
+    policy: 'os_compute_api:os-aggregates:index',
+    run: ({ db }) => allAggregates(db),
+    view: (all, at) => ({ aggregates: all.map((each) => shown(each, at)) }),
+  }),
+  post('/os-aggregates', { policy: 'os_compute_api:os-aggregates:create', body: create, run: (ctx, { body }) => make(ctx, body.aggregate), view: one }),
+  get('/os-aggregates/:id', { policy: 'os_compute_api:os-aggregates:show', run: (ctx) => find(ctx.db, ctx), view: one }),
+  put('/os-aggregates/:id', { policy: 'os_compute_api:os-aggregates:update', body: update, run: (ctx, { body }) => rename(ctx, body.aggregate), view: one }),
+  remove('/os-aggregates/:id', {
+    policy: 'os_compute_api:os-aggregates:delete',
+    run: (ctx) =>
+      atomically(ctx.db, async (tx) => {
+        await lockAggregates(tx)
+        const { number, hosts } = await find(tx, ctx)
+        if (hosts.length > 0) throw badRequest(`Cannot remove aggregate ${number}: it still has hosts.`)
+        await deleteAggregate(tx, number)
+      }),
+  }),
+  post('/os-aggregates/:id/action', { policy: 'os_compute_api:os-aggregates:show', body: action, run: (ctx, { body }) => act(ctx, body), view: one }),
+]
