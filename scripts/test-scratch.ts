@@ -73,9 +73,14 @@ export async function sweep(folder: string): Promise<readonly string[]> {
         (pid) => pid !== process.pid && startTimeOf(pid) === readOr(join(folder, 'pids', String(pid)), '-').trim(),
       )
   const ours = () => [...new Set([...processesMarked(folder), ...registered()])]
-  const installations = [...ours().flatMap(installationsOf), ...readdirOr(join(folder, 'installations'))]
+  const names = readdirOr(join(folder, 'names'))
+  const installations = [
+    ...ours().flatMap(installationsOf),
+    ...names.map((name) => /^kn([0-9a-f]+)$/.exec(name)?.[1] ?? ''),
+    ...readdirOr(join(folder, 'installations')),
+  ]
   const killed = await killAll(ours)
-  const beginnings = [folder.split('/').at(-1) ?? '', ...readdirOr(join(folder, 'names'))]
+  const beginnings = [folder.split('/').at(-1) ?? '', ...names]
   const removed = removeFromHost({
     folder,
     beginnings: beginnings.filter((name) => name.length >= 4),
