@@ -106,7 +106,11 @@ export async function startConductor(reach: ConductorReach, options: ConductorOp
     running.set(task.id, { epoch: task.epoch, controller, ended })
   }
 
-  async function takeDue(): Promise<void> {
+  /** One look at a time: two would read the same rows and each believe that the other's are all there is. */
+  let looking: Promise<void> | undefined
+  const takeDue = (): Promise<void> => (looking ??= look().finally(() => (looking = undefined)))
+
+  async function look(): Promise<void> {
     const room = options.maxRunning - running.size
     if (room <= 0 || closing) return
     const tasks = await lease.takeDue(room)
