@@ -7,7 +7,7 @@ import { choice, decimal, flag, list, optionalText, port, secret, text, whole } 
 const DEFAULT = z.strictObject({
   debug: flag(false, 'Log every step and every request, and stack traces with errors.'),
   use_json: flag(false, 'Write log lines as JSON instead of as text.'),
-  host: text(hostname(), 'The name of this host: of its compute service and of its place in the scheduler. It must not change while servers live here.'),
+  host: text(hostname(), 'The name of this host: of its compute service and of its place in the scheduler. It must not change while servers live here.').meta({ shown: 'the name of the machine' }),
   my_ip: text('127.0.0.1', 'The address of this host as other hosts reach it.'),
   state_path: text('/var/lib/kilonova', 'The folder of all state: instances/, log/, the SQLite database.'),
   compute_driver: choice(['libvirt.LibvirtDriver', 'fake.FakeDriver'], 'libvirt.LibvirtDriver', 'What runs the guests. The fake one keeps them in memory: for scale and for tests.'),

@@ -41,20 +41,22 @@ const PROGRESS = new Set(['ACTIVE', 'BUILD', 'DELETED', 'REBUILD', 'RESIZE', 'VE
 const FAULTY = new Set(['ERROR', 'DELETED'])
 
 /** Many servers have the same flavor, the same image, and a host in common: what was made of their texts is kept. */
-function memo<T>(make: (text: string) => T): (text: string) => T {
-  const known = new Map<string, T>()
-  return (text) => {
-    const value = known.get(text)
+function memo<K, T>(make: (key: K) => T): (key: K) => T {
+  const known = new Map<K, T>()
+  return (key) => {
+    const value = known.get(key)
     if (value !== undefined) return value
     if (known.size >= 2_000) known.clear()
-    const made = make(text)
-    known.set(text, made)
+    const made = make(key)
+    known.set(key, made)
     return made
   }
 }
-const flavorOf = memo((text) => JSON.parse(text) as Flavor)
-const imageOf = memo((text) => JSON.parse(text) as ServerImage)
-const hostIdOf = memo((projectAndHost) => hash('sha224', projectAndHost))
+const flavorOf = memo((text: string) => JSON.parse(text) as Flavor)
+const imageOf = memo((text: string) => JSON.parse(text) as ServerImage)
+const hostIdOf = memo((projectAndHost: string) => hash('sha224', projectAndHost))
+const secondOf = memo((second: number) => isoSeconds(second * 1000))
+const time = (ms: number): string => secondOf(Math.floor(ms / 1000))
 const NOTHING = Object.freeze({})
 
 const bookmarkOf = (at: ServerAt, kind: string, id: string) => ({ rel: 'bookmark', href: `${at.bookmark}/${kind}/${id}` })
@@ -94,7 +96,7 @@ function hostStatus(status: string, at: ServerAt): string | undefined {
   if (at.hostStatus === 'all') return status
   return at.hostStatus === 'unknown' && status === 'UNKNOWN' ? status : undefined
 }
-const times = (ms: number | null): string | null => (ms === null ? null : isoMicros(ms))
+const micros = (ms: number | null): string | null => (ms === null ? null : isoMicros(ms))
 const groups = (row: ListedRow): unknown => (row.security_groups === '[]' ? undefined : (JSON.parse(row.security_groups) as string[]).map((name) => ({ name })))
 /** For administrators: from 2.3. */
 const extended = (read: (row: ListedRow) => unknown) => since<SeenServer, ServerAt>('2.3', ({ row }, at) => (at.extended ? read(row) : undefined))
@@ -111,8 +113,8 @@ const CORE = {
   hostId: ({ row }: SeenServer) => (row.host === null ? '' : hostIdOf(row.project_id + row.host)),
   image: ({ row }: SeenServer, at: ServerAt) => byVersion(at.minor, image, 98, imageWithProperties)(row, at),
   flavor: ({ row }: SeenServer, at: ServerAt) => byVersion<(row: ListedRow, at: ServerAt) => unknown>(at.minor, flavorLink, 47, embeddedFlavor)(row, at),
-  created: ({ row }: SeenServer) => isoSeconds(row.created_at),
-  updated: ({ row }: SeenServer) => isoSeconds(row.updated_at),
+  created: ({ row }: SeenServer) => time(row.created_at),
+  updated: ({ row }: SeenServer) => time(row.updated_at),
   addresses: ({ row }: SeenServer) => addresses(row),
   accessIPv4: ({ row }: SeenServer) => row.access_ip_v4 ?? '',
   accessIPv6: ({ row }: SeenServer) => row.access_ip_v6 ?? '',
@@ -132,8 +134,8 @@ const REST = {
   'OS-EXT-STS:task_state': ({ row }: SeenServer) => row.task_state,
   'OS-EXT-STS:vm_state': ({ row }: SeenServer) => row.vm_state,
   'OS-EXT-STS:power_state': ({ row }: SeenServer) => POWER_STATE_NUMBER[row.power_state as PowerState],
-  'OS-SRV-USG:launched_at': ({ row }: SeenServer) => times(row.launched_at),
-  'OS-SRV-USG:terminated_at': ({ row }: SeenServer) => times(row.terminated_at),
+  'OS-SRV-USG:launched_at': ({ row }: SeenServer) => micros(row.launched_at),
+  'OS-SRV-USG:terminated_at': ({ row }: SeenServer) => micros(row.terminated_at),
   'os-extended-volumes:volumes_attached': () => [],
   config_drive: ({ row }: SeenServer) => (row.config_drive === 1 ? 'True' : ''),
   key_name: ({ row }: SeenServer) => row.key_name,
