@@ -1,0 +1,14 @@
+/** `npm run bench -- NAME [--json]`. */
+import { parseArgs } from 'node:util'
+import { apiFigures } from './api.ts'
+import { print } from './figures.ts'
+import { realFigures } from './real.ts'
+
+const BENCHES = { api: apiFigures, real: realFigures } as const
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false } } })
+const [name = 'api'] = positionals
+if (!(name in BENCHES)) {
+  console.error(`no bench called ${name}; there are: ${Object.keys(BENCHES).join(', ')}`)
+  process.exitCode = 2
+} else print(await BENCHES[name as keyof typeof BENCHES](), values.json)
