@@ -13,7 +13,8 @@ export function shown(value: unknown): string {
   return String(value)
 }
 
-const TYPES: Readonly<Record<string, string>> = { record: 'object', int: 'integer', bool: 'boolean' }
+/** The API's numbers are whole ones. */
+const TYPES: Readonly<Record<string, string>> = { record: 'object', int: 'integer', number: 'integer' }
 
 function reason(issue: Issue, value: unknown): string {
   switch (issue.code) {

@@ -145,3 +145,16 @@ export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<
 /** What an answer's body has under a key, as anything. */
 export const at = (answer: HttpAnswer, ...path: readonly (string | number)[]): unknown =>
   path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined), answer.body)
+
+/** A server of alice's, as admission leaves it. */
+export async function server(it: Cloud, more: object = {}): Promise<string> {
+  const answer = await it.call('POST', '/servers', { json: { server: { name: 'one', flavorRef: '1', imageRef: [...it.images.keys()][0], ...more } } })
+  if (answer.status !== 202) throw new Error(`no server was made: ${JSON.stringify(answer.body)}`)
+  return String(at(answer, 'server', 'id'))
+}
+
+/** Lets its create task have succeeded on host1. */
+export async function settled(it: Cloud, id: string): Promise<void> {
+  await it.db.updateTable('servers').set({ vm_state: 'active', task_state: null, power_state: 'running', task_id: null, host: 'host1', hypervisor_hostname: 'host1.example', availability_zone: 'nova', launched_at: it.clock.now() }).where('id', '=', id).execute()
+  await it.db.updateTable('tasks').set({ status: 'succeeded', finished_at: it.clock.now() }).where('server_id', '=', id).execute()
+}
