@@ -17,7 +17,12 @@ interface Waiting {
 /** Enough for pages of a thousand large servers, and no more than a daemon should hold idle. */
 const LIMITS = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 16 }
 
-export function listThread(db: Kysely<Tables>, file: string, clock: Clock): ServerLister {
+export interface ListThread extends ServerLister {
+  /** Starts it, and resolves when it answers itself. */
+  up(): Promise<void>
+}
+
+export function listThread(db: Kysely<Tables>, file: string, clock: Clock): ListThread {
   const waiting = new Map<number, Waiting>()
   let worker: Worker | undefined
   let up = false
@@ -55,6 +60,10 @@ export function listThread(db: Kysely<Tables>, file: string, clock: Clock): Serv
   }
 
   return {
+    up: async () => {
+      worker ??= start()
+      while (!up) await once(worker, 'message')
+    },
     page: async (request) => {
       worker ??= start()
       return up ? ask(worker, request) : renderServers(db, request, clock.now())
