@@ -1,0 +1,64 @@
+/** The image client: facts and bytes, and what the service's statuses mean. */
+import assert from 'node:assert/strict'
+import { buffer } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { glance } from './glance.ts'
+import { fakeKeystone, handClock, httpService } from './testing.ts'
+
+const body = {
+  id: 'i1', name: 'demo', status: 'active', disk_format: 'qcow2', container_format: 'bare', min_disk: 1, min_ram: 64, size: 10, virtual_size: 1024, checksum: 'md5sum',
+  os_hash_algo: 'sha512', os_hash_value: 'abc', visibility: 'public', tags: [], owner: 'p', hw_machine_type: 'q35', os_distro: 'x', stores: 'a', kernel_id: null,
+}
+
+test('an image is read with the user’s token, its custom properties apart', async (t) => {
+  const http = await httpService(t, ({ path }) => (path === '/v2/images/i1' ? { json: body } : undefined))
+  const images = glance(fakeKeystone({ image: `${http.url}/v2` }), { endpoint: undefined, clock: handClock() })
+  assert.deepEqual(await images.show('i1', 'user-token'), {
+    id: 'i1', name: 'demo', status: 'active', diskFormat: 'qcow2', containerFormat: 'bare', minDiskGb: 1, minRamMb: 64, sizeBytes: 10, virtualSizeBytes: 1024,
+    hashAlgorithm: 'sha512', hash: 'abc', properties: { hw_machine_type: 'q35', os_distro: 'x' },
+  })
+  assert.equal(http.asked[0]?.headers['x-auth-token'], 'user-token')
+  assert.equal(await images.show('i2', 'user-token'), undefined)
+})
+
+test('an active image is kept a moment, per token; one that is not ready never', async (t) => {
+  let status = 'queued'
+  const http = await httpService(t, () => ({ json: { ...body, status, os_hash_algo: null, os_hash_value: null } }))
+  const clock = handClock()
+  const images = glance(fakeKeystone({}), { endpoint: http.url, clock })
+  assert.equal((await images.show('i1', 'a'))?.status, 'queued')
+  status = 'active'
+  const active = await images.show('i1', 'a')
+  assert.deepEqual([active?.status, active?.hashAlgorithm, active?.hash], ['active', 'md5', 'md5sum'])
+  await images.show('i1', 'a')
+  assert.equal(http.asked.length, 2)
+  await images.show('i1', 'b')
+  assert.equal(http.asked.length, 3)
+  clock.pass(2_000)
+  await images.show('i1', 'a')
+  assert.equal(http.asked.length, 4)
+})
+
+test('bytes are downloaded with our token, renewed once; a gone image is undefined', async (t) => {
+  const http = await httpService(t, ({ path, headers }) => {
+    if (path !== '/v2/images/i1/file') return undefined
+    return headers['x-auth-token'] === 'ours-1' ? { status: 401 } : { bytes: Buffer.from('content') }
+  })
+  const images = glance(fakeKeystone({ image: http.url }), { endpoint: undefined, clock: handClock() })
+  const message = await images.download('i1')
+  assert.ok(message)
+  assert.equal((await buffer(message)).toString(), 'content')
+  assert.equal(await images.download('i2'), undefined)
+})
+
+test('a server error and silence are worth another try, a refusal is not', async (t) => {
+  let status = 500
+  const http = await httpService(t, () => ({ status, json: { message: 'words' } }))
+  const images = glance(fakeKeystone({}), { endpoint: http.url, clock: handClock() })
+  await assert.rejects(images.show('i1', 'a'), { kind: 'unavailable' })
+  await assert.rejects(images.download('i1'), { kind: 'unavailable' })
+  status = 403
+  await assert.rejects(images.show('i1', 'a'), { name: 'ServiceRefused', message: /words/ })
+  await http.close()
+  await assert.rejects(images.download('i1'), { kind: 'unavailable' })
+})
