@@ -24,7 +24,7 @@ async function service(t: TestContext) {
     const project = token === 'scopeless' ? {} : { project: { id: 'p', name: 'demo' } }
     return { json: { token: { expires_at: expires(), user: { id: 'alice', name: 'Alice', domain: { id: 'd' } }, ...project, roles: [{ name: 'Member' }] } } }
   })
-  const client = (password = 'secret', regionName: string | undefined = undefined) =>
+  const client = (password = 'secret', regionName?: string) =>
     keystone({ authUrl: `${http.url}/v3/`, username: 'nova', password, projectName: 'service', userDomainName: 'Default', projectDomainName: 'default', regionName, interface: 'public', clock })
   return { clock, state, client, looks: () => http.asked.filter(({ method }) => method === 'GET').length, close: http.close }
 }

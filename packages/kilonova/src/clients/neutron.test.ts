@@ -41,15 +41,21 @@ async function service(t: TestContext, extensions: readonly string[], more: (req
   return { clock, http, client: neutron(fakeKeystone({ network: `${http.url}/v2.0` }), { endpoint: undefined, clock }) }
 }
 
+const sentBy = (asked: readonly Request[]): Record<string, unknown> => {
+  const last = asked.at(-1)
+  assert.ok(last)
+  return (last.json as { port: Record<string, unknown> }).port
+}
+
 test('a port is made tagged where the service can, and found again by its description where it cannot', async (t) => {
   const modern = await service(t, ['tag-ports-during-bulk-creation', 'dns-integration'])
   const made = await modern.client.createPort({ ...wanted, fixedIp: '10.0.0.9' })
-  const sent = (modern.http.asked.at(-1)?.json as { port: Record<string, unknown> }).port
+  const sent = sentBy(modern.http.asked)
   assert.deepEqual([sent['tags'], sent['dns_name'], sent['fixed_ips'], sent['device_owner'], sent['binding:host_id']], [[wanted.tag], 'one', [{ ip_address: '10.0.0.9' }], 'compute:nova', 'host1'])
   assert.deepEqual(made.tags, [wanted.tag])
   const plain = await service(t, [])
   const other = await plain.client.createPort({ ...wanted, securityGroups: [] })
-  const less = (plain.http.asked.at(-1)?.json as { port: Record<string, unknown> }).port
+  const less = sentBy(plain.http.asked)
   assert.deepEqual([less['tags'], less['description'], less['dns_name'], less['security_groups']], [undefined, wanted.tag, undefined, undefined])
   assert.deepEqual(other.tags, [wanted.tag])
 })
@@ -58,7 +64,7 @@ test('ports are given and taken back, deleted once or twice', async (t) => {
   const { client, http } = await service(t, [])
   assert.equal((await client.bindPort('p1', { serverId: 's', host: 'h', zone: 'z' })).deviceId, 's')
   await client.unbindPort('p1')
-  assert.deepEqual((http.asked.at(-1)?.json as { port: object }).port, { device_id: '', device_owner: '', 'binding:host_id': '' })
+  assert.deepEqual(sentBy(http.asked), { device_id: '', device_owner: '', 'binding:host_id': '' })
   await client.deletePort('p1')
   await client.deletePort('gone')
   await client.unbindPort('gone')

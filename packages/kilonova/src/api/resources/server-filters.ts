@@ -32,7 +32,7 @@ const names = Object.fromEntries([...Object.keys(EQUAL), 'power_state', 'config_
 
 /** The ones that are not plain texts; the plain ones are looked up by name. */
 const special = { ...page, status: every, sort_key: every, sort_dir: every }
-export const serverQuery = query({ ...names, ...special } as typeof special)
+export const serverQuery = query<typeof special>({ ...names, ...special })
 export type ServerQuery = z.output<z.ZodObject<typeof special>>
 
 const TRUE = /^(1|t|true|on|y|yes)$/i
