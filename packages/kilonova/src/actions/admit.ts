@@ -63,9 +63,29 @@ function quotaAllows(used: Limits, servers: readonly NewServer[], limits: Limits
 
 /** Errors: NovaError InstanceNotFound, InstanceIsLocked, InstanceInvalidState, InstanceNotReady; then nothing was written. */
 export async function admit({ db, bus, clock }: Admission, caller: Caller, action: ServerAction, serverId: string, body: unknown): Promise<void> {
-  const now = clock.now()
   const id = newId()
-  const begun = await atomically(db, async (tx) => {
+  const begun = await decided(db, clock.now(), action, caller, serverId, id, body)
+  if (!begun) return
+  if (begun.cancelled !== null) bus.publish(TASK_CANCELLED, { taskId: begun.cancelled, by: action.name })
+  bus.publish(TASK_ADMITTED, { taskId: id })
+}
+
+/** Somebody else moved the server between our look and our write; it happens only where readers do not lock (PostgreSQL). */
+class MovedError extends Error {}
+const LOOKS = 10
+
+async function decided(db: Kysely<Tables>, now: number, action: ServerAction, caller: Caller, serverId: string, id: string, body: unknown): Promise<{ readonly cancelled: string | null } | undefined> {
+  for (let look = 1; ; look++)
+    try {
+      return await decide(db, now, action, caller, serverId, id, body)
+    } catch (error) {
+      if (!(error instanceof MovedError)) throw error
+      if (look === LOOKS) throw new NovaError('InstanceInvalidState', { id: serverId, action: action.shownAs.action, attr: 'task_state', state: 'changing' })
+    }
+}
+
+const decide = (db: Kysely<Tables>, now: number, action: ServerAction, caller: Caller, serverId: string, id: string, body: unknown) =>
+  atomically(db, async (tx) => {
     const server = await findServer(tx, serverId)
     if (!server) throw new NovaError('InstanceNotFound', { id: serverId })
     const problem = denied(action.shownAs.action, action, server, caller.isAdmin)
@@ -74,14 +94,9 @@ export async function admit({ db, bus, clock }: Admission, caller: Caller, actio
     const cancelled = server.taskId
     await insertTask(tx, { id, action: action.name, serverId, ...caller, projectId: server.projectId, body, admitted: settled(server), afterTaskId: cancelled }, now)
     if (cancelled !== null) await cancelTask(tx, cancelled, action.name, now)
-    if (!(await transition(tx, server, { taskState: action.taskState, taskId: id }, now)))
-      throw new NovaError('InstanceInvalidState', { id: serverId, action: action.shownAs.action, attr: 'task_state', state: 'changing' })
+    if (!(await transition(tx, server, { taskState: action.taskState, taskId: id }, now))) throw new MovedError()
     return { cancelled }
   })
-  if (!begun) return
-  if (begun.cancelled !== null) bus.publish(TASK_CANCELLED, { taskId: begun.cancelled, by: action.name })
-  bus.publish(TASK_ADMITTED, { taskId: id })
-}
 
 /** What undo goes back to: never the task state of another task, which will be over by then. */
 const settled = (server: Server): Admitted => ({ ...standing(server), taskState: null })

@@ -3,8 +3,7 @@ import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import type { Address } from '../domain/server.ts'
 import type { PowerState } from '../domain/states.ts'
-import type { Client } from '../rpc/contract.ts'
-import type { SchedulerContract } from '../rpc/scheduler.ts'
+import type { Placement, PlaceRequest } from '../rpc/scheduler.ts'
 import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts } from '../virt/driver.ts'
 import { actionsWith, type AnyAction } from '../task/action.ts'
 
@@ -20,6 +19,8 @@ export interface HostVerbs {
   shutdown(): Promise<void>
   powerOff(): Promise<void>
   destroy(): Promise<void>
+  /** As destroy, but never owed: for a guest that is made anew right after. */
+  destroyNow(): Promise<void>
   powerState(): Promise<PowerState>
 }
 
@@ -32,7 +33,11 @@ export interface Place {
 export interface Reach {
   readonly requestId: string
   readonly hostAt: (host: string) => HostVerbs
-  readonly scheduler: Client<SchedulerContract>
+  /** Claims are made and given back for this task alone: once it is over, what it asked for is refused. */
+  readonly scheduler: {
+    place(request: Omit<PlaceRequest, 'task'>): Promise<Placement>
+    release(request: { readonly consumerId: string }): Promise<null>
+  }
   readonly neutron: Neutron
   readonly glance: Glance
   /** Leave for a host to fetch this image during this task. Errors: BuildAborted when the image is gone. */

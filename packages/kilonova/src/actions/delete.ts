@@ -9,6 +9,7 @@ export const deleteServer = action('delete', {
   when: { vmState: 'any', taskState: 'any' },
   duringTask: 'cancel',
   repeatable: true,
+  removesAll: true,
   taskState: 'deleting',
   then: { vmState: 'deleted', powerState: 'nostate' },
   shownAs: { action: 'delete', event: 'compute_terminate_instance' },

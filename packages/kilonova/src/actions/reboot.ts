@@ -1,6 +1,7 @@
 /** Reboot. SOFT asks the guest to shut down and starts it again; HARD makes the guest anew from the database: the repair operation. */
 import { z } from 'zod'
 import { action, onWire, type Wire } from './define.ts'
+import { rewriteConfigDrive } from './config-drive.ts'
 import { hostOf, restorePower, shutDownGuest, startGuest } from './power.ts'
 
 const wire = (type: 'SOFT' | 'HARD'): Wire => ({
@@ -46,6 +47,7 @@ export const rebootHard = onWire(
     then: { vmState: 'active', powerState: 'running' },
     shownAs,
   })
-    .step('destroy', { taskState: 'reboot_pending_hard', loses: ['memory'], run: (ctx) => hostOf(ctx).destroy(), undo: restorePower })
+    .step('destroy', { taskState: 'reboot_pending_hard', loses: ['memory'], run: (ctx) => hostOf(ctx).destroyNow(), undo: restorePower })
+    .step('configDrive', { run: rewriteConfigDrive })
     .step('start', { taskState: 'reboot_started_hard', run: startGuest, undo: restorePower }),
 )

@@ -10,6 +10,8 @@ export interface AwaitedJob {
   readonly jobs: JobEvents
   readonly key: string
   readonly signal: AbortSignal
+  /** Whether the job is left running for this reason of the signal. */
+  abandons(reason: unknown): boolean
   begin(): Promise<void>
   status(): Promise<JobStatus>
   cancel(): Promise<void>
@@ -29,7 +31,7 @@ export class JobFailedError extends Error {
   }
 }
 
-export async function awaitJob({ jobs, key, signal, begin, status, cancel, progress }: AwaitedJob): Promise<void> {
+export async function awaitJob({ jobs, key, signal, abandons, begin, status, cancel, progress }: AwaitedJob): Promise<void> {
   let wake: () => void = () => undefined
   const stop = jobs.on(key, () => wake())
   const onAbort = () => wake()
@@ -40,7 +42,7 @@ export async function awaitJob({ jobs, key, signal, begin, status, cancel, progr
     await begin()
     for (;;) {
       if (signal.aborted) {
-        await cancel()
+        if (!abandons(signal.reason)) await cancel()
         throw signal.reason
       }
       const now = await status()

@@ -14,16 +14,16 @@ import { compute, computeTopic, HOST_EVENTS, hostEvent } from '../rpc/compute.ts
 import { SERVER_EVENT, TASK_ADMITTED, TASK_CANCELLED } from '../rpc/conductor.ts'
 import { client } from '../rpc/contract.ts'
 import { scheduler, SCHEDULER } from '../rpc/scheduler.ts'
-import type { Task } from '../task/journal.ts'
 import type { KillPoints } from '../task/kill-points.ts'
-import { cancelReason, run, type Runner } from '../task/run.ts'
+import type { Runner } from '../task/run.ts'
 import { answerComputes } from './answer-computes.ts'
 import { hostVerbs } from './host-verbs.ts'
 import type { ImageRelay } from './image-relay.ts'
 import { leases } from './leases.ts'
 import { powerChanged } from './power.ts'
+import { runningTasks } from './running-tasks.ts'
 import { signals } from './signals.ts'
-import { taskStore } from './task-store.ts'
+import { taskStore, whileHeld } from './task-store.ts'
 
 export interface ConductorOptions {
   /** Of this daemon, the same after a restart: what an earlier one of this name had leased is taken over at once. */
@@ -38,6 +38,10 @@ export interface ConductorOptions {
   readonly retryTries: number
   readonly retryFirstDelayMs: number
   readonly maxBackOffMs: number
+  /** How long a host has to answer to a verb; default 2 minutes. */
+  readonly verbTimeoutMs?: number
+  /** How long the scheduler has to answer; default a minute. */
+  readonly placeTimeoutMs?: number
 }
 
 export interface ConductorReach {
@@ -57,54 +61,52 @@ const EVENTS_KEPT_MS = 3600_000
 
 export async function startConductor(reach: ConductorReach, options: ConductorOptions): Promise<{ close(): Promise<void> }> {
   const { db, bus, clock, log, actions } = reach
-  const running = new Map<string, { readonly epoch: number; readonly controller: AbortController; readonly ended: Promise<void> }>()
   const jobs = signals()
   const serverEvents = signals()
   const lease = leases(db, clock, `${options.name}/${newId()}`, options.leaseMs)
+  const quietly = (work: Promise<void>, what: string): void => void work.catch((error: unknown) => log.error(what, { error }))
   let closing = false
   let backlog = false
 
   const store = taskStore(db, clock, { taskReady: (id) => bus.publish(TASK_ADMITTED, { taskId: id }), onServerEvent: serverEvents.on })
-  const place = client(scheduler, bus, SCHEDULER, NOBODY)
+  const place = client(scheduler, bus, SCHEDULER, NOBODY, options.placeTimeoutMs)
   const runner: Runner<Reach> = {
     store,
     clock,
     log: log.in(import.meta),
     kills: reach.kills,
+    removesAll: (name) => actions[name]?.removesAll === true,
     retryTries: options.retryTries,
     retryFirstDelayMs: options.retryFirstDelayMs,
     maxBackOffMs: options.maxBackOffMs,
     reach: (task, base) => ({
       requestId: task.requestId,
-      hostAt: (host) => hostVerbs({ db, bus, clock, jobs, serviceDownMs: options.serviceDownMs }, host, task, base),
-      scheduler: place,
+      hostAt: (host) => hostVerbs({ db, bus, clock, jobs, ...options }, host, task, base),
+      scheduler: {
+        place: (request) => place.place({ ...request, task: { id: task.id, epoch: task.epoch } }),
+        release: (request) => place.release({ ...request, task: { id: task.id, epoch: task.epoch } }),
+      },
       neutron: reach.neutron,
       glance: reach.glance,
       imageTicket: (imageId) => reach.images.ticket(imageId, task.id),
       rows: {
-        place: (where) => setPlace(db, task.serverId, where ?? { host: null, hypervisorHostname: null, availabilityZone: base.server.availabilityZone }),
-        addresses: (addresses) => setAddresses(db, task.serverId, addresses),
+        place: (where) =>
+          whileHeld(db, task, (tx) => setPlace(tx, task.serverId, where ?? { host: null, hypervisorHostname: null, availabilityZone: base.server.availabilityZone })),
+        addresses: (addresses) => whileHeld(db, task, (tx) => setAddresses(tx, task.serverId, addresses)),
       },
       options,
     }),
   }
 
-  function begin(task: Task): void {
-    const action = actions[task.action]
-    if (!action) return log.error('task of an unknown action', { task: task.id, action: task.action })
-    const controller = new AbortController()
-    if (task.cancelledBy !== null) controller.abort(cancelReason(task.cancelledBy))
-    const ended = run(runner, action, task, controller.signal)
-      .then(
-        (outcome) => outcome === 'fenced' && log.warn('task was taken over', { task: task.id }),
-        (error: unknown) => log.error('task left for another try', { task: task.id, error }),
-      )
-      .then(() => {
-        running.delete(task.id)
-        if (backlog && !closing) void takeDue()
-      })
-    running.set(task.id, { epoch: task.epoch, controller, ended })
-  }
+  const running = runningTasks({
+    runner,
+    actions,
+    lease,
+    clock,
+    onEnd: () => {
+      if (backlog && !closing) quietly(takeDue(), 'due tasks not taken')
+    },
+  })
 
   /** One look at a time: two would read the same rows and each believe that the other's are all there is. */
   let looking: Promise<void> | undefined
@@ -115,33 +117,27 @@ export async function startConductor(reach: ConductorReach, options: ConductorOp
     if (room <= 0 || closing) return
     const tasks = await lease.takeDue(room)
     backlog = tasks.length === room
-    tasks.forEach(begin)
+    tasks.forEach(running.begin)
   }
 
   async function take(taskId: string): Promise<void> {
     if (closing || running.has(taskId)) return
     if (running.size >= options.maxRunning) return void (backlog = true)
     const task = await lease.take(taskId)
-    if (task) begin(task)
+    if (task) running.begin(task)
   }
 
   async function poll(): Promise<void> {
-    const ours = await lease.renew()
-    for (const [id, { epoch, controller }] of running) {
-      const row = ours.get(id)
-      // Ended just now, or taken over: in both cases its next write says so; what it waits for is cut short here.
-      if (row?.epoch !== epoch) continue
-      if (row.cancelledBy !== null && !controller.signal.aborted) controller.abort(cancelReason(row.cancelledBy))
-    }
+    await running.renew()
     await takeDue()
   }
 
-  const quietly = (work: Promise<void>, what: string): void => void work.catch((error: unknown) => log.error(what, { error }))
   const stops = [
     bus.subscribe(TASK_ADMITTED, (event) => quietly(take((event as { taskId: string }).taskId), 'task not taken')),
     bus.subscribe(TASK_CANCELLED, (event) => {
       const { taskId, by } = event as { taskId: string; by: string }
-      running.get(taskId)?.controller.abort(cancelReason(by))
+      // One that waits for another try is undone now.
+      if (!running.cancel(taskId, by)) quietly(take(taskId), 'cancelled task not taken')
     }),
     bus.subscribe(SERVER_EVENT, (event) => serverEvents.wake((event as { serverId: string }).serverId)),
     bus.subscribe(HOST_EVENTS, (message) => {
@@ -172,7 +168,7 @@ export async function startConductor(reach: ConductorReach, options: ConductorOp
       for (const stop of stops) stop()
       await polling
       await stopAnswering()
-      await Promise.race([Promise.all([...running.values()].map(({ ended }) => ended)), new Promise((done) => setTimeout(done, 2000))])
+      await running.close()
     },
   }
 }

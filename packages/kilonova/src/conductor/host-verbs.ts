@@ -10,8 +10,9 @@ import type { Bus } from '../rpc/bus.ts'
 import { client } from '../rpc/contract.ts'
 import { compute, computeTopic, type Fence } from '../rpc/compute.ts'
 import type { Base } from '../task/action.ts'
-import type { Task } from '../task/journal.ts'
+import { FencedError, type Task } from '../task/journal.ts'
 import { awaitJob, type JobEvents } from './await-job.ts'
+import { whileHeld } from './task-store.ts'
 
 export interface HostReach {
   readonly db: Kysely<Tables>
@@ -19,22 +20,25 @@ export interface HostReach {
   readonly clock: Clock
   readonly jobs: JobEvents
   readonly serviceDownMs: number
+  readonly verbTimeoutMs?: number
 }
 
 const VERB_TIMEOUT_MS = 120_000
 
 export function hostVerbs(reach: HostReach, host: string, task: Task, base: Pick<Base<unknown>, 'key' | 'signal' | 'progress' | 'log'>): HostVerbs {
   const context: RequestContext = { requestId: task.requestId, userId: task.userId, projectId: task.projectId }
-  const call = client(compute, reach.bus, computeTopic(host), context, VERB_TIMEOUT_MS)
+  const call = client(compute, cutShort(reach.bus, base.signal), computeTopic(host), context, reach.verbTimeoutMs ?? VERB_TIMEOUT_MS)
   const fence = (verb: string): Fence => ({ serverId: task.serverId, key: `${base.key}/${verb}`, epoch: task.epoch })
   const { serverId } = task
+  let presses = 0
+  let presses = 0
 
   async function remove(verb: Removal): Promise<void> {
     const found = await findHost(reach.db, host)
     if (found && isUp(found, reach.clock.now(), reach.serviceDownMs)) return void (await call[verb]({ fence: fence(verb) }))
     base.log.warn('host is down, removal is owed', { host, verb })
     // A host that was deleted has nothing left to remove.
-    if (found) await owe(reach.db, host, serverId, verb, task.epoch, reach.clock.now())
+    if (found) await whileHeld(reach.db, task, (tx) => owe(tx, host, serverId, verb, task.epoch, reach.clock.now()))
   }
 
   return {
@@ -44,9 +48,11 @@ export function hostVerbs(reach: HostReach, host: string, task: Task, base: Pick
         jobs: reach.jobs,
         key: job.key,
         signal: base.signal,
+        // Let go of, it goes on: whoever has the task next waits for it by its key.
+        abandons: (reason) => reason instanceof FencedError,
         begin: async () => void (await call.startFetchImage({ fence: job, ticket })),
         status: () => call.jobStatus({ key: job.key }),
-        cancel: async () => void (await call.cancelJob({ fence: fence('cancelFetchImage'), job: job.key })),
+        cancel: async () => void (await client(compute, reach.bus, computeTopic(host), context, reach.verbTimeoutMs ?? VERB_TIMEOUT_MS).cancelJob({ fence: fence('cancelFetchImage'), job: job.key })),
         progress: base.progress,
       })
     },
@@ -54,11 +60,30 @@ export function hostVerbs(reach: HostReach, host: string, task: Task, base: Pick
     createConfigDrive: async (configDrive) => void (await call.createConfigDrive({ fence: fence('createConfigDrive'), configDrive })),
     plug: async (ports) => void (await call.plug({ fence: fence('plug'), ports })),
     start: async (guest) => void (await call.start({ fence: fence('start'), guest })),
-    shutdown: async () => void (await call.shutdown({ fence: fence('shutdown') })),
+    // Each press is one of its own: a repeated key would only be answered from what is kept.
+    shutdown: async () => void (await call.shutdown({ fence: fence(`shutdown-${++presses}`) })),
     powerOff: async () => void (await call.powerOff({ fence: fence('powerOff') })),
     powerState: () => call.powerState({ serverId }),
     destroy: () => remove('destroy'),
+    destroyNow: async () => void (await call.destroy({ fence: fence('destroyNow') })),
     unplug: () => remove('unplug'),
     removeFiles: () => remove('removeFiles'),
+  }
+}
+
+/** Calls that are given up when the signal is aborted. What they asked for may still happen: the next epoch keeps it out. */
+function cutShort(bus: Bus, signal: AbortSignal): Pick<Bus, 'call'> {
+  return {
+    call: async (call) => {
+      signal.throwIfAborted()
+      const { promise, reject } = Promise.withResolvers<never>()
+      const cut = () => reject(signal.reason)
+      signal.addEventListener('abort', cut)
+      try {
+        return await Promise.race([bus.call(call), promise])
+      } finally {
+        signal.removeEventListener('abort', cut)
+      }
+    },
   }
 }

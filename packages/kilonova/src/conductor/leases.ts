@@ -3,7 +3,7 @@ import type { Clock } from '@kilonova/base/clock.ts'
 import type { Kysely } from 'kysely'
 import { atomically } from '../db/database.ts'
 import { nextEpoch } from '../db/servers.ts'
-import { dueTasks, findTask, leaseTask, renewLeases, type TaskRow } from '../db/tasks.ts'
+import { dueTasks, findTask, leaseTask, releaseLease, renewLeases, setTaskEpoch, type TaskRow } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Json } from '../domain/json.ts'
 import type { Admitted } from '../task/action.ts'
@@ -13,16 +13,22 @@ export interface Leases {
   /** The task if it is due and free, leased to us under a new epoch. */
   take(taskId: string): Promise<Task | undefined>
   takeDue(limit: number): Promise<readonly Task[]>
+  /** Lets go of a task that is ours and runs no more; due again at `runAt`. */
+  release(taskId: string, runAt: number, reason: string): Promise<void>
   /** Our tasks by id, with who wants them cancelled; those that are missing were lost. */
-  renew(): Promise<ReadonlyMap<string, { readonly epoch: number; readonly cancelledBy: string | null }>>
+  renew(): Promise<ReadonlyMap<string, { readonly cancelledBy: string | null }>>
 }
 
 export function leases(db: Kysely<Tables>, clock: Clock, owner: string, leaseMs: number): Leases {
   const lease = (row: TaskRow): Promise<Task | undefined> =>
     atomically(db, async (tx) => {
       const now = clock.now()
+      // The task's row before the server's, as everybody does: on PostgreSQL the other order would deadlock with an admission.
+      const taken = await leaseTask(tx, row, owner, now, now + leaseMs)
+      if (!taken) return undefined
       const epoch = await nextEpoch(tx, row.server_id)
-      return (await leaseTask(tx, row, owner, epoch, now, now + leaseMs)) ? toTask({ ...row, epoch }) : undefined
+      await setTaskEpoch(tx, row.id, epoch)
+      return toTask({ ...taken, epoch })
     })
   return {
     take: async (taskId) => {
@@ -40,9 +46,10 @@ export function leases(db: Kysely<Tables>, clock: Clock, owner: string, leaseMs:
       }
       return taken
     },
+    release: (taskId, runAt, reason) => releaseLease(db, taskId, owner, runAt, reason, clock.now()),
     renew: async () => {
       const rows = await renewLeases(db, owner, clock.now() + leaseMs)
-      return new Map(rows.map((row) => [row.id, { epoch: row.epoch, cancelledBy: row.cancelled_by }]))
+      return new Map(rows.map((row) => [row.id, { cancelledBy: row.cancelled_by }]))
     },
   }
 }

@@ -3,8 +3,8 @@ import type { Clock } from '@kilonova/base/clock.ts'
 import type { Kysely, Transaction } from 'kysely'
 import { atomically } from '../db/database.ts'
 import { findEvent } from '../db/events.ts'
-import { findServer, setFault, setProgress, transition } from '../db/servers.ts'
-import { appendJournal, finishTask, holds, postponeTask, readJournal, setTaskProgress, tasksAfter } from '../db/tasks.ts'
+import { findServer, nextEpoch, setFault, setProgress, transition } from '../db/servers.ts'
+import { appendJournal, finishTask, holds, postponeTask, readJournal, setTaskEpoch, setTaskProgress, tasksAfter } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Json } from '../domain/json.ts'
 import { FencedError, type Entry, type NewEntry, type Task, type TaskStore } from '../task/journal.ts'
@@ -15,15 +15,18 @@ export interface Wakers {
   onServerEvent(serverId: string, wake: () => void): () => void
 }
 
+/** One transaction under the task's lease. Errors: FencedError when the task is not ours any more; then nothing was written. */
+export const whileHeld = <T>(db: Kysely<Tables>, task: Pick<Task, 'id' | 'epoch'>, work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> =>
+  atomically(db, async (tx) => {
+    if (!(await holds(tx, task.id, task.epoch))) throw new FencedError(`task ${task.id} is not ours any more`)
+    return work(tx)
+  })
+
 export function taskStore(db: Kysely<Tables>, clock: Clock, wakers: Wakers): TaskStore {
   /** The next journal number of each task we run; found by `read`. */
   const numbers = new Map<string, number>()
 
-  const guarded = (task: Task, work: (tx: Transaction<Tables>) => Promise<void>): Promise<void> =>
-    atomically(db, async (tx) => {
-      if (!(await holds(tx, task.id, task.epoch))) throw new FencedError(`task ${task.id} was taken over`)
-      await work(tx)
-    })
+  const guarded = <T>(task: Task, work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> => whileHeld(db, task, work)
 
   async function write(tx: Transaction<Tables>, task: Task, entries: readonly NewEntry[]): Promise<void> {
     const from = numbers.get(task.id) ?? 0
@@ -71,11 +74,19 @@ export function taskStore(db: Kysely<Tables>, clock: Clock, wakers: Wakers): Tas
       numbers.delete(task.id)
       if (handedOn) for (const id of await tasksAfter(db, task.id)) wakers.taskReady(id)
     },
+    renewEpoch: (task) =>
+      guarded(task, async (tx) => {
+        const epoch = await nextEpoch(tx, task.serverId)
+        await setTaskEpoch(tx, task.id, epoch)
+        return { ...task, epoch }
+      }),
     postpone: (task, runAt, reason) => postponeTask(db, task.id, task.epoch, runAt, reason, clock.now()),
     progress: async (task, percent) => {
       const whole = Math.max(0, Math.min(100, Math.round(percent)))
-      await setTaskProgress(db, task.id, whole)
-      await setProgress(db, task.serverId, whole)
+      await guarded(task, async (tx) => {
+        await setTaskProgress(tx, task.id, whole)
+        await setProgress(tx, task.serverId, whole)
+      })
     },
     event: (task, name, tag, since) => findEvent(db, task.serverId, name, tag, since),
     watch: (task, wake) => wakers.onServerEvent(task.serverId, wake),

@@ -16,7 +16,7 @@ export async function owe(db: Db, host: string, serverId: string, verb: Removal,
   await db
     .insertInto('owed')
     .values({ id: uuid5(`${host}/${serverId}/${verb}`), host, server_id: serverId, verb, input: '{}', epoch, created_at: now })
-    .onConflict((conflict) => conflict.column('id').doUpdateSet({ epoch }))
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ epoch }).where('owed.epoch', '<', epoch))
     .execute()
 }
 

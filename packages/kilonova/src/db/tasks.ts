@@ -75,17 +75,21 @@ export async function findTask(db: Db, id: string): Promise<TaskRow | undefined>
   return db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
-/** Takes the task for `owner`; false when another was first. `epoch` is the server's next one. */
-export async function leaseTask(db: Db, task: Pick<TaskRow, 'id' | 'epoch'>, owner: string, epoch: number, now: number, until: number): Promise<boolean> {
-  const { numUpdatedRows } = await db
+/** Takes the task for `owner` and returns its row as it is then; undefined when another was first. The caller gives it a new epoch. */
+export async function leaseTask(db: Db, task: Pick<TaskRow, 'id' | 'epoch'>, owner: string, now: number, until: number): Promise<TaskRow | undefined> {
+  return db
     .updateTable('tasks')
-    .set({ owner, leased_until: until, epoch, status: 'running', updated_at: now })
+    .set({ owner, leased_until: until, status: 'running', updated_at: now })
     .where('id', '=', task.id)
     .where('epoch', '=', task.epoch)
     .where('finished_at', 'is', null)
     .where('leased_until', '<', now)
+    .returningAll()
     .executeTakeFirst()
-  return numUpdatedRows === 1n
+}
+
+export async function setTaskEpoch(db: Db, id: string, epoch: number): Promise<void> {
+  await db.updateTable('tasks').set({ epoch }).where('id', '=', id).execute()
 }
 
 /** Prolongs all leases of an owner in one statement and returns its open tasks: one that is missing was taken by another. */
@@ -95,7 +99,8 @@ export async function renewLeases(db: Db, owner: string, until: number): Promise
 
 /** Frees what earlier incarnations of this owner (`<name>/<incarnation>`) held when they died. */
 export async function releaseLeasesOf(db: Db, name: string): Promise<void> {
-  await db.updateTable('tasks').set({ owner: null, leased_until: 0 }).where('owner', 'like', `${name}/%`).where('finished_at', 'is', null).execute()
+  const own = `${name}/`
+  await db.updateTable('tasks').set({ owner: null, leased_until: 0 }).where(sql`substr(owner, 1, ${sql.lit(own.length)})`, '=', own).where('finished_at', 'is', null).execute()
 }
 
 /** Whether the task is still leased under this epoch; on PostgreSQL the row stays locked until the transaction ends. */
@@ -133,6 +138,17 @@ export async function postponeTask(db: Db, id: string, epoch: number, runAt: num
     .set({ status: 'waiting', owner: null, leased_until: 0, run_at: runAt, error, attempts: sql`attempts + 1`, updated_at: now })
     .where('id', '=', id)
     .where('epoch', '=', epoch)
+    .where('finished_at', 'is', null)
+    .execute()
+}
+
+/** As `postponeTask`, for whoever holds the lease under whatever epoch. */
+export async function releaseLease(db: Db, id: string, owner: string, runAt: number, error: string, now: number): Promise<void> {
+  await db
+    .updateTable('tasks')
+    .set({ status: 'waiting', owner: null, leased_until: 0, run_at: runAt, error, attempts: sql`attempts + 1`, updated_at: now })
+    .where('id', '=', id)
+    .where('owner', '=', owner)
     .where('finished_at', 'is', null)
     .execute()
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Kysely } from 'kysely'
-import { allocationsOf, deleteAllocations } from '../db/allocations.ts'
+import { allocationsOf } from '../db/allocations.ts'
 import { allHosts } from '../db/hosts.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Bus } from '../rpc/bus.ts'
@@ -10,8 +10,8 @@ import { serve } from '../rpc/contract.ts'
 import { scheduler, SCHEDULER, type PlaceRequest, type Placement } from '../rpc/scheduler.ts'
 import { FILTERS } from '../scheduler/filters/index.ts'
 import type { SchedulerOptions } from '../scheduler/host-state.ts'
-import { explain, select } from '../scheduler/select.ts'
-import { claim } from './claim.ts'
+import { explain, LOST, select, type Rejection } from '../scheduler/select.ts'
+import { claim, release } from './claim.ts'
 import { hostStates, type CapacityOptions } from './host-states.ts'
 
 export interface SchedulerDaemon {
@@ -34,26 +34,31 @@ export function startScheduler({ db, bus, clock, log, options }: SchedulerDaemon
     return { placed: true, host, hypervisorHostname: found?.hypervisorHostname ?? host, zone: found?.availabilityZone ?? '' }
   }
 
-  async function place({ consumerId, projectId, seed, spec }: PlaceRequest): Promise<Placement> {
+  async function place({ task, consumerId, projectId, seed, spec }: PlaceRequest): Promise<Placement> {
     // Twice: first over what is remembered, then, where that failed, over what the rows say.
     for (const fresh of [false, true]) {
       if (fresh) states.expire()
       const all = await states.snapshot()
       const snapshot = spec.onlyHost === null ? all : all.filter(({ host, hypervisorHostname }) => host === spec.onlyHost || hypervisorHostname === spec.onlyHost)
       const { hosts, rejections } = select(snapshot, spec, options, seed)
+      const lost: Rejection[] = []
       for (const host of hosts) {
-        const result = await claim(db, consumerId, projectId, host, spec.resources, clock.now())
+        const result = await claim(db, task, consumerId, projectId, host, spec.resources, clock.now())
         if (result.outcome === 'already') return placed(result.host)
-        if (result.outcome === 'full') continue
+        if (result.outcome === 'full') {
+          lost.push({ host: host.host, filter: LOST, reason: 'was filled by another request meanwhile' })
+          continue
+        }
         states.count(host.host, spec.resources, 1)
         return { placed: true, host: host.host, hypervisorHostname: host.hypervisorHostname, zone: host.zone }
       }
       if (!fresh) continue
       const [held] = await allocationsOf(db, consumerId)
       if (held !== undefined) return placed(held)
-      const explanation = spec.onlyHost !== null && snapshot.length === 0 ? `There is no host called ${spec.onlyHost}.` : explain(snapshot.length, rejections)
-      log.info('no valid host', { consumer: consumerId, explanation, rejections: rejections.slice(0, 100) })
-      return { placed: false, explanation, rejections: [...rejections] }
+      const reasons = [...rejections, ...lost]
+      const explanation = spec.onlyHost !== null && snapshot.length === 0 ? `There is no host called ${spec.onlyHost}.` : explain(snapshot.length, reasons)
+      log.info('no valid host', { consumer: consumerId, explanation, rejections: reasons.slice(0, 100) })
+      return { placed: false, explanation, rejections: reasons }
     }
     throw new Error('unreachable: the second look always answers')
   }
@@ -62,8 +67,8 @@ export function startScheduler({ db, bus, clock, log, options }: SchedulerDaemon
     scheduler,
     {
       place: (request) => place(request),
-      release: async ({ consumerId }) => {
-        await deleteAllocations(db, consumerId)
+      release: async ({ task, consumerId }) => {
+        await release(db, task, consumerId)
         states.expire()
         return null
       },

@@ -23,7 +23,7 @@ type Given<T> = T extends readonly (infer E)[] ? readonly Given<E>[] : T extends
 export type Client<C extends Contract> = { readonly [K in keyof C]: (input: Given<Input<C[K]>>) => Promise<Output<C[K]>> }
 export type Handlers<C extends Contract> = { readonly [K in keyof C]: (input: Input<C[K]>, context: RequestContext) => Promise<Output<C[K]>> }
 
-export function client<C extends Contract>(contract: C, bus: Bus, topic: string, context: RequestContext, timeoutMs?: number): Client<C> {
+export function client<C extends Contract>(contract: C, bus: Pick<Bus, 'call'>, topic: string, context: RequestContext, timeoutMs?: number): Client<C> {
   const call = (name: string, { input, output }: Method<unknown, unknown>) => async (value: unknown) =>
     output.parse(await bus.call({ topic, method: name, input: input.parse(value) as Json, context, ...(timeoutMs === undefined ? {} : { timeoutMs }) }))
   return Object.fromEntries(Object.entries(contract).map(([name, m]) => [name, call(name, m)])) as Client<C>

@@ -5,7 +5,10 @@ import { method } from './contract.ts'
 export const SCHEDULER = 'scheduler'
 
 const resources = z.strictObject({ vcpus: z.int(), memoryMb: z.int(), diskGb: z.int() })
+/** Whose claim it is: refused when the task is over, or its conductor lost it. */
+const task = z.strictObject({ id: z.string(), epoch: z.int() })
 export const placeRequest = z.strictObject({
+  task,
   consumerId: z.string(), projectId: z.string(), seed: z.string(),
   spec: z.strictObject({ resources, zone: z.string().nullable(), onlyHost: z.string().nullable(), imageProperties: z.record(z.string(), z.string()) }),
 })
@@ -25,6 +28,6 @@ export const scheduler = {
   /** Claims exactly once per consumer: a repeated request is answered with the claim there is. */
   place: method(placeRequest, placement),
   /** Gives back all that the consumer claimed. */
-  release: method(z.strictObject({ consumerId: z.string() }), z.null()),
+  release: method(z.strictObject({ task, consumerId: z.string() }), z.null()),
 }
 export type SchedulerContract = typeof scheduler

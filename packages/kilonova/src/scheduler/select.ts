@@ -52,11 +52,15 @@ function hash(text: string): number {
   return value
 }
 
+/** Stands in for a filter when a host fitted, but another request claimed its room first. */
+export const LOST = 'Claim'
+const BECAUSE_LOST = { one: 'was filled by another request meanwhile', many: 'were filled by other requests meanwhile' }
+
 /** `3 hosts: 2 have too little free memory, 1 is down or disabled.` */
 export function explain(hosts: number, rejections: readonly Rejection[]): string {
   if (hosts === 0) return 'There are no hosts.'
   const counts = new Map<string, number>()
   for (const { filter } of rejections) counts.set(filter, (counts.get(filter) ?? 0) + 1)
-  const parts = [...counts].toSorted(([, a], [, b]) => b - a).map(([filter, count]) => `${count} ${FILTERS[filter]?.because[count === 1 ? 'one' : 'many'] ?? filter}`)
+  const parts = [...counts].toSorted(([, a], [, b]) => b - a).map(([filter, count]) => `${count} ${(FILTERS[filter]?.because ?? BECAUSE_LOST)[count === 1 ? 'one' : 'many']}`)
   return `${hosts} ${hosts === 1 ? 'host' : 'hosts'}: ${parts.join(', ')}.`
 }

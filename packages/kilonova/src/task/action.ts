@@ -25,7 +25,7 @@ export interface Base<Body> {
   readonly id: string
   /** False when the step may have run before, here or in a process that died: look before you make. */
   readonly firstTry: boolean
-  /** Aborted when the task is cancelled or another conductor took it over. */
+  /** Aborted when the task is cancelled (not in undo, and not after the pivot) or when this conductor lets go of it. */
   readonly signal: AbortSignal
   readonly log: Log
   /** 0 to 100, shown to users while a step moves data. */
@@ -75,6 +75,11 @@ export interface Spec<Body> {
   readonly when: When
   /** What a running task means: 409, or it is cancelled and undone first. */
   readonly duringTask: 'refuse' | 'cancel'
+  /**
+   * It finds by key, and removes, whatever any other action may have made for the server. A task that it cancels is undone too,
+   * so that nothing runs beside it, but an undo that fails holds it up no longer.
+   */
+  readonly removesAll?: boolean
   /** Asked for again while it already runs: accepted, and nothing new begins. */
   readonly repeatable?: boolean
   readonly taskState: Exclude<TaskState, null>

@@ -26,7 +26,7 @@ export interface Task {
   readonly attempts: number
 }
 
-/** Another conductor has the task now: whoever meets this stops at once and touches nothing more. */
+/** The task is not ours (any more): whoever meets this stops at once and writes nothing more. */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
 }
@@ -41,6 +41,11 @@ export interface TaskStore {
   /** Appends entries in order, and shows a task state with them. */
   append(task: Task, entries: readonly NewEntry[], taskState?: TaskState): Promise<void>
   server(task: Task): Promise<Server>
+  /**
+   * The task under its server's next epoch, still ours: from then on hosts and the scheduler refuse what its steps sent and has
+   * not arrived yet. Undo begins with it.
+   */
+  renewEpoch(task: Task): Promise<Task>
   /** Ends the task and moves its server on, unless a later action has taken the server over. */
   finish(task: Task, entries: readonly NewEntry[], ending: Ending): Promise<void>
   /** Lets go of the task until `runAt`; the reason is shown. */

@@ -7,7 +7,7 @@ import { uuid5 } from '@kilonova/base/uuid5.ts'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Json } from '../domain/json.ts'
-import { NovaError } from '../domain/errors.ts'
+import { isNovaError, NovaError } from '../domain/errors.ts'
 import type { TaskState } from '../domain/states.ts'
 import type { AnyAction, Base, Step } from './action.ts'
 import { FencedError, type Entry, type Ending, type NewEntry, type Task, type TaskStore } from './journal.ts'
@@ -24,28 +24,46 @@ export interface Runner<Ctx> {
   readonly retryFirstDelayMs: number
   /** The most a task waits before its undo, or its way after the pivot, is tried again. */
   readonly maxBackOffMs: number
+  /** Whether that action removes all that others left: see `Spec`. */
+  removesAll(action: string): boolean
   /** The program's own part of what a step sees. */
   reach(task: Task, base: Base<unknown>): Ctx
 }
 
 export type Outcome = 'succeeded' | 'undone' | 'postponed' | 'fenced'
 
-/** Runs the task to its end, or until it must wait or is taken over. Never throws for what a step does. */
-export async function run<Ctx>(runner: Runner<Ctx>, action: AnyAction<Ctx>, task: Task, cancel: AbortSignal): Promise<Outcome> {
+export interface Signals {
+  /** Somebody wants the task undone; its reason is a `cancelReason`. */
+  readonly cancel: AbortSignal
+  /** This conductor lets go of the task, or has lost it: nothing is undone and nothing is written. Its reason is a FencedError. */
+  readonly stop: AbortSignal
+}
+
+/** Runs the task to its end, or until it must wait or is let go. Never throws for what a step does. */
+export async function run<Ctx>(runner: Runner<Ctx>, action: AnyAction<Ctx>, task: Task, signals: Signals): Promise<Outcome> {
   try {
-    return await new Run(runner, action, task, cancel).go()
+    return await new Run(runner, action, task, signals).go()
   } catch (error) {
     if (error instanceof FencedError) return 'fenced'
     throw error
   }
 }
 
+interface Attempt {
+  readonly firstTry: boolean
+  readonly signal: AbortSignal
+  readonly tries: number
+}
+
 class Run<Ctx> {
   readonly #runner: Runner<Ctx>
   readonly #action: AnyAction<Ctx>
-  readonly #task: Task
   readonly #cancel: AbortSignal
+  readonly #stop: AbortSignal
   readonly #log: Log
+  #task: Task
+  /** Whether this run has sent anything that could still be on its way when undo begins. */
+  #acted = false
   /** When each step began for the first time. */
   readonly #started = new Map<string, number>()
   readonly #undone = new Set<string>()
@@ -54,11 +72,12 @@ class Run<Ctx> {
   /** Entries that go into the next write: what ends one step is written together with what begins the next. */
   #pending: NewEntry[] = []
 
-  constructor(runner: Runner<Ctx>, action: AnyAction<Ctx>, task: Task, cancel: AbortSignal) {
+  constructor(runner: Runner<Ctx>, action: AnyAction<Ctx>, task: Task, { cancel, stop }: Signals) {
     this.#runner = runner
     this.#action = action
     this.#task = task
     this.#cancel = cancel
+    this.#stop = stop
     this.#log = runner.log.with({ requestId: task.requestId, user: task.userId, project: task.projectId, server: task.serverId, task: `${action.name}/${task.id}` })
   }
 
@@ -70,6 +89,7 @@ class Run<Ctx> {
     for (const [index, step] of this.#action.steps.entries()) {
       if (this.#failure) break
       if (this.#outputs.has(step.name)) continue
+      this.#stop.throwIfAborted()
       if (this.#cancel.aborted && index < this.#action.pivotAt) {
         this.#failure = { step: step.name, error: this.#cancel.reason }
         this.#pending.push({ event: 'failed', step: step.name, reason: causes(this.#cancel.reason) })
@@ -101,15 +121,14 @@ class Run<Ctx> {
     }
     this.#runner.kills.kill(this.#action.name, step.name, 'before')
     const mayFail = index < this.#action.pivotAt
+    this.#acted = true
+    let output: Json
     try {
-      const output = (await this.#attempt(step, firstTry, (ctx) => step.run(ctx, this.#results()))) ?? null
+      const signal = mayFail ? AbortSignal.any([this.#cancel, this.#stop]) : this.#stop
+      output = (await this.#attempt(step, { firstTry, signal, tries: this.#runner.retryTries }, (ctx) => step.run(ctx, this.#results()))) ?? null
       this.#runner.kills.fail(this.#action.name, step.name)
-      this.#runner.kills.kill(this.#action.name, step.name, 'after')
-      this.#outputs.set(step.name, output)
-      this.#pending.push({ event: 'done', step: step.name, output })
-      return undefined
     } catch (error) {
-      if (error instanceof FencedError) throw error
+      this.#throwIfLetGo(error)
       const why = this.#cancel.aborted && mayFail ? this.#cancel.reason : error
       this.#log.warn('step failed', { step: step.name, error: why })
       if (!mayFail) return { error: why }
@@ -117,20 +136,33 @@ class Run<Ctx> {
       this.#pending.push({ event: 'failed', step: step.name, reason: causes(why) })
       return undefined
     }
+    this.#runner.kills.kill(this.#action.name, step.name, 'after')
+    this.#outputs.set(step.name, output)
+    this.#pending.push({ event: 'done', step: step.name, output })
+    return undefined
+  }
+
+  #throwIfLetGo(error: unknown): void {
+    if (error instanceof FencedError) throw error
+    this.#stop.throwIfAborted()
   }
 
   /** Newest first, every started step, the failed one included. */
   async #undo(): Promise<Outcome> {
+    await this.#flush()
+    if (this.#acted) this.#task = await this.#runner.store.renewEpoch(this.#task)
     for (const step of this.#action.steps.slice(0, Math.min(this.#action.pivotAt, this.#action.steps.length)).toReversed()) {
       if (!this.#started.has(step.name) || this.#undone.has(step.name)) continue
       if (step.undo) {
         await this.#flush()
         try {
           const undo = step.undo.bind(step)
-          await this.#attempt(step, false, (ctx) => undo(ctx, this.#results(), this.#outputs.get(step.name) as never))
+          const how = { firstTry: false, signal: this.#stop, tries: this.#willBeRemoved() ? 1 : this.#runner.retryTries }
+          await this.#attempt(step, how, (ctx) => undo(ctx, this.#results(), this.#outputs.get(step.name) as never))
         } catch (error) {
-          if (error instanceof FencedError) throw error
-          return this.#putOff(step, error)
+          this.#throwIfLetGo(error)
+          if (!this.#willBeRemoved()) return this.#putOff(step, error)
+          this.#log.warn('undo failed, what cancelled the task removes the rest', { step: step.name, error })
         }
         this.#runner.kills.kill(this.#action.name, step.name, 'undo')
       }
@@ -143,6 +175,12 @@ class Run<Ctx> {
     return 'undone'
   }
 
+  /** Cancelled by an action that removes everything of the server: then there is nothing to insist on. */
+  #willBeRemoved(): boolean {
+    const { aborted, reason } = this.#cancel
+    return aborted && isNovaError(reason, 'Cancelled') && this.#runner.removesAll(reason.detail.by)
+  }
+
   /** It never gives up and never blocks others: the task is let go and taken up again later, and says why. */
   async #putOff(step: Step<Ctx & Base<never>>, error: unknown): Promise<Outcome> {
     await this.#flush()
@@ -152,29 +190,22 @@ class Run<Ctx> {
     return 'postponed'
   }
 
-  async #attempt<T>(step: Step<Ctx & Base<never>>, firstTry: boolean, work: (ctx: Ctx & Base<never>) => Promise<T>): Promise<T> {
+  async #attempt<T>(step: Step<Ctx & Base<never>>, { firstTry, signal, tries }: Attempt, work: (ctx: Ctx & Base<never>) => Promise<T>): Promise<T> {
     let first = firstTry
+    const { retryFirstDelayMs: firstDelayMs, maxBackOffMs: maxDelayMs } = this.#runner
     return retry(
       async () => {
-        const ctx = await this.#context(step, first)
+        const ctx = await this.#context(step, first, signal)
         first = false
         return work(ctx)
       },
-      {
-        tries: this.#runner.retryTries,
-        firstDelayMs: this.#runner.retryFirstDelayMs,
-        maxDelayMs: this.#runner.maxBackOffMs,
-        ...(this.#failure ? {} : { signal: this.#cancel }),
-        transient: isTransient,
-      },
+      { tries, firstDelayMs, maxDelayMs, signal, transient: isTransient },
     )
   }
 
-  async #context(step: Step<Ctx & Base<never>>, firstTry: boolean): Promise<Ctx & Base<never>> {
+  async #context(step: Step<Ctx & Base<never>>, firstTry: boolean, signal: AbortSignal): Promise<Ctx & Base<never>> {
     const { store, clock } = this.#runner
     const key = `${this.#task.id}/${step.name}`
-    // Undo is not cut short by the cancellation that caused it.
-    const signal = this.#failure ? new AbortController().signal : this.#cancel
     const base: Base<unknown> = {
       server: await store.server(this.#task),
       admitted: this.#task.admitted,

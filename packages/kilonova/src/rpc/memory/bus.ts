@@ -29,7 +29,8 @@ export function memoryBus(weather?: Weather): Bus {
     await travel()
     if (happens(weather?.drop ?? 0)) return { lost: true }
     const work = () => handle(method, copy(input), context)
-    if (happens(weather?.duplicate ?? 0)) work().catch(() => undefined)
+    // The second copy takes its own time: it may arrive long after the first was answered.
+    if (happens(weather?.duplicate ?? 0)) travel().then(work).catch(() => undefined)
     const answer = await work().catch((error: Error) => {
       throw new RemoteError(error.name, error.message, 'retryable' in error && error.retryable === true)
     })
@@ -55,12 +56,8 @@ export function memoryBus(weather?: Weather): Bus {
     publish: (topic, event) => {
       const sent = copy(event)
       for (const listener of listeners.get(topic) ?? [])
-        void (async () => {
-          await travel()
-          if (happens(weather?.drop ?? 0)) return
-          listener(sent)
-          if (happens(weather?.duplicate ?? 0)) listener(sent)
-        })()
+        for (let copies = happens(weather?.duplicate ?? 0) ? 2 : 1; copies > 0; copies--)
+          void travel().then(() => happens(weather?.drop ?? 0) || listener(sent))
     },
     subscribe: (topic, listener) => {
       const set = listeners.get(topic) ?? new Set()

@@ -1,0 +1,73 @@
+/** Every action, every step, everything that can go wrong at it: the world ends as before, or as the action's `then`. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
+import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
+import { HARMS, type Harm } from './harms.ts'
+import { life } from './life.ts'
+import { runCase, type Result } from './run-case.ts'
+import { world, type World } from './world.ts'
+
+const NOTHING: Harm = { name: 'nothing', ends: 'then', harmed: (step) => step }
+/** What the world looks like after the unharmed action, and after an undone one. */
+interface Ends {
+  readonly then: Pick<Result, 'change' | 'standing'>
+  readonly before: Pick<Result, 'change' | 'standing'>
+}
+
+/** What the states become, from the action's own words. */
+function endsOf(action: ServerAction, unharmed: Result): Ends {
+  const created = { vmState: 'error', taskState: null, powerState: 'nostate', placed: false }
+  const power = action.name === 'start' ? { vmState: 'stopped', powerState: 'shutdown' } : { vmState: 'active', powerState: 'running' }
+  const standing = action.name === 'create' ? created : { ...power, taskState: null, placed: true }
+  return { then: { change: unharmed.change, standing: unharmed.standing }, before: { change: {}, standing } }
+}
+
+function expect(ends: Ends, { result, change, standing }: Result): void {
+  assert.deepEqual({ change, standing }, result === 'succeeded' ? ends.then : ends.before)
+}
+
+for (const weather of ['calm', 'storm'] as const)
+  describe(`battery, ${weather} bus`, () => {
+    let w: World
+    let hosts: readonly { close(): Promise<void> }[] = []
+    const ends = new Map<string, Ends>()
+    before(async () => {
+      w = await world(weather === 'calm' ? 1 : 20_261_121)
+      const conductor = await w.conductor(life())
+      hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
+      await conductor.close()
+      for (const action of Object.values(ACTIONS)) ends.set(action.name, endsOf(action, await runCase(w, action, '', NOTHING)))
+    })
+    after(async () => {
+      await Promise.all(hosts.map((host) => host.close()))
+      await w.close()
+    })
+
+    for (const action of Object.values(ACTIONS))
+      for (const [index, step] of action.steps.entries())
+        for (const harm of HARMS) {
+          const canUndo = index < action.pivotAt
+          if (harm.needsUndo && (!canUndo || !step.undo)) continue
+          test(`${action.name}: ${step.name} ${harm.name}`, async () => {
+            const result = await runCase(w, action, step.name, harm, weather)
+            // In a storm a call may fail for good by itself.
+            if (weather === 'calm') assert.equal(result.result, harm.ends === 'before' && canUndo ? 'undone' : 'succeeded')
+            if (weather === 'calm' && /die/.test(harm.name)) assert.equal(result.deaths, 1)
+            const expected = ends.get(action.name)
+            assert.ok(expected)
+            expect(expected, result)
+          })
+        }
+
+    if (weather === 'calm') test('an undo that forgets something is found out', async () => {
+      const create = ACTIONS['create']
+      const expected = ends.get('create')
+      assert.ok(create && expected)
+      const forgetful = { ...create, steps: create.steps.map((step) => (step.name === 'ports' ? { ...step, undo: async () => {} } : step)) }
+      const harm = HARMS.find(({ name }) => name === 'has its effect and fails')
+      assert.ok(harm)
+      const result = await runCase(w, forgetful, 'plug', harm)
+      assert.throws(() => expect(expected, result), assert.AssertionError)
+    })
+  })

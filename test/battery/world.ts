@@ -1,0 +1,195 @@
+/** A small cloud in one process: a database in memory, fake hosts, the companions' network service; and a count of all there is in it. */
+import { freshDatabase, testNetwork } from '@kilonova/companions/test-cloud.ts'
+import { newId } from '@kilonova/base/clock.ts'
+import { silentLog } from '@kilonova/base/log.ts'
+import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
+import { admit, admitCreate, type Caller } from '@kilonova/kilonova/actions/admit.ts'
+import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
+import type { Glance } from '@kilonova/kilonova/clients/glance.ts'
+import { keystone } from '@kilonova/kilonova/clients/keystone.ts'
+import { neutron } from '@kilonova/kilonova/clients/neutron.ts'
+import { startCompute } from '@kilonova/kilonova/compute/agent.ts'
+import { memoryFences } from '@kilonova/kilonova/compute/fence-store.ts'
+import { startConductor } from '@kilonova/kilonova/conductor/conductor.ts'
+import { startImageRelay } from '@kilonova/kilonova/conductor/image-relay.ts'
+import { openKilonovaDatabase } from '@kilonova/kilonova/db/database.ts'
+import { findServer } from '@kilonova/kilonova/db/servers.ts'
+import { findTask } from '@kilonova/kilonova/db/tasks.ts'
+import { demoServer } from '@kilonova/kilonova/domain/server-fixture.ts'
+import type { Server } from '@kilonova/kilonova/domain/server.ts'
+import { startScheduler } from '@kilonova/kilonova/placement/scheduler.ts'
+import { memoryBus } from '@kilonova/kilonova/rpc/memory/bus.ts'
+import type { KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
+import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
+import { faults } from '@kilonova/kilonova/virt/fake/faults.ts'
+import { heardLog } from './heard-log.ts'
+import type { Life } from './life.ts'
+import { switchableWeather } from './weather.ts'
+
+const IMAGE_ID = '0b0e5a8e-6c8e-4c52-9d0e-000000000001'
+const image = { id: IMAGE_ID, name: 'demo', diskFormat: 'qcow2', minDiskGb: 0, minRamMb: 0, sizeBytes: 1_000_000, properties: {} }
+const glance: Glance = {
+  show: async (id) =>
+    id === IMAGE_ID
+      ? { ...image, status: 'active', containerFormat: 'bare', virtualSizeBytes: null, hashAlgorithm: 'sha512', hash: 'abc' }
+      : undefined,
+  download: async () => undefined,
+}
+const HOSTS = ['host-1', 'host-2']
+const UNLIMITED = { instances: -1, cores: -1, ram: -1 }
+
+/** Everything that a server may leave behind, counted where it is, and what its row says. */
+export interface Counts {
+  readonly guests: readonly string[]
+  readonly disks: number
+  readonly configDrives: number
+  readonly plugged: number
+  readonly ports: number
+  readonly boundPorts: number
+  readonly allocations: number
+  readonly owed: number
+  readonly unfinished: number
+  readonly held: number
+}
+export interface Standing {
+  readonly vmState: string
+  readonly taskState: string | null
+  readonly powerState: string
+  readonly placed: boolean
+}
+
+export type World = Awaited<ReturnType<typeof world>>
+
+export async function world(seed = 1) {
+  const companions = await testNetwork()
+  const { clock } = companions
+  const admin = await companions.person('admin', companions.network.url)
+  const project = companions.projects['demo'] ?? ''
+  const caller: Caller = { userId: 'alice', projectId: project, requestId: 'req-battery', isAdmin: true }
+  const post = async (what: string, body: object): Promise<string> => {
+    const answer = await admin.call('POST', `/v2.0/${what}s`, { [what]: body })
+    return (answer.body as Record<string, { id: string }>)[what]?.id ?? ''
+  }
+  const network = await post('network', { name: 'private', shared: true })
+  await post('subnet', { network_id: network, ip_version: 4, cidr: '10.0.0.0/16' })
+
+  const database = await openKilonovaDatabase({ url: await freshDatabase(), synchronous: 'normal' })
+  const db = database.kysely
+  const { weather, set: setWeather } = switchableWeather(seed)
+  const bus = memoryBus(weather)
+  const heard = heardLog()
+  const identity = keystone({
+    authUrl: companions.identity.url, username: 'kilonova', password: 'service-secret', projectName: 'service',
+    userDomainName: 'default', projectDomainName: 'default', regionName: undefined, interface: 'public', clock,
+  })
+  const networkClient = neutron(identity, { endpoint: companions.network.url, clock })
+  const images = await startImageRelay({ host: '127.0.0.1', port: 0, glance, clock, log: silentLog })
+  const scheduler = startScheduler({
+    db, bus, clock, log: silentLog,
+    options: {
+      enabledFilters: ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter'], multipliers: {}, defaultArchitecture: null,
+      cpuAllocationRatio: 1, ramAllocationRatio: 1, diskAllocationRatio: 1, reservedHostMemoryMb: 0, reservedHostDiskMb: 0, serviceDownMs: 60_000,
+    },
+  })
+  const wrong = faults()
+  const drivers = new Map(HOSTS.map((host) => [host, fakeDriver({ host, clock, vcpus: 10_000, memoryMb: 10_000_000, diskGb: 100_000, faults: wrong })]))
+
+  const startHost = (host: string) => {
+    const driver = drivers.get(host)
+    if (!driver) throw new Error(`there is no host ${host}`)
+    return startCompute({ host, driver, bus, clock, log: silentLog, fences: memoryFences(), reportIntervalMs: 3_600_000, syncPowerIntervalMs: 3_600_000 })
+  }
+  /** A conductor of this name; the next one takes over what it held. */
+  const conductor = (living: Life, actions: Readonly<Record<string, ServerAction>> = ACTIONS, kills: KillPoints = { kill() {}, fail() {} }, more: object = {}) =>
+    startConductor(
+      { actions, db: living.database(db), bus: living.bus(bus), neutron: networkClient, glance, images, clock, log: heard.log, kills },
+      {
+        name: 'conductor', leaseMs: 60_000, pollMs: 5, maxRunning: 100, serviceDownMs: 60_000, defaultZone: 'nova', shutdownTimeoutSeconds: 60,
+        softRebootTimeoutSeconds: 60, retryTries: 3, retryFirstDelayMs: 1, maxBackOffMs: 4, verbTimeoutMs: 100, placeTimeoutMs: 100, ...more,
+      },
+    )
+
+  return {
+    db, kind: database.kind, bus, clock, caller, project, drivers, heard, wrong, setWeather, conductor, startHost, hosts: HOSTS, neutron: networkClient,
+
+    /** A port that its user made: it must outlive every server. */
+    userPort: () => post('port', { network_id: network, project_id: project }),
+
+    /** Asks for a server with two interfaces, one on a port of the user's own; returns its id and its task's. */
+    create: async (portId?: string): Promise<Asked> => {
+      const { taskId: _, epoch: _e, ...rest } = demoServer()
+      const id = newId()
+      const requestedNics = [{ networkId: network }, ...(portId === undefined ? [] : [{ networkId: network, portId }])]
+      const server = { ...rest, id, projectId: project, image, requestedNics, configDrive: true, vmState: 'building', taskState: 'scheduling', powerState: 'nostate', createdAt: clock.now() } as const
+      await admitCreate({ db, bus, clock }, caller, [server], { onlyHost: null, securityGroupIds: [] }, UNLIMITED)
+      return asked(id)
+    },
+    ask: async (action: ServerAction, serverId: string): Promise<Asked> => {
+      await admit({ db, bus, clock }, caller, action, serverId, null)
+      return asked(serverId)
+    },
+    server: async (id: string): Promise<Server> => {
+      const server = await findServer(db, id, { deleted: true })
+      if (!server) throw new Error(`there is no server ${id}`)
+      return server
+    },
+    standing: async (id: string): Promise<Standing> => {
+      const server = await findServer(db, id, { deleted: true })
+      return { vmState: server?.vmState ?? '', taskState: server?.taskState ?? null, powerState: server?.powerState ?? '', placed: server?.host !== null }
+    },
+    counts: async (): Promise<Counts> => {
+      const inventories = [...drivers.values()].map((driver) => driver.inventory())
+      const sum = (of: (inventory: (typeof inventories)[number]) => number) => inventories.reduce((total, each) => total + of(each), 0)
+      const guests = (await Promise.all([...drivers.values()].map((driver) => driver.guests()))).flat()
+      const { body } = await admin.call('GET', '/v2.0/ports?fields=id&fields=device_id')
+      const { ports } = body as { ports: readonly { device_id: string }[] }
+      const count = async (table: 'allocations' | 'owed') =>
+        Number((await db.selectFrom(table).select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirst())?.n)
+      const tasks = await db.selectFrom('tasks').select(['finished_at', 'leased_until']).execute()
+      const held = await db.selectFrom('servers').select('id').where('task_id', 'is not', null).execute()
+      return {
+        guests: guests.map(({ serverId, powerState }) => `${serverId} ${powerState}`).toSorted(),
+        disks: sum(({ disks }) => disks),
+        configDrives: sum(({ configDrives }) => configDrives),
+        plugged: sum((inventory) => inventory.ports),
+        ports: ports.length,
+        boundPorts: ports.filter(({ device_id }) => device_id !== '').length,
+        allocations: await count('allocations'),
+        owed: await count('owed'),
+        unfinished: tasks.filter(({ finished_at, leased_until }) => finished_at === null || leased_until > 0).length,
+        held: held.length,
+      }
+    },
+    /** When the task has ended: how. */
+    ended: (taskId: string): Promise<'succeeded' | 'undone'> => {
+      const { promise, resolve, reject } = Promise.withResolvers<'succeeded' | 'undone'>()
+      const look = async () => {
+        const row = await findTask(db, taskId)
+        if (row && row.finished_at !== null) resolve(row.status as 'succeeded' | 'undone')
+      }
+      const stop = heard.on((phrase, { task }) => {
+        if (phrase.startsWith('task ') && String(task).endsWith(taskId)) look().catch(reject)
+      })
+      look().catch(reject)
+      return promise.finally(stop)
+    },
+    close: async () => {
+      setWeather('calm')
+      await scheduler.close()
+      await images.close()
+      await bus.close()
+      await database.close()
+      await companions.close()
+    },
+  }
+
+  async function asked(serverId: string): Promise<Asked> {
+    const server = await findServer(db, serverId)
+    return { serverId, taskId: server?.taskId ?? '' }
+  }
+}
+
+export interface Asked {
+  readonly serverId: string
+  readonly taskId: string
+}
