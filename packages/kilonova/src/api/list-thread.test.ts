@@ -14,7 +14,7 @@ import type { ServerAt } from './resources/server-view.ts'
 import { flavorOf } from './testing/cloud.ts'
 
 const newServer = (id: string, createdAt: number): NewServer => ({
-  id, name: id, description: null, hostname: id, projectId: 'p', userId: 'u', vmState: 'building', taskState: 'scheduling', powerState: 'nostate', availabilityZone: null,
+  id, name: id, description: null, hostname: id, projectId: 'p', userId: 'u', vmState: 'building', taskState: 'scheduling', powerState: 'nostate', availabilityZone: null, pinnedZone: null, schedulerHints: {},
   flavor: flavorOf(), image: null, keyName: null, keyType: null, publicKey: null, userData: null, configDrive: false, metadata: {}, requestedNics: [], securityGroups: ['default'],
   accessIpV4: null, accessIpV6: null, diskConfig: 'AUTO', reservationId: 'r-1', launchIndex: 0, rootDeviceName: '/dev/vda', createdAt,
 })

@@ -13,7 +13,7 @@ export type ListedRow = Omit<Row, Unlisted> & Partial<Pick<Row, 'user_data'>>
 
 export const LISTED = [
   'number', 'id', 'name', 'description', 'hostname', 'project_id', 'user_id', 'vm_state', 'task_state', 'power_state', 'task_id', 'epoch', 'host',
-  'hypervisor_hostname', 'availability_zone', 'flavor_id', 'flavor', 'image_id', 'image', 'key_name', 'key_type', 'config_drive', 'metadata',
+  'hypervisor_hostname', 'availability_zone', 'pinned_zone', 'scheduler_hints', 'flavor_id', 'flavor', 'image_id', 'image', 'key_name', 'key_type', 'config_drive', 'metadata',
   'security_groups', 'addresses', 'access_ip_v4', 'access_ip_v6', 'disk_config', 'reservation_id', 'launch_index', 'root_device_name', 'locked',
   'progress', 'fault', 'created_at', 'updated_at', 'launched_at', 'terminated_at', 'deleted_at',
 ] as const satisfies readonly (keyof ListedRow)[]

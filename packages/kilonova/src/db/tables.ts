@@ -18,6 +18,8 @@ export interface ServersTable {
   host: string | null
   hypervisor_hostname: string | null
   availability_zone: string | null
+  pinned_zone: string | null
+  scheduler_hints: Generated<string>
   flavor_id: string
   flavor: string
   /** Copied from the flavor: what quota sums. */

@@ -16,6 +16,8 @@ export const demoServer = (wish: Partial<Server> = {}): Server => ({
   epoch: 1,
   host: 'host-1',
   hypervisorHostname: 'host-1',
+  pinnedZone: null,
+  schedulerHints: {},
   availabilityZone: null,
   flavor: {
     id: '42',

@@ -1,5 +1,6 @@
 /** A server and what belongs to it. The row in the database has exactly these fields. */
 import type { Flavor } from './flavor.ts'
+import type { Json } from './json.ts'
 import type { PowerState, TaskState, VmState } from './states.ts'
 
 /** One address of a server as users see it; `network` is the network's name at the time the port was made or last refreshed. */
@@ -56,6 +57,10 @@ export interface Server {
   readonly host: string | null
   readonly hypervisorHostname: string | null
   readonly availabilityZone: string | null
+  /** The zone that was asked for: the server stays in it. */
+  readonly pinnedZone: string | null
+  /** As they were given; a hint that no filter knows has no effect. */
+  readonly schedulerHints: { readonly [hint: string]: Json | undefined }
   readonly flavor: Flavor
   readonly image: ServerImage | null
   readonly keyName: string | null

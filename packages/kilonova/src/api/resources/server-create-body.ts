@@ -51,7 +51,8 @@ const v74 = { ...v63, host: z.string().min(1).max(255).optional(), hypervisor_ho
 const v90 = { ...v74, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/, 63).optional() }
 const v94 = { ...v74, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$/, 255).optional() }
 
-const hints = z.looseObject({ group: uuid.optional() }).optional()
+const hints = z.record(z.string(), z.json()).optional()
+export type Hints = NonNullable<z.output<typeof hints>>
 const body = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ server: z.strictObject(shape), 'os:scheduler_hints': hints, 'OS-SCH-HNT:scheduler_hints': hints })
 
 export const createBodies = {
@@ -65,6 +66,6 @@ type Fields = Omit<z.output<z.ZodObject<typeof v1>>, 'networks'> & {
 } & Partial<Pick<z.output<z.ZodObject<typeof v94>>, 'description' | 'tags' | 'trusted_image_certificates' | 'host' | 'hypervisor_hostname' | 'hostname'>>
 export interface CreateRequest {
   readonly server: Omit<Fields, 'personality'> & Partial<Pick<Fields, 'personality'>>
-  readonly 'os:scheduler_hints'?: { readonly group?: string | undefined } | undefined
-  readonly 'OS-SCH-HNT:scheduler_hints'?: { readonly group?: string | undefined } | undefined
+  readonly 'os:scheduler_hints'?: Hints | undefined
+  readonly 'OS-SCH-HNT:scheduler_hints'?: Hints | undefined
 }

@@ -8,7 +8,7 @@ import type { KeyPair } from '../../domain/key-pair.ts'
 import type { RequestedNic, ServerImage } from '../../domain/server.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
-import type { CreateRequest } from './server-create-body.ts'
+import type { CreateRequest, Hints } from './server-create-body.ts'
 
 type Asked = CreateRequest['server']
 const GIB = 1024 ** 3
@@ -77,6 +77,13 @@ export async function destination(ctx: Ctx, { availability_zone: asked, host, hy
   if (known) return { zone: forcedHost || forcedNode ? null : wanted, onlyHost }
   if (!hosts.some(({ zone: other, disabled }) => other === wanted && !disabled)) throw new NovaError('UnknownAvailabilityZone', { zone: wanted ?? '' })
   return { zone: wanted, onlyHost }
+}
+
+/** Errors: a 400 for a server group, which there are none of. */
+export function hintsOf(request: CreateRequest): Hints {
+  const hints = request['os:scheduler_hints'] ?? request['OS-SCH-HNT:scheduler_hints'] ?? {}
+  if (hints['group'] !== undefined) throw badRequest(`Instance group ${String(hints['group'])} could not be found.`)
+  return hints
 }
 
 /** The interfaces to make: `auto` and nothing at all become the one network there is. Errors: several NovaErrors of networks and ports. */

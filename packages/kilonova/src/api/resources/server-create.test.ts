@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { insertFlavor } from '../../db/flavors.ts'
 import { findServer } from '../../db/servers.ts'
 import { NovaError } from '../../domain/errors.ts'
-import { at, cloud, flavorOf, imageOf, networkOf, OTHER_PROJECT, portOf, type Cloud } from '../testing/cloud.ts'
+import { at, cloud, flavorOf, imageOf, networkOf, OTHER_PROJECT, portOf, settled, type Cloud } from '../testing/cloud.ts'
 
 const create = (it: Cloud, more: object, { as = 'member', version = '2.1' } = {}) =>
   it.call('POST', '/servers', { as, version, json: { server: { name: 'one', flavorRef: '1', imageRef: [...it.images.keys()][0], ...more } } })
@@ -64,6 +64,21 @@ test('an administrator may name a host, a user a zone', async (t) => {
   assert.equal((await made(it, await create(it, { host: 'host1', networks: 'none' }, { as: 'admin', version: '2.74' }))).body.onlyHost, 'host1')
   assert.equal((await create(it, { availability_zone: 'nova:nowhere' }, { as: 'admin' })).status, 400)
   assert.equal((await create(it, { host: 'host1', networks: 'none' }, { version: '2.74' })).status, 403)
+})
+
+test('the zone that was asked for stays pinned, and hints are shown', async (t) => {
+  const it = await cloud(t)
+  const { server } = await made(it, await create(it, { availability_zone: 'nova' }))
+  await settled(it, server.id)
+  const show = async (id: string) => at(await it.call('GET', `/servers/${id}`, { version: '2.100' }), 'server') as Record<string, unknown>
+  assert.deepEqual([(await show(server.id))['pinned_availability_zone'], (await show(server.id))['scheduler_hints']], ['nova', {}])
+  const hinted = await it.call('POST', '/servers', {
+    json: { server: { name: 'two', flavorRef: '1', imageRef: [...it.images.keys()][0] }, 'os:scheduler_hints': { same_host: ['x'], custom: 'y' } },
+  })
+  const other = await show(String(at(hinted, 'server', 'id')))
+  assert.deepEqual([other['pinned_availability_zone'], other['scheduler_hints']], [null, { same_host: ['x'], custom: 'y' }])
+  const group = await it.call('POST', '/servers', { json: { server: { name: 'three', flavorRef: '1', imageRef: [...it.images.keys()][0] }, 'os:scheduler_hints': { group: 'g' } } })
+  assert.equal(group.status, 400)
 })
 
 test('key, user data, security groups and config drive are kept', async (t) => {

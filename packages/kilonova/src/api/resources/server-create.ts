@@ -11,7 +11,7 @@ import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import { post, selfLinks } from '../resource.ts'
 import { createBodies, type CreateRequest } from './server-create-body.ts'
-import { bootImage, destination, flavorFor, keyFor, nics, securityGroups } from './server-create-checks.ts'
+import { bootImage, destination, flavorFor, hintsOf, keyFor, nics, securityGroups } from './server-create-checks.ts'
 
 interface Created {
   readonly id: string
@@ -51,6 +51,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   const { server } = body
   const { db, caller, config } = ctx
   const { least, most } = counts(server)
+  const hints = hintsOf(body)
   const flavor = await flavorFor(ctx, server.flavorRef)
   const limits = await quotaLimits(db, caller.projectId, config.quota)
   if (limits.metadata_items >= 0 && Object.keys(server.metadata ?? {}).length > limits.metadata_items) throw new NovaError('MetadataLimitExceeded', { allowed: limits.metadata_items })
@@ -79,6 +80,8 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       taskState: 'scheduling',
       powerState: 'nostate',
       availabilityZone: place.zone,
+      pinnedZone: place.zone,
+      schedulerHints: hints,
       flavor,
       image,
       keyName: key?.name ?? null,

@@ -151,8 +151,8 @@ const REST = {
   'OS-EXT-SRV-ATTR:root_device_name': extended((row) => row.root_device_name),
   'OS-EXT-SRV-ATTR:user_data': extended((row) => row.user_data ?? null),
   host_status: since<SeenServer, ServerAt>('2.16', (server, at) => hostStatus(server.hostStatus, at)),
-  pinned_availability_zone: since<SeenServer, ServerAt>('2.96', () => null),
-  scheduler_hints: since<SeenServer, ServerAt>('2.100', () => NOTHING),
+  pinned_availability_zone: since<SeenServer, ServerAt>('2.96', ({ row }) => row.pinned_zone),
+  scheduler_hints: since<SeenServer, ServerAt>('2.100', ({ row }) => (row.scheduler_hints === '{}' ? NOTHING : (JSON.parse(row.scheduler_hints) as unknown))),
 }
 
 /** In a detailed list. */

@@ -26,7 +26,7 @@ export async function shown(ctx: Ctx): Promise<Shown> {
   const { db, caller, clock, params } = ctx
   const id = params['id'] ?? ''
   const row = await findListed(db, id)
-  const visible = row && (row.project_id === caller.projectId || caller.isAdmin) && (row.deleted_at === null || caller.isAdmin)
+  const visible = row && row.deleted_at === null && (row.project_id === caller.projectId || caller.isAdmin)
   if (!row || !visible) throw new NovaError('InstanceNotFound', { id })
   return { row, projectId: row.project_id, hostStatus: await statusOf(ctx, row, clock.now()), isAdmin: caller.isAdmin, serviceDownMs: downMs(ctx) }
 }
