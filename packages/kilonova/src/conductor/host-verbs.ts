@@ -31,7 +31,6 @@ export function hostVerbs(reach: HostReach, host: string, task: Task, base: Pick
   const fence = (verb: string): Fence => ({ serverId: task.serverId, key: `${base.key}/${verb}`, epoch: task.epoch })
   const { serverId } = task
   let presses = 0
-  let presses = 0
 
   async function remove(verb: Removal): Promise<void> {
     const found = await findHost(reach.db, host)
