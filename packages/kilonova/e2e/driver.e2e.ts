@@ -125,7 +125,7 @@ test('libvirtd killed while guests run: they run on, and what happened meanwhile
   for (const pid of qemus()) process.kill(pid, 'SIGKILL')
   assert.match(await told.promise, /^(crashed|stopped)$/)
   assert.notEqual(await driver.powerState(serverId), 'running')
-  await driver.rebootHard(guestOf(serverId))
+  await driver.start(guestOf(serverId))
   assert.equal(await driver.powerState(serverId), 'running')
 })
 
@@ -153,22 +153,6 @@ test('the machine restarted: nothing that ran before is believed to run, and gue
 
 test('the probe of the accelerator boots where guests can', async () => {
   assert.equal(await bootsWith('tcg'), true)
-})
-
-test('a guest that does not listen is given up by a soft reboot in time, and left as it is', async (t) => {
-  const { driver, serverId } = await withGuest(t)
-  await driver.start(guestOf(serverId))
-  assert.equal(await driver.rebootSoft(serverId, 1), false)
-  assert.equal(await driver.powerState(serverId), 'running')
-})
-
-test('whoever takes the power away during a soft reboot has the last word', async (t) => {
-  const { driver, serverId } = await withGuest(t)
-  await driver.start(guestOf(serverId))
-  const rebooting = driver.rebootSoft(serverId, 60)
-  await driver.powerOff(serverId)
-  assert.equal(await rebooting, false)
-  assert.equal(await driver.powerState(serverId), 'shutdown')
 })
 
 test('a full disk is named with its host, and nothing is left', async (t) => {

@@ -1,10 +1,9 @@
 /** Create a server: place it, give it ports, a disk and a config drive, and make its guest run. All of it is undone when a step fails. */
-import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { guestDocuments } from '../domain/guest-metadata.ts'
 import { NovaError } from '../domain/errors.ts'
 import { resourcesOf } from '../domain/flavor.ts'
 import type { Server } from '../domain/server.ts'
+import { writeConfigDrive } from './config-drive.ts'
 import { action } from './define.ts'
 import { guestOf } from './guest.ts'
 import { addressesOf, makePorts, releasePorts } from './ports.ts'
@@ -75,12 +74,7 @@ export const create = action('create', {
     undo: ({ hostAt }, { claim }) => hostAt(claim.host).removeFiles(),
   })
   .step('configDrive', {
-    run: async ({ hostAt, server }, { claim, ports }) => {
-      if (!server.configDrive) return
-      const documents = guestDocuments(server, ports, randomBytes(512).toString('base64'))
-      const files = Object.fromEntries(Object.entries(documents).map(([path, content]) => [path, Buffer.from(content).toString('base64')]))
-      await hostAt(claim.host).createConfigDrive({ serverId: server.id, files })
-    },
+    run: ({ hostAt, server }, { claim, ports }) => writeConfigDrive(hostAt(claim.host), server, ports),
     undo: ({ hostAt }, { claim }) => hostAt(claim.host).removeFiles(),
   })
   .step('plug', {

@@ -12,12 +12,19 @@ export function hostOf({ server, hostAt }: Pick<Ctx, 'server' | 'hostAt'>): Host
   return hostAt(server.host)
 }
 
+/** A guest that has not loaded its driver yet misses the first press of the power button. Upstream's `shutdown_retry_interval`. */
+const PRESS_AGAIN_SECONDS = 10
+
 /** Asks the guest to shut down and waits for it; what does not listen is left for the step that takes the power. */
 export async function shutDownGuest(ctx: Ctx, timeoutSeconds: number): Promise<void> {
   const host = hostOf(ctx)
   if (timeoutSeconds <= 0 || (await host.powerState()) !== 'running') return
-  await host.shutdown()
-  if ((await host.powerState()) === 'running') await ctx.waitFor({ name: 'power', tag: 'shutdown' }, timeoutSeconds)
+  for (let until = 0; until < timeoutSeconds; ) {
+    until = Math.min(until + PRESS_AGAIN_SECONDS, timeoutSeconds)
+    await host.shutdown()
+    if ((await host.powerState()) !== 'running') return
+    if ((await ctx.waitFor({ name: 'power', tag: 'shutdown' }, until)) !== undefined) return
+  }
 }
 
 /** The image may ask for longer or shorter than the configuration. */

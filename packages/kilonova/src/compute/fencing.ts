@@ -12,8 +12,7 @@ export class StaleEpochError extends Error {
 }
 
 export interface Fencing {
-  /** `out` of turn: for verbs that wait long, and that the driver ends itself when another verb overtakes them. */
-  run<T>(verb: string, fence: Fence, work: () => Promise<T>, turn?: 'in' | 'out'): Promise<T>
+  run<T>(verb: string, fence: Fence, work: () => Promise<T>): Promise<T>
   /** Lets nothing of an older epoch in from now on. */
   check(fence: Pick<Fence, 'serverId' | 'epoch'>): void
   isBusy(serverId: string): boolean
@@ -39,7 +38,7 @@ export function fencing(fences: FenceStore, maxParallel: number): Fencing {
   return {
     check,
     isBusy,
-    run: async <T>(verb: string, fence: Fence, work: () => Promise<T>, turn: 'in' | 'out' = 'in') => {
+    run: async <T>(verb: string, fence: Fence, work: () => Promise<T>) => {
       check(fence)
       const name = `${fence.serverId} ${fence.key} ${verb}`
       const kept = answers.get(name)
@@ -50,7 +49,7 @@ export function fencing(fences: FenceStore, maxParallel: number): Fencing {
         check(fence)
         return work()
       }
-      const answer = turn === 'in' ? inTurn(fence.serverId, checked) : checked()
+      const answer = inTurn(fence.serverId, checked)
       answers.set(name, answer)
       running.add(answer)
       try {

@@ -14,28 +14,18 @@ export interface Serving {
 }
 
 export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<typeof compute> {
-  /** Runs a verb that answers nothing; says what failed where it failed. */
-  async function verb<T>(
-    name: string,
-    fence: Fence,
-    requestId: string,
-    work: () => Promise<T>,
-    turn?: 'out',
-  ): Promise<T> {
+  /** Runs a verb, which answers nothing; says what failed where it failed. */
+  async function nothing(name: string, fence: Fence, requestId: string, work: () => Promise<void>): Promise<null> {
     const said = log.with({ requestId, server: fence.serverId })
     said.debug('verb asked', { verb: name, key: fence.key, epoch: fence.epoch })
     try {
-      return await fencing.run(name, fence, work, turn)
+      await fencing.run(name, fence, work)
+      return null
     } catch (error) {
       said.warn('verb failed', { verb: name, key: fence.key, error })
       throw error
     }
   }
-  const nothing = (name: string, fence: Fence, requestId: string, work: () => Promise<void>) =>
-    verb(name, fence, requestId, async () => {
-      await work()
-      return null
-    })
 
   return {
     startFetchImage: async ({ fence, ticket }) => {
@@ -63,11 +53,6 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
       nothing('shutdown', fence, requestId, () => driver.shutdown(fence.serverId)),
     powerOff: ({ fence }, { requestId }) =>
       nothing('powerOff', fence, requestId, () => driver.powerOff(fence.serverId)),
-    // Out of turn: a delete must not wait until a guest that does not listen has been given up.
-    rebootSoft: ({ fence, timeoutSeconds }, { requestId }) =>
-      verb('rebootSoft', fence, requestId, () => driver.rebootSoft(fence.serverId, timeoutSeconds), 'out'),
-    rebootHard: ({ fence, guest }, { requestId }) =>
-      nothing('rebootHard', fence, requestId, () => driver.rebootHard(guest)),
     destroy: ({ fence }, { requestId }) => nothing('destroy', fence, requestId, () => driver.destroy(fence.serverId)),
     powerState: ({ serverId }) => driver.powerState(serverId),
     consoleOutput: ({ serverId, maxBytes }) => driver.consoleOutput(serverId, maxBytes),

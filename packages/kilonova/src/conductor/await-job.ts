@@ -18,7 +18,8 @@ export interface AwaitedJob {
   progress(percent: number): void
 }
 
-/** An event may be lost, so the status is also asked for this often. */
+/** An event may be lost, so the status is also asked for: soon at first, then this often. */
+const FIRST_LOOK_MS = 50
 const LOOK_MS = 1000
 
 /** The host said why its long verb failed, and whether another try may help. */
@@ -37,6 +38,7 @@ export async function awaitJob({ jobs, key, signal, abandons, begin, status, can
   const onAbort = () => wake()
   signal.addEventListener('abort', onAbort)
   let shown = 0
+  let lookMs = FIRST_LOOK_MS
   try {
     let woken = new Promise<void>((resolve) => (wake = resolve))
     await begin()
@@ -50,7 +52,8 @@ export async function awaitJob({ jobs, key, signal, abandons, begin, status, can
       if (now.state === 'failed') throw new JobFailedError(now.reason, now.retryable)
       if (now.state === 'unknown') throw new JobFailedError('the host was restarted while it worked', true)
       if (now.percent > shown) progress((shown = now.percent))
-      const timer = setTimeout(() => wake(), LOOK_MS)
+      const timer = setTimeout(() => wake(), lookMs)
+      lookMs = Math.min(lookMs * 2, LOOK_MS)
       await woken
       clearTimeout(timer)
       woken = new Promise<void>((resolve) => (wake = resolve))

@@ -63,8 +63,6 @@ export const compute = {
   start: method(fenced({ guest }), nothing),
   shutdown: method(fenced({}), nothing),
   powerOff: method(fenced({}), nothing),
-  rebootSoft: method(fenced({ timeoutSeconds: z.int() }), z.boolean()),
-  rebootHard: method(fenced({ guest }), nothing),
   destroy: method(fenced({}), nothing),
   powerState: method(z.strictObject({ serverId: z.string() }), z.enum(POWER_STATES)),
   consoleOutput: method(z.strictObject({ serverId: z.string(), maxBytes: z.int() }), z.string()),

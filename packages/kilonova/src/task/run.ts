@@ -162,7 +162,9 @@ class Run<Ctx> {
         } catch (error) {
           this.#throwIfLetGo(error)
           if (!this.#willBeRemoved()) return this.#putOff(step, error)
+          // The older steps stay as they are: where the server is must not be forgotten before it is removed there.
           this.#log.warn('undo failed, what cancelled the task removes the rest', { step: step.name, error })
+          break
         }
         this.#runner.kills.kill(this.#action.name, step.name, 'undo')
       }

@@ -175,7 +175,6 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await remove(serverId)
     await stateIs(serverId, 'nostate')
     assert.equal(await driver.consoleOutput(serverId, 100), '')
-    assert.equal(await driver.rebootSoft(serverId, 1), false)
   })
 
   test('a guest whose disk or config drive is missing is not started, and leaves nothing', async () => {
@@ -221,34 +220,6 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await stateIs(serverId, 'nostate')
     assert.equal(await isListed(serverId), false)
     assert.equal(await driver.consoleOutput(serverId, 100), '')
-  })
-
-  test('a soft reboot brings a guest down and up, and does not start one that is off', async () => {
-    const serverId = await withDisk()
-    await driver.start(guestOf(serverId))
-    await loginPrompt(driver, serverId)
-    events.forget()
-    assert.equal(await driver.rebootSoft(serverId, 60), true)
-    await events.until(serverId, 'started')
-    assert.deepEqual(
-      events.seen.map(({ event }) => event),
-      ['shutdown', 'started'],
-    )
-    await driver.powerOff(serverId)
-    assert.equal(await driver.rebootSoft(serverId, 60), false)
-    await stateIs(serverId, 'shutdown')
-    await remove(serverId)
-  })
-
-  test('a hard reboot makes a guest run whatever is left of it', async () => {
-    const serverId = await withDisk()
-    const spec = guestOf(serverId)
-    for (const spoil of [async () => {}, () => driver.powerOff(serverId), () => driver.destroy(serverId)]) {
-      await spoil()
-      await driver.rebootHard(spec)
-      await stateIs(serverId, 'running')
-    }
-    await remove(serverId)
   })
 
   test('a guest runs on while nobody watches, and is found again', async () => {

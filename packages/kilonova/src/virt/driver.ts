@@ -123,10 +123,6 @@ export interface Driver {
   shutdown(serverId: string): Promise<void>
   /** Takes the power away; the guest stays defined. */
   powerOff(serverId: string): Promise<void>
-  /** Asks the guest to restart itself. Returns when it has, or with false after `timeoutSeconds`. */
-  rebootSoft(serverId: string, timeoutSeconds: number): Promise<boolean>
-  /** Remakes the guest from its spec, whatever is left of it, and makes it run: the repair operation. */
-  rebootHard(spec: GuestSpec): Promise<void>
   /** Takes the power away and forgets the guest; files and ports stay. */
   destroy(serverId: string): Promise<void>
   /** `nostate` when there is no such guest. */

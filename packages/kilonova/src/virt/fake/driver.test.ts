@@ -73,7 +73,7 @@ test('what a guest does by itself is told', async () => {
   driver.onPowerChange(told.resolve)
   driver.happen('a', 'crashed', 'crashed')
   assert.deepEqual(await told.promise, { serverId: 'a', powerState: 'crashed', event: 'crashed' })
-  await driver.rebootHard(guestOf('a', { imageId: null }))
+  await driver.start(guestOf('a', { imageId: null }))
   assert.equal(await driver.powerState('a'), 'running')
 })
 

@@ -157,19 +157,6 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         if (guests.get(serverId)?.powerState === 'running') stop(serverId, 'shutdown')
       }),
     powerOff: (serverId) => verb('powerOff', serverId, () => stop(serverId, 'stopped')),
-    rebootSoft: (serverId) =>
-      verb('rebootSoft', serverId, () => {
-        const guest = guests.get(serverId)
-        if (guest?.powerState !== 'running') return false
-        change(guest, 'shutdown', 'shutdown')
-        change(guest, 'running', 'started')
-        return true
-      }),
-    rebootHard: (spec) =>
-      verb('rebootHard', spec.serverId, () => {
-        stop(spec.serverId, 'stopped')
-        run(spec)
-      }),
     destroy: (serverId) =>
       verb('destroy', serverId, () => {
         stop(serverId, 'stopped')

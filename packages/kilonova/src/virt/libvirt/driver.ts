@@ -99,8 +99,6 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     start: (spec) => lifecycle.start(guest, spec),
     shutdown: (serverId) => lifecycle.shutdown(guest, serverId),
     powerOff: (serverId) => lifecycle.powerOff(guest, serverId),
-    rebootSoft: (serverId, timeoutSeconds) => lifecycle.rebootSoft(guest, serverId, timeoutSeconds),
-    rebootHard: (spec) => lifecycle.rebootHard(guest, spec),
     destroy: (serverId) => lifecycle.destroy(guest, serverId),
     powerState: (serverId) =>
       connection.use(async (client) => {

@@ -111,30 +111,6 @@ test('what libvirt refuses is told in its words; a full disk by its name', async
   await assert.rejects(lifecycle.start(w.context, guestOf(id)), { name: 'DiskFull', retryable: false })
 })
 
-test('a guest that hears the power button is restarted; one that does not is given up in time', async (t) => {
-  const w = await world(t)
-  await lifecycle.start(w.context, guestOf(id))
-  assert.equal(await lifecycle.rebootSoft(w.context, id, 10), true)
-  await w.next('started')
-  assert.deepEqual(w.told, ['started', 'shutdown', 'started'])
-  w.hypervisor.guests = 'ignores'
-  assert.equal(await lifecycle.rebootSoft(w.context, id, 0.02), false)
-  assert.deepEqual(await w.guests(), [{ serverId: id, powerState: 'running' }])
-})
-
-test('a soft reboot ends when the guest loses its power or crashes, and does not start it', async (t) => {
-  const w = await world(t)
-  w.hypervisor.guests = 'ignores'
-  for (const lose of ['destroy', 'crash'] as const) {
-    await lifecycle.start(w.context, guestOf(id))
-    const rebooting = lifecycle.rebootSoft(w.context, id, 10)
-    await w.guests()
-    w.hypervisor[lose](w.hypervisor.find({ uuid: id }))
-    assert.equal(await rebooting, false)
-    assert.equal((await w.guests())[0]?.powerState, 'shutdown')
-  }
-})
-
 test('a guest with a saved memory image is forgotten altogether', async (t) => {
   const w = await world(t)
   await lifecycle.start(w.context, guestOf(id))
@@ -163,7 +139,7 @@ test('what happened while libvirtd was away is told when it is back, once', asyn
   await w.restart()
   await w.next('stopped')
   assert.deepEqual(w.told, ['started', 'stopped'])
-  await lifecycle.rebootHard(w.context, guestOf(id))
+  await lifecycle.destroy(w.context, id)
   await w.next('started')
 })
 

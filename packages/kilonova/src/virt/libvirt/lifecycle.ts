@@ -4,7 +4,6 @@ import { isLibvirtError } from '@kilonova/libvirt/errors.ts'
 import type { Client } from '@kilonova/libvirt/client.ts'
 import type { Domain } from '@kilonova/libvirt/protocol-types.gen.ts'
 import type { GuestSpec, PowerChange } from '../driver.ts'
-import { HostError } from '../host-error.ts'
 import type { Connection } from './connection.ts'
 import { ifThere, lookUp, stateOf } from './guests.ts'
 
@@ -84,58 +83,3 @@ export const destroy = ({ connection, installationId }: LifecycleContext, server
     await cutPower(client, domain)
     await ifThere(client.domainUndefineFlags(domain, UNDEFINE))
   })
-
-export async function rebootHard(context: LifecycleContext, spec: GuestSpec): Promise<void> {
-  await destroy(context, spec.serverId)
-  await start(context, spec)
-}
-
-/** Some guests miss the first press: their driver was not loaded yet. */
-const PRESS_AGAIN_MS = 10_000
-
-/**
- * Presses the power button and waits for the guest to go down by itself; then starts it from the definition it has.
- * Whoever takes the power away meanwhile has the last word: the guest then stays off.
- */
-export async function rebootSoft(
-  context: LifecycleContext,
-  serverId: string,
-  timeoutSeconds: number,
-): Promise<boolean> {
-  const { connection, installationId, listen } = context
-  const { promise: ended, resolve } = Promise.withResolvers<'shutdown' | 'other' | 'late'>()
-  const ignore = listen((change) => {
-    if (change.serverId === serverId && change.powerState !== 'running')
-      resolve(change.event === 'shutdown' ? 'shutdown' : 'other')
-  })
-  const press = (): Promise<boolean> =>
-    connection.use(async (client) => {
-      const domain = await lookUp(client, installationId, serverId)
-      return domain !== undefined && (await pressPowerButton(client, domain))
-    })
-  const deadline = setTimeout(resolve, timeoutSeconds * 1000, 'late')
-  const again = setInterval(() => void press().catch(() => {}), PRESS_AGAIN_MS)
-  try {
-    // A press that libvirt could not do says little when the power is being cut: what the guest does next says all.
-    const pressed = await press().catch((error: unknown) => {
-      if (error instanceof HostError && error.name === 'HypervisorRefused') return true
-      throw error
-    })
-    if (!pressed || (await ended) !== 'shutdown') return false
-    clearInterval(again)
-    return await connection.use(async (client) => {
-      const domain = await lookUp(client, installationId, serverId)
-      if (!domain) return false
-      try {
-        await client.domainCreateWithFlags(domain)
-      } catch (error) {
-        if (!isLibvirtError(error, 'OPERATION_INVALID')) throw error
-      }
-      return (await stateOf(client, domain)) === 'running'
-    })
-  } finally {
-    clearTimeout(deadline)
-    clearInterval(again)
-    ignore()
-  }
-}
