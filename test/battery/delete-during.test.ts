@@ -1,0 +1,114 @@
+/** A delete may come at any moment: during any step of a create, and while an undo keeps failing. It ends, and nothing is left. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
+import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
+import { deleteServer } from '@kilonova/kilonova/actions/delete.ts'
+import { create } from '@kilonova/kilonova/actions/create.ts'
+import { life } from './life.ts'
+import { prepare } from './run-case.ts'
+import { world, type Asked, type World } from './world.ts'
+
+let w: World
+let hosts: readonly { close(): Promise<void> }[] = []
+before(async () => {
+  w = await world()
+  const conductor = await w.conductor(life())
+  hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
+  await conductor.close()
+})
+after(async () => {
+  await Promise.all(hosts.map((host) => host.close()))
+  await w.close()
+})
+
+type Step = ServerAction['steps'][number]
+const withStep = (action: ServerAction, name: string, change: (step: Step) => Step) => ({
+  ...ACTIONS,
+  [action.name]: { ...action, steps: action.steps.map((step) => (step.name === name ? change(step) : step)) },
+})
+
+for (const { name } of create.steps)
+  for (const when of ['before', 'after'] as const)
+    test(`a delete comes ${when} step ${name} of a create`, async () => {
+      const { portId } = await prepare(w, create)
+      const counts = await w.counts()
+      let asked: Asked | undefined
+      const removal = Promise.withResolvers<Asked>()
+      const actions = withStep(create, name, (step) => ({
+        ...step,
+        run: async (ctx, done) => {
+          if (when === 'before') removal.resolve(await w.ask(deleteServer, ctx.server.id))
+          const out = await step.run(ctx, done)
+          if (when === 'after') removal.resolve(await w.ask(deleteServer, ctx.server.id))
+          return out
+        },
+      }))
+      const conductor = await w.conductor(life(), actions)
+      try {
+        asked = await w.create(portId)
+        assert.equal(await w.ended((await removal.promise).taskId), 'succeeded')
+        await w.ended(asked.taskId)
+      } finally {
+        await conductor.close()
+      }
+      assert.deepEqual(await w.counts(), counts)
+      assert.equal((await w.server(asked.serverId)).vmState, 'deleted')
+    })
+
+for (const { name, undo } of create.steps)
+  if (undo)
+    test(`a delete does not wait for the undo of ${name}, which keeps failing`, async () => {
+      const { portId } = await prepare(w, create)
+      const counts = await w.counts()
+      const putOff = Promise.withResolvers<void>()
+      const stop = w.heard.on((phrase) => phrase === 'task put off' && putOff.resolve())
+      const actions = withStep(create, name, (step) => ({
+        ...step,
+        run: async (ctx, done) => {
+          await step.run(ctx, done)
+          throw new Error('asked to fail')
+        },
+        undo: async () => {
+          throw new Error('asked to fail for ever')
+        },
+      }))
+      const conductor = await w.conductor(life(), actions)
+      try {
+        const { serverId, taskId } = await w.create(portId)
+        await putOff.promise
+        const removal = await w.ask(deleteServer, serverId)
+        assert.equal(await w.ended(removal.taskId), 'succeeded')
+        assert.equal(await w.ended(taskId), 'undone')
+        assert.equal((await w.server(serverId)).vmState, 'deleted')
+      } finally {
+        stop()
+        await conductor.close()
+      }
+      assert.deepEqual(await w.counts(), counts)
+    })
+
+for (const [name, action] of Object.entries(ACTIONS))
+  if (name !== 'create' && name !== 'delete')
+    test(`a delete comes during ${name}`, async () => {
+      const { serverId = '' } = await prepare(w, action)
+      const removal = Promise.withResolvers<Asked>()
+      const [first] = action.steps
+      const actions = withStep(action, first?.name ?? '', (step) => ({
+        ...step,
+        run: async (ctx, done) => {
+          const out = await step.run(ctx, done)
+          removal.resolve(await w.ask(deleteServer, serverId))
+          return out
+        },
+      }))
+      const conductor = await w.conductor(life(), actions)
+      try {
+        await w.ask(action, serverId)
+        assert.equal(await w.ended((await removal.promise).taskId), 'succeeded')
+      } finally {
+        await conductor.close()
+      }
+      const { guests, held, unfinished, owed } = await w.counts()
+      assert.deepEqual({ mine: guests.filter((guest) => guest.startsWith(serverId)), held, unfinished, owed }, { mine: [], held: 0, unfinished: 0, owed: 0 })
+    })
