@@ -139,7 +139,7 @@ test('what happened while libvirtd was away is told when it is back, once', asyn
   await w.restart()
   await w.next('stopped')
   assert.deepEqual(w.told, ['started', 'stopped'])
-  await lifecycle.destroy(w.context, id)
+  await lifecycle.start(w.context, guestOf(id))
   await w.next('started')
 })
 
