@@ -12,7 +12,8 @@ import { writeCloudsYaml } from './clouds-yaml.ts'
 import { demoImage } from './demo-image.ts'
 import { fakeDrivers, libvirtDrivers } from './drivers.ts'
 import { makeFirstContent } from './first-content.ts'
-import type { CloudOptions } from './options.ts'
+import { UsageError, type CloudOptions } from './options.ts'
+import { refuseTakenCidr } from './private-cidr.ts'
 import type { Progress } from './progress.ts'
 import { openSession, type Session } from './session.ts'
 import type { StateDir } from './state-dir.ts'
@@ -35,12 +36,42 @@ const SSH_AND_PING = [
   { direction: 'ingress', ethertype: 'IPv4', protocol: 'icmp' },
 ] as const
 
-/** Errors: PortTakenError, ConfigError, HostError, and the system's. */
-export async function startCloud(options: CloudOptions, state: StateDir, log: RootLog, progress: Progress, env: NodeJS.ProcessEnv): Promise<Cloud> {
+/** Errors: UsageError, ConfigError, CidrTakenError, PortTakenError, HostError, and the system's. */
+export async function startCloud(
+  options: CloudOptions,
+  state: StateDir,
+  log: RootLog,
+  progress: Progress,
+  env: NodeJS.ProcessEnv,
+): Promise<Cloud> {
   const clock = systemClock(Number(env['KILONOVA_CLOCK_OFFSET_MS'] ?? 0))
   const { listen: host, portOffset } = options
   const port = (service: keyof typeof PORTS): number => PORTS[service] + portOffset
-  const here = (service: keyof typeof PORTS): string => `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port(service)}`
+  const here = (service: keyof typeof PORTS): string =>
+    `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port(service)}`
+  const config = readConfig(
+    configText(options.configFile),
+    {
+      DEFAULT: {
+        state_path: state.path,
+        debug: options.debug,
+        use_json: options.json,
+        osapi_compute_listen: host,
+        metadata_listen: host,
+        osapi_compute_listen_port: port('compute'),
+        metadata_listen_port: port('metadata'),
+        compute_driver: options.driver === 'fake' ? 'fake.FakeDriver' : 'libvirt.LibvirtDriver',
+      },
+      keystone_authtoken: {
+        auth_url: here('identity'),
+        username: 'nova',
+        password: state.secrets.servicePassword,
+        project_name: 'service',
+      },
+    },
+    options.configFile,
+  )
+  if (options.driver === 'libvirt' && !state.done('first-content')) await refuseTakenCidr(options.privateCidr)
   const closers: (() => Promise<unknown>)[] = []
   const opened = <T extends { close(): Promise<unknown> }>(part: T): T => {
     closers.push(() => part.close())
@@ -56,67 +87,130 @@ export async function startCloud(options: CloudOptions, state: StateDir, log: Ro
     const { projects, ...companions } = await progress.step('identity, image and network services', async () => {
       const store = (name: string) => `sqlite:${join(state.path, `${name}.sqlite`)}`
       const common = { host, log, clock, ready }
-      const identity = opened(await startIdentity({ ...common, port: port('identity'), databaseUrl: store('identity'), region: REGION, tokenLifetimeSeconds: TOKEN_SECONDS }))
+      const identity = opened(
+        await startIdentity({
+          ...common,
+          port: port('identity'),
+          databaseUrl: store('identity'),
+          region: REGION,
+          tokenLifetimeSeconds: TOKEN_SECONDS,
+        }),
+      )
       const bootstrapped = await identity.bootstrap(identityPlan(state, here))
-      const serviceCredentials = (username: string) => ({ username, password: state.secrets.servicePassword, projectName: 'service' })
+      const serviceCredentials = (username: string) => ({
+        username,
+        password: state.secrets.servicePassword,
+        projectName: 'service',
+      })
       const images = opened(
         await startImage({
-          ...common, port: port('image'), directory: join(state.path, 'images'), databaseUrl: store('image'), identityUrl: identity.url, serviceCredentials: serviceCredentials('glance'),
+          ...common,
+          port: port('image'),
+          directory: join(state.path, 'images'),
+          databaseUrl: store('image'),
+          identityUrl: identity.url,
+          serviceCredentials: serviceCredentials('glance'),
         }),
       )
       const network = opened(
         await startNetwork({
-          ...common, port: port('network'), databaseUrl: store('network'), identityUrl: identity.url, serviceCredentials: serviceCredentials('neutron'),
-          defaultMtu: DEFAULT_MTU, defaultGroupRules: SSH_AND_PING,
+          ...common,
+          port: port('network'),
+          databaseUrl: store('network'),
+          identityUrl: identity.url,
+          serviceCredentials: serviceCredentials('neutron'),
+          defaultMtu: DEFAULT_MTU,
+          defaultGroupRules: SSH_AND_PING,
         }),
       )
       return { identity: identity.url, image: images.url, network: network.url, projects: bootstrapped.projects }
     })
 
-    const config = readConfig(options.configFile === undefined ? '' : readFileSync(options.configFile, 'utf8'), {
-      DEFAULT: {
-        state_path: state.path, debug: options.debug, use_json: options.json, osapi_compute_listen: host, metadata_listen: host,
-        osapi_compute_listen_port: port('compute'), metadata_listen_port: port('metadata'),
-        compute_driver: options.driver === 'fake' ? 'fake.FakeDriver' : 'libvirt.LibvirtDriver',
-      },
-      keystone_authtoken: { auth_url: companions.identity, username: 'nova', password: state.secrets.servicePassword, project_name: 'service' },
-    }, options.configFile)
-    const drivers = await progress.step(options.driver === 'fake' ? `${options.hosts} fake ${options.hosts === 1 ? 'host' : 'hosts'}` : 'libvirt and guest networks', async () =>
+    const drivers = await progress.step(
       options.driver === 'fake'
-        ? fakeDrivers(options.hosts, clock)
-        : libvirtDrivers({
-            stateDir: state.path, installationId: state.installationId, virtType: config.libvirt.virt_type, hostIp: config.DEFAULT.my_ip, log, clock,
-            metadata: { proxyTo: here('metadata'), sharedSecret: state.secrets.metadataSecret },
-          }),
+        ? `${options.hosts} fake ${options.hosts === 1 ? 'host' : 'hosts'}`
+        : 'libvirt and guest networks',
+      async () =>
+        options.driver === 'fake'
+          ? fakeDrivers(options.hosts, clock)
+          : libvirtDrivers({
+              stateDir: state.path,
+              installationId: state.installationId,
+              virtType: config.libvirt.virt_type,
+              hostIp: config.DEFAULT.my_ip,
+              log,
+              clock,
+              metadata: { proxyTo: here('metadata'), sharedSecret: state.secrets.metadataSecret },
+            }),
     )
     for (const driver of drivers.values()) opened(driver)
     const kilonova = await progress.step('compute service', async () =>
-      opened(await startAllInOne({
-        config, drivers, metadataSecret: state.secrets.metadataSecret, log, clock, env, ready,
-        unlimitedProjects: state.done('first-content') ? [] : ['demo', 'admin'].flatMap((name) => projects[name] ?? []),
-      })),
+      opened(
+        await startAllInOne({
+          config,
+          drivers,
+          metadataSecret: state.secrets.metadataSecret,
+          log,
+          clock,
+          env,
+          ready,
+          unlimitedProjects: state.done('first-content')
+            ? []
+            : ['demo', 'admin'].flatMap((name) => projects[name] ?? []),
+        }),
+      ),
     )
     const urls = { ...companions, ...kilonova.urls }
     const session = (username: 'admin' | 'demo') =>
       openSession({
-        identityUrl: urls.identity, username, password: state.secrets[`${username}Password`], project: username,
+        identityUrl: urls.identity,
+        username,
+        password: state.secrets[`${username}Password`],
+        project: username,
         urls: { compute: `${urls.compute}/v2.1`, image: urls.image, network: urls.network },
       })
     if (!state.done('first-content'))
       await progress.step('flavors, image and network', async () => {
-        await makeFirstContent({ admin: await session('admin'), imageUrl: urls.image, image, privateCidr: options.privateCidr })
+        await makeFirstContent({
+          admin: await session('admin'),
+          imageUrl: urls.image,
+          image,
+          privateCidr: options.privateCidr,
+        })
         state.markDone('first-content')
       })
     const cloudsYaml = join(state.path, 'clouds.yaml')
     writeCloudsYaml(cloudsYaml, REGION, [
-      { name: 'kilonova', authUrl: urls.identity, username: 'demo', password: state.secrets.demoPassword, project: 'demo' },
-      { name: 'kilonova-admin', authUrl: urls.identity, username: 'admin', password: state.secrets.adminPassword, project: 'admin' },
+      {
+        name: 'kilonova',
+        authUrl: urls.identity,
+        username: 'demo',
+        password: state.secrets.demoPassword,
+        project: 'demo',
+      },
+      {
+        name: 'kilonova-admin',
+        authUrl: urls.identity,
+        username: 'admin',
+        password: state.secrets.adminPassword,
+        project: 'admin',
+      },
     ])
     missing = undefined
     return { urls, cloudsYaml, openDemoSession: () => session('demo'), close }
   } catch (error) {
     await close()
     throw error
+  }
+}
+
+/** Errors: UsageError. */
+function configText(file: string | undefined): string {
+  if (file === undefined) return ''
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--config ${file} cannot be read: ${(error as Error).message}`, { cause: error })
   }
 }
 

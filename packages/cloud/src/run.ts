@@ -1,15 +1,12 @@
 /** The life of the process: options, state, cloud, the words on the terminal, and a clean end on a signal. Returns the exit code. */
 import { join } from 'node:path'
-import { PortTakenError } from '@kilonova/base/http/server.ts'
 import { openLog } from '@kilonova/base/log.ts'
 import { startCloud, type Cloud } from './cloud.ts'
 import { bootDemoServer } from './demo-server.ts'
-import { parseOptions, USAGE, UsageError } from './options.ts'
+import { explain, NotRootError } from './explain.ts'
+import { parseOptions, USAGE } from './options.ts'
 import { progress, type Progress } from './progress.ts'
-import { openStateDir, StateDirInUseError, type StateDir } from './state-dir.ts'
-
-/** Codes of scripts/setup are below 20. */
-const EXIT = { usage: 2, diskFull: 14, portTaken: 20, inUse: 21, denied: 22, failed: 1 } as const
+import { openStateDir, type StateDir } from './state-dir.ts'
 
 export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const began = performance.now()
@@ -21,8 +18,13 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
       process.stdout.write(USAGE)
       return 0
     }
+    if (options.driver === 'libvirt' && process.getuid?.() !== 0) throw new NotRootError()
     state = openStateDir(options.stateDir)
-    const log = openLog({ level: options.debug ? 'debug' : 'info', json: options.json, file: join(state.path, 'log/kilonova.log') })
+    const log = openLog({
+      level: options.debug ? 'debug' : 'info',
+      json: options.json,
+      file: join(state.path, 'log/kilonova.log'),
+    })
     const stopped = untilSignal()
     process.on('SIGHUP', () => log.reopen())
     process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }))
@@ -35,7 +37,9 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
     log.flush()
     return 0
   } catch (error) {
-    return explain(error)
+    const { code, text } = explain(error)
+    process.stderr.write(`\nKilonova cannot start: ${text}\n`)
+    return code
   } finally {
     state?.release()
   }
@@ -55,7 +59,9 @@ function untilSignal(): Promise<void> {
 function welcome({ urls, cloudsYaml }: Cloud, { say }: Progress, seconds: number): void {
   say(`\nKilonova is ready (${seconds.toFixed(1)} s).\n`)
   for (const [service, url] of Object.entries(urls)) say(`  ${service.padEnd(9)} ${url}`)
-  say(`\nUse it with the stock client:\n\n  export OS_CLIENT_CONFIG_FILE=${cloudsYaml}\n  export OS_CLOUD=kilonova\n\n  openstack server list\n`)
+  say(
+    `\nUse it with the stock client:\n\n  export OS_CLIENT_CONFIG_FILE=${cloudsYaml}\n  export OS_CLOUD=kilonova\n\n  openstack server list\n`,
+  )
 }
 
 /** A demo server that fails is told, and does not end the cloud. */
@@ -63,23 +69,10 @@ async function demo(cloud: Cloud, state: StateDir, shown: Progress): Promise<voi
   try {
     const server = await shown.step('server "demo" boots', async () => bootDemoServer(await cloud.openDemoSession()))
     state.markDone('demo-server')
-    shown.say(`\n  server    demo (${server.id})\n  address   ${server.address ?? 'none'}\n  console   ${server.prompt ?? 'no login prompt yet: openstack console log show demo'}\n`)
+    shown.say(
+      `\n  server    demo (${server.id})\n  address   ${server.address ?? 'none'}\n  console   ${server.prompt ?? 'no login prompt yet: openstack console log show demo'}\n`,
+    )
   } catch (error) {
     shown.say(`  ${(error as Error).message}`)
   }
-}
-
-function explain(error: unknown): number {
-  const known = error as NodeJS.ErrnoException
-  process.stderr.write(`\nKilonova cannot start: ${known.message}\n`)
-  if (error instanceof UsageError) process.stderr.write(`\n${USAGE}`)
-  if (error instanceof UsageError) return EXIT.usage
-  if (error instanceof PortTakenError) {
-    process.stderr.write('Stop that program, or give --port-offset.\n')
-    return EXIT.portTaken
-  }
-  if (error instanceof StateDirInUseError) return EXIT.inUse
-  if (known.code === 'ENOSPC' || /disk .*is full|disk full/i.test(known.message)) return EXIT.diskFull
-  if (known.code === 'EACCES' || known.code === 'EPERM') return EXIT.denied
-  return EXIT.failed
 }

@@ -1,7 +1,7 @@
 /** The folder of all state: one process at a time, an installation id and secrets made at first start and never fixed. */
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 export interface Secrets {
   readonly adminPassword: string
@@ -27,8 +27,8 @@ export class StateDirInUseError extends Error {
 
 /** Errors: StateDirInUseError; the system's when it cannot be written. */
 export function openStateDir(path: string): StateDir {
-  mkdirSync(path, { recursive: true, mode: 0o711 })
-  mkdirSync(join(path, 'log'), { recursive: true, mode: 0o750 })
+  makeFolder(path, 0o711)
+  makeFolder(join(path, 'log'), 0o750)
   const lock = lockOf(path)
   const kept = keep(join(path, 'installation.json'), () => ({
     installationId: randomBytes(3).toString('hex'),
@@ -46,6 +46,13 @@ export function openStateDir(path: string): StateDir {
     markDone: (what) => writeFileSync(marker(what), ''),
     release: () => rmSync(lock, { force: true }),
   }
+}
+
+/** One level after the other: Node's own `recursive` never ends where a folder cannot be made in its parent, as in /proc. */
+function makeFolder(path: string, mode: number): void {
+  if (existsSync(path)) return
+  makeFolder(dirname(path), 0o755)
+  mkdirSync(path, { mode })
 }
 
 const password = (): string => randomBytes(18).toString('base64url')
