@@ -21,6 +21,7 @@ import { startScheduler } from '../placement/scheduler.ts'
 import { memoryBus } from '../rpc/memory/bus.ts'
 import { killPoints } from '../task/kill-points.ts'
 import type { Driver } from '../virt/driver.ts'
+import { startHeartbeat } from './heartbeat.ts'
 import { conductorOptions, keystoneOptions, schedulerOptions, tlsOf } from './from-config.ts'
 
 export interface AllInOne {
@@ -91,10 +92,12 @@ export async function startAllInOne({ config, drivers, metadataSecret, log, cloc
         conductorOptions(config),
       ),
     )
+    for (const binary of ['nova-conductor', 'nova-scheduler'] as const)
+      opened(await startHeartbeat({ db, binary, host: DEFAULT.host, everyMs: DEFAULT.report_interval * 1000, clock, log: log.in(import.meta) }))
     const computes = [...drivers].map(([host, driver]) =>
       startCompute({
         host, driver, bus, log, clock,
-        fences: driver.kind === 'fake' ? memoryFences() : fileFences(join(DEFAULT.state_path, 'fences.json'), clock),
+        fences: driver.kind === 'fake' ? memoryFences() : fileFences(join(DEFAULT.state_path, 'fences.log'), clock),
         reportIntervalMs: DEFAULT.report_interval * 1000,
         syncPowerIntervalMs: DEFAULT.sync_power_state_interval * 1000,
         imageCacheIntervalMs: config.image_cache.manager_interval * 1000,
