@@ -3,7 +3,7 @@ import { httpServer } from '@kilonova/base/http/server.ts'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import type { ApiReach } from './context.ts'
 import { authenticate } from './authenticate.ts'
-import { begin, failed, handler, type Handler } from './dispatch.ts'
+import { begin, callerOf, failed, handler, type Handler } from './dispatch.ts'
 import { ApiFault, notFound } from './faults.ts'
 import { OPERATIONS } from './resources/index.ts'
 import type { AnyOperation } from './resource.ts'
@@ -87,7 +87,8 @@ const ofFastify = (error: FastifyError): unknown => {
 }
 
 function logAnswer({ log }: ApiReach, request: FastifyRequest, status: number, ms: number): void {
-  const facts = { requestId: request.id, method: request.method, path: request.url.split('?')[0], status, ms: Math.round(ms * 10) / 10 }
+  const { userId: user, projectId: project } = callerOf(request) ?? {}
+  const facts = { requestId: request.id, user, project, method: request.method, path: request.url.split('?')[0], status, ms: Math.round(ms * 10) / 10 }
   if (request.method === 'GET' || request.method === 'HEAD') log.debug('request answered', facts)
   else log.info('request answered', facts)
 }

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { byMinor, MAX_MINOR, MIN_MINOR, minorOf, type VersionTable } from '../domain/microversion.ts'
 import type { Target } from '../policy/policy.ts'
 import { authenticate } from './authenticate.ts'
-import type { ApiReach, At, Ctx } from './context.ts'
+import type { ApiReach, Asker, At, Ctx } from './context.ts'
 import { badRequest, faultBody, faultOf, notFound, UNAUTHORIZED_BODY, ApiFault } from './faults.ts'
 import { invalid } from './invalid.ts'
 import { negotiate, versionHeaders } from './negotiate.ts'
@@ -47,6 +47,10 @@ export function failed(reach: Pick<ApiReach, 'log' | 'config'>, reply: FastifyRe
   return reply.header('www-authenticate', `Keystone uri="${uri ?? url}"`).send(UNAUTHORIZED_BODY)
 }
 
+const callers = new WeakMap<FastifyRequest, Asker>()
+/** Who sent a request, once that is known: for the log. */
+export const callerOf = (request: FastifyRequest): Asker | undefined => callers.get(request)
+
 export function handler(reach: ApiReach, operation: AnyOperation): Handler {
   const { since = '2.1', until, status = 200, policy: rule } = operation
   const from = minorOf(since)
@@ -59,6 +63,7 @@ export function handler(reach: ApiReach, operation: AnyOperation): Handler {
   async function answer(request: FastifyRequest, reply: FastifyReply, requestId: string): Promise<FastifyReply> {
     const place = placeOf(request)
     const caller = await authenticate(reach.keystone, request.headers['x-auth-token'], requestId)
+    callers.set(request, caller)
     const minor = place.legacy ? MIN_MINOR : negotiate(request.headers)
     void reply.headers(versionHeaders(minor))
     const { project_id: project, ...params } = request.params as Record<string, string>
