@@ -1,7 +1,7 @@
 // A cloud as a user has it: its own process on the real driver, in a scratch folder, on free ports. Everything it made can be removed.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -138,9 +138,12 @@ export async function cloudProcess({
     remove: async () => {
       if (running && running.child.exitCode === null && running.child.signalCode === null) await self.stop('SIGKILL')
       await stopLibvirtd(stateDir)
-      const names = namesOf(installation().installationId)
-      await removeStrays(names, { namespaces: new Set(), links: new Set(), folders: new Map() })
-      rmSync(names.runtimeRoot, { recursive: true, force: true })
+      // It may never have come so far as to have a name.
+      if (existsSync(join(stateDir, 'installation.json'))) {
+        const names = namesOf(installation().installationId)
+        await removeStrays(names, { namespaces: new Set(), links: new Set(), folders: new Map() })
+        rmSync(names.runtimeRoot, { recursive: true, force: true })
+      }
       rmSync(stateDir, { recursive: true, force: true })
     },
   }

@@ -67,7 +67,7 @@ export const servers = [
     policy: 'os_compute_api:servers:show',
     target: shown,
     run: async (_ctx, { target }) => target,
-    view: (server, at) => ({ server: oneServerView(server, forViewer(server, at)) }),
+    view: (server, at) => `{"server":${oneServerView(server, forViewer(server, at))}}`,
   }),
   put('/servers/:id', {
     policy: 'os_compute_api:servers:update',
@@ -77,7 +77,7 @@ export const servers = [
       await changeServer(ctx.db, target.id, changeOf(body.server), ctx.clock.now())
       return shown(ctx)
     },
-    view: (server, at) => ({ server: changedServerView(server, forViewer(server, at)) }),
+    view: (server, at) => `{"server":${changedServerView(server, forViewer(server, at))}}`,
   }),
   remove('/servers/:id', {
     policy: 'os_compute_api:servers:delete',

@@ -1,0 +1,47 @@
+// The stock `openstack` client of Debian as people run it: one process per command, told by clouds.yaml where the cloud is.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { CloudProcess } from './cloud-process.ts'
+
+const run = promisify(execFile)
+const LIMIT_MS = 120_000
+
+export interface StockClient {
+  /** What the command printed. Errors: Error with what it said, when its exit code is not 0. */
+  run(...command: readonly string[]): Promise<string>
+  json<T = Readonly<Record<string, unknown>>>(...command: readonly string[]): Promise<T>
+  /** One field of what a command shows. */
+  value(field: string, ...command: readonly string[]): Promise<string>
+  /** What a command said that must fail. */
+  refusal(...command: readonly string[]): Promise<string>
+}
+
+export function stockClient(cloud: CloudProcess, who: 'kilonova' | 'kilonova-admin' = 'kilonova'): StockClient {
+  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', OS_CLIENT_CONFIG_FILE: cloud.cloudsYaml, OS_CLOUD: who }
+  const call = async (command: readonly string[]): Promise<string> => {
+    try {
+      const { stdout } = await run('/usr/bin/openstack', [...command], {
+        env,
+        timeout: LIMIT_MS,
+        maxBuffer: 16 * 1024 * 1024,
+      })
+      return stdout
+    } catch (error) {
+      const { stderr = '', code } = error as { stderr?: string; code?: number }
+      throw new Error(`openstack ${command.join(' ')}: ended with ${code}: ${stderr.trim()}`, { cause: error })
+    }
+  }
+  return {
+    run: (...command) => call(command),
+    json: async <T>(...command: readonly string[]) => JSON.parse(await call([...command, '-f', 'json'])) as T,
+    value: async (field, ...command) => (await call([...command, '-f', 'value', '-c', field])).trim(),
+    refusal: async (...command) => {
+      try {
+        await call(command)
+      } catch (error) {
+        return (error as Error).message
+      }
+      throw new Error(`openstack ${command.join(' ')} should have failed`)
+    },
+  }
+}
