@@ -1,4 +1,5 @@
 /** Kysely over `node:sqlite`: one writing connection, WAL. What was committed survives a kill always, a power loss with `full`. */
+import { closeSync, openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely'
 
@@ -12,6 +13,8 @@ export interface SqliteOptions {
 const MAX_STATEMENTS = 500
 
 export function openSqlite({ file, synchronous, readOnly = false }: SqliteOptions): DatabaseSync {
+  // Nobody else may read it: SQLite would make it as the umask has it. Its journal files take its mode.
+  if (!readOnly && file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
   const database = new DatabaseSync(file, { readOnly, timeout: 10_000 })
   if (!readOnly) database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;`)
   return database
