@@ -1,5 +1,4 @@
 /** A cloud in one process: companions, Kilonova's daemons, and what a new cloud begins with. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '@kilonova/base/clock.ts'
 import type { RootLog } from '@kilonova/base/log.ts'
@@ -7,14 +6,15 @@ import { startIdentity } from '@kilonova/companions/identity/server.ts'
 import { startImage } from '@kilonova/companions/image/server.ts'
 import { startNetwork } from '@kilonova/companions/network/server.ts'
 import { startAllInOne } from '@kilonova/kilonova/bin/all-in-one.ts'
-import { readConfig } from '@kilonova/kilonova/config/index.ts'
+import type { KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import { writeCloudsYaml } from './clouds-yaml.ts'
 import { demoImage } from './demo-image.ts'
 import { fakeDrivers, libvirtDrivers } from './drivers.ts'
 import { makeFirstContent } from './first-content.ts'
-import { UsageError, type CloudOptions } from './options.ts'
+import type { CloudOptions } from './options.ts'
 import { refuseTakenCidr } from './private-cidr.ts'
 import type { Progress } from './progress.ts'
+import { placesOf, type Places } from './places.ts'
 import { openSession, type Session } from './session.ts'
 import type { StateDir } from './state-dir.ts'
 
@@ -28,7 +28,6 @@ export interface Cloud {
 }
 
 const REGION = 'RegionOne'
-const PORTS = { compute: 8774, identity: 5000, image: 9292, network: 9696, metadata: 8775 } as const
 const TOKEN_SECONDS = 24 * 3600
 const DEFAULT_MTU = 1450
 const SSH_AND_PING = [
@@ -36,41 +35,18 @@ const SSH_AND_PING = [
   { direction: 'ingress', ethertype: 'IPv4', protocol: 'icmp' },
 ] as const
 
-/** Errors: UsageError, ConfigError, CidrTakenError, PortTakenError, HostError, and the system's. */
+/** Errors: CidrTakenError, PortTakenError, HostError, and the system's. */
 export async function startCloud(
   options: CloudOptions,
+  config: KilonovaConfig,
   state: StateDir,
   log: RootLog,
   progress: Progress,
   env: NodeJS.ProcessEnv,
 ): Promise<Cloud> {
   const clock = systemClock(Number(env['KILONOVA_CLOCK_OFFSET_MS'] ?? 0))
-  const { listen: host, portOffset } = options
-  const port = (service: keyof typeof PORTS): number => PORTS[service] + portOffset
-  const here = (service: keyof typeof PORTS): string =>
-    `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port(service)}`
-  const config = readConfig(
-    configText(options.configFile),
-    {
-      DEFAULT: {
-        state_path: state.path,
-        debug: options.debug,
-        use_json: options.json,
-        osapi_compute_listen: host,
-        metadata_listen: host,
-        osapi_compute_listen_port: port('compute'),
-        metadata_listen_port: port('metadata'),
-        compute_driver: options.driver === 'fake' ? 'fake.FakeDriver' : 'libvirt.LibvirtDriver',
-      },
-      keystone_authtoken: {
-        auth_url: here('identity'),
-        username: 'nova',
-        password: state.secrets.servicePassword,
-        project_name: 'service',
-      },
-    },
-    options.configFile,
-  )
+  const { listen: host } = options
+  const { port, here } = placesOf(options)
   if (options.driver === 'libvirt' && !state.done('first-content')) await refuseTakenCidr(options.privateCidr)
   const closers: (() => Promise<unknown>)[] = []
   const opened = <T extends { close(): Promise<unknown> }>(part: T): T => {
@@ -204,17 +180,7 @@ export async function startCloud(
   }
 }
 
-/** Errors: UsageError. */
-function configText(file: string | undefined): string {
-  if (file === undefined) return ''
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new UsageError(`--config ${file} cannot be read: ${(error as Error).message}`, { cause: error })
-  }
-}
-
-function identityPlan({ secrets }: StateDir, here: (service: keyof typeof PORTS) => string) {
+function identityPlan({ secrets }: StateDir, here: Places['here']) {
   const service = (name: string) => ({ name, password: secrets.servicePassword, defaultProject: 'service' })
   return {
     projects: [{ name: 'admin' }, { name: 'demo' }, { name: 'service' }],

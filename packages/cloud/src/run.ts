@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { openLog } from '@kilonova/base/log.ts'
 import { startCloud, type Cloud } from './cloud.ts'
+import { configurationOf } from './configuration.ts'
 import { bootDemoServer } from './demo-server.ts'
 import { explain, NotRootError } from './explain.ts'
 import { parseOptions, USAGE } from './options.ts'
@@ -20,15 +21,16 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
     }
     if (options.driver === 'libvirt' && process.getuid?.() !== 0) throw new NotRootError()
     state = openStateDir(options.stateDir)
+    const config = configurationOf(options, state)
     const log = openLog({
-      level: options.debug ? 'debug' : 'info',
-      json: options.json,
+      level: config.DEFAULT.debug ? 'debug' : 'info',
+      json: config.DEFAULT.use_json,
       file: join(state.path, 'log/kilonova.log'),
     })
     const stopped = untilSignal()
     process.on('SIGHUP', () => log.reopen())
     process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }))
-    const cloud = await startCloud(options, state, log, shown, env)
+    const cloud = await startCloud(options, config, state, log, shown, env)
     welcome(cloud, shown, (performance.now() - began) / 1000)
     if (options.demo && options.driver === 'libvirt' && !state.done('demo-server')) await demo(cloud, state, shown)
     await stopped

@@ -87,9 +87,7 @@ const conductor = z.strictObject({
 })
 
 const libvirt = z.strictObject({
-  connection_uri: text('qemu:///system', 'The libvirt to talk to.'),
   virt_type: choice(['auto', 'kvm', 'qemu'], 'auto', 'auto boots a tiny guest to find out whether KVM truly works and takes emulation where it does not.'),
-  images_type: choice(['qcow2', 'raw'], 'qcow2', 'qcow2: a disk is an overlay on the cached image. raw: a full copy.'),
 })
 
 const image_cache = z.strictObject({

@@ -1,0 +1,39 @@
+/** The configuration of this cloud: what the file says, and over it what the command line and the state directory settle. */
+import { readFileSync } from 'node:fs'
+import { readConfig, type KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
+import { UsageError, type CloudOptions } from './options.ts'
+import { placesOf } from './places.ts'
+import type { StateDir } from './state-dir.ts'
+
+/** Errors: UsageError, ConfigError. */
+export function configurationOf(options: CloudOptions, state: StateDir): KilonovaConfig {
+  const { port, here } = placesOf(options)
+  const overrides = {
+    DEFAULT: {
+      state_path: state.path,
+      ...(options.debug ? { debug: true } : {}),
+      ...(options.json ? { use_json: true } : {}),
+      osapi_compute_listen: options.listen,
+      metadata_listen: options.listen,
+      osapi_compute_listen_port: port('compute'),
+      metadata_listen_port: port('metadata'),
+      compute_driver: options.driver === 'fake' ? 'fake.FakeDriver' : 'libvirt.LibvirtDriver',
+    },
+    keystone_authtoken: {
+      auth_url: here('identity'),
+      username: 'nova',
+      password: state.secrets.servicePassword,
+      project_name: 'service',
+    },
+  }
+  return readConfig(textOf(options.configFile), overrides, options.configFile)
+}
+
+function textOf(file: string | undefined): string {
+  if (file === undefined) return ''
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--config ${file} cannot be read: ${(error as Error).message}`, { cause: error })
+  }
+}
