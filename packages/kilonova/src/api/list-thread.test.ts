@@ -37,11 +37,10 @@ test('the thread answers as this thread does, also with an error, and sees what 
   })
   for (const id of ['a', 'b', 'c']) await insertServer(db, newServer(id, 1000), `task-${id}`)
   const ask = { detail: true, filter, at: viewer }
-  const expected = await renderServers(db, ask, clock.now())
+  const expected = String(await renderServers(db, ask, clock.now()))
   assert.deepEqual((JSON.parse(expected) as { servers: { id: string }[] }).servers.map(({ id }) => id), ['c', 'b', 'a'])
   assert.equal(String(await lister.page(ask)), expected)
   await lister.up()
-  assert.ok(Buffer.isBuffer(await lister.page(ask)), 'now it comes from the thread')
   assert.equal(String(await lister.page(ask)), expected)
   await insertServer(db, newServer('d', 2000), 'task-d')
   assert.match(String(await lister.page({ ...ask, detail: false })), /^\{"servers":\[\{"id":"d"/)

@@ -19,13 +19,12 @@ export type ListAnswer =
 
 const { file } = workerData as { file: string }
 const db = new Kysely<Tables>({ dialect: sqliteDialect(openSqlite({ file, synchronous: 'normal', readOnly: true })) })
-const encoder = new TextEncoder()
 const port = parentPort
 if (!port) throw new Error('list-worker.ts runs only as a worker')
 
 async function answer({ number, now, request }: ListQuestion): Promise<ListAnswer> {
   try {
-    return { kind: 'page', number, bytes: encoder.encode(await renderServers(db, request, now)) }
+    return { kind: 'page', number, bytes: await renderServers(db, request, now) }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     return { kind: 'failed', number, message, ...(isNovaError(error) ? { name: error.name, detail: error.detail } : {}) }

@@ -15,7 +15,7 @@ export interface ServerPageRequest {
 
 export interface ServerLister {
   /** JSON. Errors: NovaError MarkerNotFound, BadRequest. */
-  page(request: ServerPageRequest): Promise<Buffer | string>
+  page(request: ServerPageRequest): Promise<Buffer>
   close(): Promise<void>
 }
 

@@ -47,7 +47,7 @@ export interface ServerFilter {
   readonly limit: number
 }
 
-const CHUNK = 500
+const CHUNK = 200
 type Where = ExpressionBuilder<Tables, 'servers'>
 
 const stateIs = ({ eb, and, or }: Where, { vmState, taskStates, notTaskStates }: StateFilter) =>
@@ -91,6 +91,9 @@ function select(db: Db, filter: ServerFilter, columns: readonly (keyof Row)[], a
       )})`,
     )
     query = query.where(sql<boolean>`(${sql.join(beyond, sql` or `)})`)
+    // Said once more in the form that an index can begin at.
+    const [first] = keys
+    if (first) query = query.where(sql<boolean>`${sortable(first.column)} ${sql.raw(first.descending ? '<=' : '>=')} ${sortValue(after, first.column)}`)
   }
   for (const { column, descending } of keys) query = query.orderBy(sortable(column), descending ? 'desc' : 'asc')
   return query.limit(limit).execute() as Promise<readonly ListedRow[]>
@@ -128,27 +131,36 @@ export function expressionOf(text: string): { test(value: string): boolean } {
   }
 }
 
-/** Up to `limit` servers. Errors: NovaError MarkerNotFound, BadRequest for a bad expression. */
-export async function listServers(db: Db, filter: ServerFilter, detail: 'detail' | 'detail and user data' | 'brief'): Promise<readonly ListedRow[]> {
+/** `brief`: ids and names. Otherwise everything but the columns that nobody will look at. */
+export type Detail = 'brief' | { readonly userData: boolean; readonly without: readonly Column[] }
+
+function columnsOf({ userData, without }: Exclude<Detail, 'brief'>, needed: readonly Column[]): readonly (keyof Row)[] {
+  const left = new Set(without)
+  for (const column of needed) left.delete(column)
+  return [...LISTED.filter((column) => !left.has(column)), ...(userData ? (['user_data'] as const) : [])]
+}
+
+/** Up to `limit` servers, some at a time: what was shown of one part is gone before the next is read. Errors: NovaError MarkerNotFound, BadRequest for a bad expression. */
+export async function* listServers(db: Db, filter: ServerFilter, detail: Detail): AsyncGenerator<readonly ListedRow[], void, undefined> {
   const test = predicate(filter)
   const sorted = filter.sort.map(({ column }) => column)
   const columns: readonly (keyof Row)[] =
-    detail === 'brief' && !test ? [...new Set([...BRIEF, ...sorted])] : detail === 'detail and user data' ? [...LISTED, 'user_data'] : LISTED
+    detail === 'brief' && !test ? [...new Set([...BRIEF, ...sorted])] : detail === 'brief' ? LISTED : columnsOf(detail, test !== undefined ? LISTED : sorted)
   let after: ListedRow | undefined
   if (filter.marker !== undefined) {
     after = await findListed(db, filter.marker)
     const owners = filter.equal.project_id
     if (!after || (owners && !owners.includes(after.project_id))) throw new NovaError('MarkerNotFound', { marker: filter.marker })
   }
-  if (!test) return select(db, filter, columns, after, filter.limit)
-  const found: ListedRow[] = []
-  while (found.length < filter.limit) {
-    const rows = await select(db, filter, columns, after, CHUNK)
-    found.push(...rows.filter(test).slice(0, filter.limit - found.length))
+  for (let left = filter.limit; left > 0; ) {
+    const wanted = test ? CHUNK : Math.min(CHUNK, left)
+    const rows = await select(db, filter, columns, after, wanted)
+    const found = test ? rows.filter(test).slice(0, left) : rows
+    if (found.length > 0) yield found
+    left -= found.length
     after = rows.at(-1)
-    if (rows.length < CHUNK) break
+    if (rows.length < wanted) return
   }
-  return found
 }
 
 /** One server, deleted or not, with all that a view may show. */

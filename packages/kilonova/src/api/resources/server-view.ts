@@ -1,12 +1,12 @@
-/** A server as users see it at each microversion. It reads rows, not objects: pages of a thousand are common, and most columns are shown as they are. */
+/** A server as users see it at each microversion. It turns rows into JSON text, not objects: pages of a thousand are common, and most columns are shown as they are. */
 import { hash } from 'node:crypto'
 import { isoMicros, isoSeconds } from '@kilonova/base/clock.ts'
-import type { ListedRow } from '../../db/server-list.ts'
+import type { Column, ListedRow } from '../../db/server-list.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import type { Address, ServerFault, ServerImage } from '../../domain/server.ts'
 import { POWER_STATE_NUMBER, statusOf, type PowerState, type TaskState, type VmState } from '../../domain/states.ts'
 import type { At } from '../context.ts'
-import { selfLinks, since, view } from '../resource.ts'
+import { json, maybe, textSince, textView, word, type TextField } from '../text-view.ts'
 
 export interface SeenServer {
   readonly row: ListedRow
@@ -36,6 +36,23 @@ export const serverAt = ({ minor, base, bookmark, path, search, allows }: At, is
   serviceDownMs,
 })
 
+/** The columns that a viewer is not shown, and that need not be read for a page. */
+export const unseenColumns = ({ minor, extended }: ServerAt): readonly Column[] => [
+  'task_id', 'epoch', 'key_type',
+  ...(minor < 98 ? (['image'] as const) : []),
+  ...(minor < 47 ? (['flavor'] as const) : []),
+  ...(extended ? [] : (['hypervisor_hostname', 'reservation_id', 'launch_index', 'root_device_name'] as const)),
+]
+
+type Text = TextField<SeenServer, ServerAt>
+type OfRow = (row: ListedRow, at: ServerAt) => string | undefined
+const of = (read: OfRow): Text => ({ row }, at) => read(row, at)
+const from = (version: `2.${number}`, read: OfRow) => textSince(version, of(read))
+/** For administrators. */
+const extended = (read: (row: ListedRow) => string): OfRow => (row, at) => (at.extended ? read(row) : undefined)
+/** The other way from a version on. */
+const changes = (before: OfRow, minor: number, after: OfRow): Text => ({ row }, at) => (at.minor >= minor ? after : before)(row, at)
+
 const statusOfRow = ({ vm_state, task_state }: ListedRow): string => statusOf(vm_state as VmState, task_state as TaskState)
 const PROGRESS = new Set(['ACTIVE', 'BUILD', 'DELETED', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'])
 const FAULTY = new Set(['ERROR', 'DELETED'])
@@ -52,119 +69,117 @@ function memo<K, T>(make: (key: K) => T): (key: K) => T {
     return made
   }
 }
-const flavorOf = memo((text: string) => JSON.parse(text) as Flavor)
-const imageOf = memo((text: string) => JSON.parse(text) as ServerImage)
 const hostIdOf = memo((projectAndHost: string) => hash('sha224', projectAndHost))
-const secondOf = memo((second: number) => isoSeconds(second * 1000))
+const secondOf = memo((second: number) => word(isoSeconds(second * 1000)))
+const microsOf = memo((ms: number) => word(isoMicros(ms)))
 const time = (ms: number): string => secondOf(Math.floor(ms / 1000))
-const NOTHING = Object.freeze({})
+const micros = (ms: number | null): string => (ms === null ? 'null' : microsOf(ms))
 
-const bookmarkOf = (at: ServerAt, kind: string, id: string) => ({ rel: 'bookmark', href: `${at.bookmark}/${kind}/${id}` })
+const links = (at: ServerAt, id: string): string =>
+  `[{"rel":"self","href":"${at.base}/servers/${id}"},{"rel":"bookmark","href":"${at.bookmark}/servers/${id}"}]`
+const bookmark = (at: ServerAt, kind: string, id: string): string => `[{"rel":"bookmark","href":${json(`${at.bookmark}/${kind}/${id}`)}}]`
 
-function addresses({ addresses: text }: ListedRow): Record<string, unknown[]> {
-  if (text === '[]') return NOTHING
-  const byNetwork: Record<string, unknown[]> = {}
-  for (const { network, address, version, mac } of JSON.parse(text) as Address[])
-    (byNetwork[network] ??= []).push({ version, addr: address, 'OS-EXT-IPS:type': 'fixed', 'OS-EXT-IPS-MAC:mac_addr': mac })
-  return byNetwork
+function addresses({ addresses: text }: ListedRow): string {
+  if (text === '[]') return '{}'
+  const byNetwork = new Map<string, string>()
+  for (const { network, address, version, mac } of JSON.parse(text) as Address[]) {
+    const before = byNetwork.get(network)
+    const one = `{"version":${version},"addr":"${address}","OS-EXT-IPS:type":"fixed","OS-EXT-IPS-MAC:mac_addr":"${mac}"}`
+    byNetwork.set(network, before === undefined ? one : `${before},${one}`)
+  }
+  return `{${[...byNetwork].map(([network, all]) => `${json(network)}:[${all}]`).join(',')}}`
 }
 
-function fault(row: ListedRow, at: ServerAt): unknown {
+function fault(row: ListedRow, at: ServerAt): string | undefined {
   if (row.fault === null || !FAULTY.has(statusOfRow(row))) return undefined
   const { code, message, details, createdAt } = JSON.parse(row.fault) as ServerFault
-  return { code, created: isoSeconds(createdAt), message, ...(at.isAdmin || code !== 500 ? { details } : {}) }
+  return json({ code, created: isoSeconds(createdAt), message, ...(at.isAdmin || code !== 500 ? { details } : {}) })
 }
 
-function image(row: ListedRow, at: ServerAt): unknown {
-  if (row.image_id === null) return ''
-  return { id: row.image_id, links: [bookmarkOf(at, 'images', row.image_id)] }
-}
-const IMAGE_CORE = (image: ServerImage) => ({ min_disk: String(image.minDiskGb), min_ram: String(image.minRamMb), disk_format: image.diskFormat })
-function imageWithProperties(row: ListedRow, at: ServerAt): unknown {
-  if (row.image_id === null || row.image === null) return image(row, at)
-  const known = imageOf(row.image)
-  return { id: row.image_id, links: [bookmarkOf(at, 'images', row.image_id)], properties: { ...known.properties, ...IMAGE_CORE(known) } }
-}
+const imageLink: OfRow = ({ image_id: id }, at) => (id === null ? '""' : `{"id":${json(id)},"links":${bookmark(at, 'images', id)}}`)
+const imagePropertiesOf = memo((text: string) => {
+  const { properties, minDiskGb, minRamMb, diskFormat } = JSON.parse(text) as ServerImage
+  return json({ ...properties, min_disk: String(minDiskGb), min_ram: String(minRamMb), disk_format: diskFormat })
+})
+const image: OfRow = (row, at) =>
+  row.image_id === null || row.image === null ? imageLink(row, at) : `{"id":${json(row.image_id)},"links":${bookmark(at, 'images', row.image_id)},"properties":${imagePropertiesOf(row.image)}}`
 
-const flavorLink = (row: ListedRow, at: ServerAt) => ({ id: row.flavor_id, links: [bookmarkOf(at, 'flavors', row.flavor_id)] })
-function embeddedFlavor(row: ListedRow, at: ServerAt): unknown {
-  const { vcpus, memoryMb, rootGb, ephemeralGb, swapMb, name, extraSpecs } = flavorOf(row.flavor)
-  return { vcpus, ram: memoryMb, disk: rootGb, ephemeral: ephemeralGb, swap: swapMb, original_name: name, ...(at.extraSpecs ? { extra_specs: extraSpecs } : {}) }
-}
+const flavorLink: OfRow = ({ flavor_id: id }, at) => `{"id":${json(id)},"links":${bookmark(at, 'flavors', id)}}`
+const flavorOf = memo((text: string) => {
+  const { vcpus, memoryMb, rootGb, ephemeralGb, swapMb, name, extraSpecs } = JSON.parse(text) as Flavor
+  const plain = { vcpus, ram: memoryMb, disk: rootGb, ephemeral: ephemeralGb, swap: swapMb, original_name: name }
+  return { plain: json(plain), whole: json({ ...plain, extra_specs: extraSpecs }) }
+})
+const flavor: OfRow = (row, at) => flavorOf(row.flavor)[at.extraSpecs ? 'whole' : 'plain']
 
-function hostStatus(status: string, at: ServerAt): string | undefined {
-  if (at.hostStatus === 'all') return status
-  return at.hostStatus === 'unknown' && status === 'UNKNOWN' ? status : undefined
-}
-const micros = (ms: number | null): string | null => (ms === null ? null : isoMicros(ms))
-const groups = (row: ListedRow): unknown => (row.security_groups === '[]' ? undefined : (JSON.parse(row.security_groups) as string[]).map((name) => ({ name })))
-/** For administrators: from 2.3. */
-const extended = (read: (row: ListedRow) => unknown) => since<SeenServer, ServerAt>('2.3', ({ row }, at) => (at.extended ? read(row) : undefined))
-const byVersion = <T>(minor: number, before: T, from: number, after: T): T => (minor >= from ? after : before)
+const hostStatus: Text = ({ hostStatus }, at) => (at.hostStatus === 'all' || (at.hostStatus === 'unknown' && hostStatus === 'UNKNOWN') ? word(hostStatus) : undefined)
+const groupsOf = memo((text: string) => json((JSON.parse(text) as string[]).map((name) => ({ name }))))
 
 /** What a change of a server answers too, at every version. */
 const CORE = {
-  id: ({ row }: SeenServer) => row.id,
-  name: ({ row }: SeenServer) => row.name,
-  status: ({ row }: SeenServer) => statusOfRow(row),
-  tenant_id: ({ row }: SeenServer) => row.project_id,
-  user_id: ({ row }: SeenServer) => row.user_id,
-  metadata: ({ row }: SeenServer) => (row.metadata === '{}' ? NOTHING : (JSON.parse(row.metadata) as unknown)),
-  hostId: ({ row }: SeenServer) => (row.host === null ? '' : hostIdOf(row.project_id + row.host)),
-  image: ({ row }: SeenServer, at: ServerAt) => byVersion(at.minor, image, 98, imageWithProperties)(row, at),
-  flavor: ({ row }: SeenServer, at: ServerAt) => byVersion<(row: ListedRow, at: ServerAt) => unknown>(at.minor, flavorLink, 47, embeddedFlavor)(row, at),
-  created: ({ row }: SeenServer) => time(row.created_at),
-  updated: ({ row }: SeenServer) => time(row.updated_at),
-  addresses: ({ row }: SeenServer) => addresses(row),
-  accessIPv4: ({ row }: SeenServer) => row.access_ip_v4 ?? '',
-  accessIPv6: ({ row }: SeenServer) => row.access_ip_v6 ?? '',
-  links: ({ row }: SeenServer, at: ServerAt) => selfLinks(at, 'servers', row.id),
-  'OS-DCF:diskConfig': ({ row }: SeenServer) => row.disk_config,
-  progress: ({ row }: SeenServer) => (PROGRESS.has(statusOfRow(row)) ? row.progress : undefined),
-  fault: ({ row }: SeenServer, at: ServerAt) => fault(row, at),
-  locked: since<SeenServer, ServerAt>('2.9', ({ row }) => row.locked === 1),
-  description: since<SeenServer, ServerAt>('2.19', ({ row }) => row.description),
-  tags: since<SeenServer, ServerAt>('2.26', () => []),
-  trusted_image_certificates: since<SeenServer, ServerAt>('2.63', () => null),
-  locked_reason: since<SeenServer, ServerAt>('2.73', () => null),
+  id: of((row) => word(row.id)),
+  name: of((row) => json(row.name)),
+  status: of((row) => word(statusOfRow(row))),
+  tenant_id: of((row) => json(row.project_id)),
+  user_id: of((row) => json(row.user_id)),
+  metadata: of((row) => row.metadata),
+  hostId: of((row) => (row.host === null ? '""' : word(hostIdOf(row.project_id + row.host)))),
+  image: changes(imageLink, 98, image),
+  flavor: changes(flavorLink, 47, flavor),
+  created: of((row) => time(row.created_at)),
+  updated: of((row) => time(row.updated_at)),
+  addresses: of(addresses),
+  accessIPv4: of((row) => json(row.access_ip_v4 ?? '')),
+  accessIPv6: of((row) => json(row.access_ip_v6 ?? '')),
+  links: of((row, at) => links(at, row.id)),
+  'OS-DCF:diskConfig': of((row) => word(row.disk_config)),
+  progress: of((row) => (PROGRESS.has(statusOfRow(row)) ? String(row.progress) : undefined)),
+  fault: of(fault),
+  locked: from('2.9', (row) => String(row.locked === 1)),
+  description: from('2.19', (row) => maybe(row.description)),
+  tags: from('2.26', () => '[]'),
+  trusted_image_certificates: from('2.63', () => 'null'),
+  locked_reason: from('2.73', () => 'null'),
 }
 
 const REST = {
-  'OS-EXT-AZ:availability_zone': ({ row }: SeenServer) => row.availability_zone ?? '',
-  'OS-EXT-STS:task_state': ({ row }: SeenServer) => row.task_state,
-  'OS-EXT-STS:vm_state': ({ row }: SeenServer) => row.vm_state,
-  'OS-EXT-STS:power_state': ({ row }: SeenServer) => POWER_STATE_NUMBER[row.power_state as PowerState],
-  'OS-SRV-USG:launched_at': ({ row }: SeenServer) => micros(row.launched_at),
-  'OS-SRV-USG:terminated_at': ({ row }: SeenServer) => micros(row.terminated_at),
-  'os-extended-volumes:volumes_attached': () => [],
-  config_drive: ({ row }: SeenServer) => (row.config_drive === 1 ? 'True' : ''),
-  key_name: ({ row }: SeenServer) => row.key_name,
-  security_groups: ({ row }: SeenServer) => groups(row),
-  'OS-EXT-SRV-ATTR:host': ({ row }: SeenServer, at: ServerAt) => (at.extended ? row.host : undefined),
-  'OS-EXT-SRV-ATTR:hypervisor_hostname': ({ row }: SeenServer, at: ServerAt) => (at.extended ? row.hypervisor_hostname : undefined),
-  'OS-EXT-SRV-ATTR:instance_name': ({ row }: SeenServer, at: ServerAt) => (at.extended ? `instance-${row.number.toString(16).padStart(8, '0')}` : undefined),
-  'OS-EXT-SRV-ATTR:reservation_id': extended((row) => row.reservation_id),
-  'OS-EXT-SRV-ATTR:launch_index': extended((row) => row.launch_index),
-  'OS-EXT-SRV-ATTR:hostname': since<SeenServer, ServerAt>('2.3', ({ row }, at) => (at.extended || at.minor >= 90 ? row.hostname : undefined)),
-  'OS-EXT-SRV-ATTR:kernel_id': extended(() => ''),
-  'OS-EXT-SRV-ATTR:ramdisk_id': extended(() => ''),
-  'OS-EXT-SRV-ATTR:root_device_name': extended((row) => row.root_device_name),
-  'OS-EXT-SRV-ATTR:user_data': extended((row) => row.user_data ?? null),
-  host_status: since<SeenServer, ServerAt>('2.16', (server, at) => hostStatus(server.hostStatus, at)),
-  pinned_availability_zone: since<SeenServer, ServerAt>('2.96', ({ row }) => row.pinned_zone),
-  scheduler_hints: since<SeenServer, ServerAt>('2.100', ({ row }) => (row.scheduler_hints === '{}' ? NOTHING : (JSON.parse(row.scheduler_hints) as unknown))),
+  'OS-EXT-AZ:availability_zone': of((row) => json(row.availability_zone ?? '')),
+  'OS-EXT-STS:task_state': of((row) => maybe(row.task_state)),
+  'OS-EXT-STS:vm_state': of((row) => word(row.vm_state)),
+  'OS-EXT-STS:power_state': of((row) => String(POWER_STATE_NUMBER[row.power_state as PowerState])),
+  'OS-SRV-USG:launched_at': of((row) => micros(row.launched_at)),
+  'OS-SRV-USG:terminated_at': of((row) => micros(row.terminated_at)),
+  'os-extended-volumes:volumes_attached': of(() => '[]'),
+  config_drive: of((row) => (row.config_drive === 1 ? '"True"' : '""')),
+  key_name: of((row) => maybe(row.key_name)),
+  security_groups: of((row) => (row.security_groups === '[]' ? undefined : groupsOf(row.security_groups))),
+  'OS-EXT-SRV-ATTR:host': of(extended((row) => maybe(row.host))),
+  'OS-EXT-SRV-ATTR:hypervisor_hostname': of(extended((row) => maybe(row.hypervisor_hostname))),
+  'OS-EXT-SRV-ATTR:instance_name': of(extended((row) => word(`instance-${row.number.toString(16).padStart(8, '0')}`))),
+  'OS-EXT-SRV-ATTR:reservation_id': from('2.3', extended((row) => word(row.reservation_id))),
+  'OS-EXT-SRV-ATTR:launch_index': from('2.3', extended((row) => String(row.launch_index))),
+  'OS-EXT-SRV-ATTR:hostname': from('2.3', (row, at) => (at.extended || at.minor >= 90 ? json(row.hostname) : undefined)),
+  'OS-EXT-SRV-ATTR:kernel_id': from('2.3', extended(() => '""')),
+  'OS-EXT-SRV-ATTR:ramdisk_id': from('2.3', extended(() => '""')),
+  'OS-EXT-SRV-ATTR:root_device_name': from('2.3', extended((row) => maybe(row.root_device_name))),
+  'OS-EXT-SRV-ATTR:user_data': from('2.3', extended((row) => maybe(row.user_data ?? null))),
+  host_status: textSince('2.16', hostStatus),
+  pinned_availability_zone: from('2.96', (row) => maybe(row.pinned_zone)),
+  scheduler_hints: from('2.100', (row) => row.scheduler_hints),
 }
+/** There are no server groups yet. */
+const GROUPS = { server_groups: from('2.71', () => '[]') }
 
-/** In a detailed list. */
-export const serverView = view<SeenServer, ServerAt>({ ...CORE, ...REST })
+/** In a detailed list. Each of these answers JSON text. */
+export const serverView = textView<SeenServer, ServerAt>({ ...CORE, ...REST })
 /** Of one server. */
-export const oneServerView = view<SeenServer, ServerAt>({ ...CORE, ...REST, server_groups: since('2.71', () => []) })
+export const oneServerView = textView<SeenServer, ServerAt>({ ...CORE, ...REST, ...GROUPS })
 /** As an answer to a change: from 2.75 on like a shown one. */
-const briefChangedView = view<SeenServer, ServerAt>({ ...CORE, server_groups: since('2.71', () => []) })
-export const changedServerView = (server: SeenServer, at: ServerAt) => byVersion(at.minor, briefChangedView, 75, oneServerView)(server, at)
+const shortServerView = textView<SeenServer, ServerAt>({ ...CORE, ...GROUPS })
+export const changedServerView = (server: SeenServer, at: ServerAt): string => (at.minor >= 75 ? oneServerView : shortServerView)(server, at)
 /** In a list without detail. */
-export const briefView = view<SeenServer, ServerAt>({
-  id: ({ row }) => row.id,
-  name: ({ row }) => row.name,
-  links: ({ row }, at) => selfLinks(at, 'servers', row.id),
+export const briefView = textView<SeenServer, ServerAt>({
+  id: of((row) => word(row.id)),
+  name: of((row) => json(row.name)),
+  links: of((row, at) => links(at, row.id)),
 })
