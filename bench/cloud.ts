@@ -55,7 +55,7 @@ export async function startCloud(args: readonly string[]): Promise<MeasuredCloud
       await ended
       // Guests, libvirtd and networks outlive the process.
       if (args.includes('fake')) rmSync(stateDir, { recursive: true, force: true })
-      else execFileSync(join(ROOT, 'scripts/remove-state'), [stateDir], { stdio: 'ignore' })
+      else execFileSync(join(ROOT, 'scripts/remove-state'), ['--yes', stateDir], { stdio: 'ignore' })
     },
   }
 }
