@@ -86,6 +86,15 @@ test('bodies must be JSON, of a JSON type, and not too large', async (t) => {
   assert.match(String(await send(`"${'x'.repeat(200_000)}"`)), /^413,.*overLimit/)
 })
 
+test('what is nested too deeply is refused as malformed, wherever it is', async (t) => {
+  const it = await cloud(t)
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+  const send = (path: string, body: string) => fetch(`${it.url}/v2.1${path}`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-auth-token': 'admin' } })
+  const server = `{"name":"x","flavorRef":"1","imageRef":"${[...it.images.keys()][0]}"}`
+  for (const [path, body] of [['/flavors', deep], ['/flavors', `{"flavor":{"name":${deep}}}`], ['/servers', `{"server":${server},"os:scheduler_hints":{"x":${deep}}}`]] as const)
+    assert.equal((await send(path, body)).status, 400, path)
+})
+
 test('nonsense on the wire does not stop the service', async (t) => {
   const it = await cloud(t)
   const { port } = new URL(it.url)

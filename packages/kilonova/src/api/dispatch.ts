@@ -25,9 +25,14 @@ const viewAt = (views: AnyOperation['view']): ((minor: number) => View<unknown> 
 
 function parse(schema: z.ZodType | undefined, value: unknown, what: 'field/attribute' | 'query parameters'): unknown {
   if (!schema) return undefined
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  throw badRequest(invalid(result.error, value, what))
+  try {
+    const result = schema.safeParse(value)
+    if (result.success) return result.data
+    throw badRequest(invalid(result.error, value, what))
+  } catch (error) {
+    // What is nested so deeply that no schema can look at it is as wrong as what is no JSON.
+    throw error instanceof RangeError ? badRequest('Malformed request body') : error
+  }
 }
 
 /** The request id is the first thing a request gets and the last thing its answer tells. */

@@ -117,8 +117,11 @@ function predicate({ name, hostname, ip, ip6, metadata }: ServerFilter): ((row: 
 }
 
 const expressions = new Map<string, RE2JS>()
+/** Time grows with an expression's length times that of all names. */
+const LONGEST_EXPRESSION = 255
 /** Case does not matter, as with upstream's usual database. Errors: NovaError BadRequest. */
 export function expressionOf(text: string): { test(value: string): boolean } {
+  if (text.length > LONGEST_EXPRESSION) throw new NovaError('BadRequest', { message: `Invalid regular expression: it is longer than ${LONGEST_EXPRESSION} characters.` })
   const known = expressions.get(text)
   if (known) return { test: (value) => known.matcher(value).find() }
   try {

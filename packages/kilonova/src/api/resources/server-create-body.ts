@@ -11,7 +11,7 @@ const taggedNetwork = network.extend({ tag: tag.optional() })
 const flavorRef = z.preprocess((value) => (typeof value === 'number' ? String(value) : value), z.string().min(1))
 const imageRef = z.union([uuid, z.literal('')])
 const device = z.looseObject({
-  uuid: z.string().nullable().optional(),
+  uuid: uuid.nullable().optional(),
   source_type: z.string().optional(),
   destination_type: z.string().optional(),
   boot_index: integer(-1_000_000).nullable().optional(),

@@ -84,7 +84,7 @@ function addresses({ addresses: text }: ListedRow): string {
   const byNetwork = new Map<string, string>()
   for (const { network, address, version, mac } of JSON.parse(text) as Address[]) {
     const before = byNetwork.get(network)
-    const one = `{"version":${version},"addr":"${address}","OS-EXT-IPS:type":"fixed","OS-EXT-IPS-MAC:mac_addr":"${mac}"}`
+    const one = `{"version":${version},"addr":${json(address)},"OS-EXT-IPS:type":"fixed","OS-EXT-IPS-MAC:mac_addr":${json(mac)}}`
     byNetwork.set(network, before === undefined ? one : `${before},${one}`)
   }
   return `{${[...byNetwork].map(([network, all]) => `${json(network)}:[${all}]`).join(',')}}`
