@@ -29,7 +29,7 @@ export async function libvirtDrivers(options: DriverOptions): Promise<ReadonlyMa
     import('@kilonova/kilonova/virt/libvirt/driver.ts'),
     import('@kilonova/kilonova/virt/network/host-network.ts'),
   ])
-  const revive = () => ensureLibvirtd({ stateDir, log })
+  const revive = () => ensureLibvirtd({ stateDir, log: log.in(import.meta) })
   const { socketPath } = await revive()
   const network = await hostNetwork({ installationId, stateDir, metadata: options.metadata, log, clock })
   const host = hostname()

@@ -57,7 +57,7 @@ export function startScheduler({ db, bus, clock, log, options }: SchedulerDaemon
       if (held !== undefined) return placed(held)
       const reasons = [...rejections, ...lost]
       const explanation = spec.onlyHost !== null && snapshot.length === 0 ? `There is no host called ${spec.onlyHost}.` : explain(snapshot.length, reasons)
-      log.info('no valid host', { consumer: consumerId, explanation, rejections: reasons.slice(0, 100) })
+      log.in(import.meta).info('no valid host', { requestId: seed, server: consumerId, explanation, rejections: reasons.slice(0, 100) })
       return { placed: false, explanation, rejections: reasons }
     }
     throw new Error('unreachable: the second look always answers')
