@@ -23,8 +23,14 @@ test('a request says its microversion by either header, and hears it back', asyn
   assert.equal(plain.headers['openstack-api-version'], 'compute 2.1')
   assert.equal(plain.headers['x-openstack-nova-api-version'], '2.1')
   assert.match(String(plain.headers.vary), /OpenStack-API-Version/)
-  assert.equal((await ask({ 'openstack-api-version': 'volume 3.1, compute 2.53' })).headers['openstack-api-version'], 'compute 2.53')
-  assert.equal((await ask({ 'x-openstack-nova-api-version': 'latest' })).headers['x-openstack-nova-api-version'], '2.103')
+  assert.equal(
+    (await ask({ 'openstack-api-version': 'volume 3.1, compute 2.53' })).headers['openstack-api-version'],
+    'compute 2.53',
+  )
+  assert.equal(
+    (await ask({ 'x-openstack-nova-api-version': 'latest' })).headers['x-openstack-nova-api-version'],
+    '2.103',
+  )
   const tooNew = await ask({ 'openstack-api-version': 'compute 2.104' })
   assert.deepEqual([tooNew.status, at(tooNew, 'computeFault', 'code')], [406, 406])
   const malformed = await ask({ 'openstack-api-version': 'compute banana' })
@@ -68,8 +74,16 @@ test('what is not there is 404, a wrong method 405 with those that are right, a 
   assert.deepEqual([nothing.status, at(nothing, 'itemNotFound', 'code')], [404, 404])
   const wrong = await it.call('DELETE', '/servers')
   assert.deepEqual([wrong.status, at(wrong, 'badMethod', 'code'), wrong.headers['allow']], [405, 405, 'GET, POST'])
-  assert.equal((await it.call('PUT', '/flavors/1', { as: 'admin', json: { flavor: { description: 'x' } }, version: '2.54' })).status, 404)
-  assert.equal((await it.call('PUT', '/flavors/1', { as: 'admin', json: { flavor: { description: 'x' } }, version: '2.55' })).status, 200)
+  assert.equal(
+    (await it.call('PUT', '/flavors/1', { as: 'admin', json: { flavor: { description: 'x' } }, version: '2.54' }))
+      .status,
+    404,
+  )
+  assert.equal(
+    (await it.call('PUT', '/flavors/1', { as: 'admin', json: { flavor: { description: 'x' } }, version: '2.55' }))
+      .status,
+    200,
+  )
   assert.equal((await it.call('GET', '/os-hypervisors/statistics', { as: 'admin', version: '2.88' })).status, 404)
   assert.equal((await it.call('HEAD', '/flavors')).status, 200)
 })
@@ -77,7 +91,11 @@ test('what is not there is 404, a wrong method 405 with those that are right, a 
 test('bodies must be JSON, of a JSON type, and not too large', async (t) => {
   const it = await cloud(t)
   const send = async (body: string, type = 'application/json') => {
-    const answer = await fetch(`${it.url}/v2.1/flavors`, { method: 'POST', body, headers: { 'content-type': type, 'x-auth-token': 'admin' } })
+    const answer = await fetch(`${it.url}/v2.1/flavors`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': type, 'x-auth-token': 'admin' },
+    })
     return [answer.status, JSON.stringify(await answer.json())] as const
   }
   assert.match(String(await send('{"flavor":')), /^400,.*Malformed request body/)
@@ -89,9 +107,18 @@ test('bodies must be JSON, of a JSON type, and not too large', async (t) => {
 test('what is nested too deeply is refused as malformed, wherever it is', async (t) => {
   const it = await cloud(t)
   const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
-  const send = (path: string, body: string) => fetch(`${it.url}/v2.1${path}`, { method: 'POST', body, headers: { 'content-type': 'application/json', 'x-auth-token': 'admin' } })
+  const send = (path: string, body: string) =>
+    fetch(`${it.url}/v2.1${path}`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json', 'x-auth-token': 'admin' },
+    })
   const server = `{"name":"x","flavorRef":"1","imageRef":"${[...it.images.keys()][0]}"}`
-  for (const [path, body] of [['/flavors', deep], ['/flavors', `{"flavor":{"name":${deep}}}`], ['/servers', `{"server":${server},"os:scheduler_hints":{"x":${deep}}}`]] as const)
+  for (const [path, body] of [
+    ['/flavors', deep],
+    ['/flavors', `{"flavor":{"name":${deep}}}`],
+    ['/servers', `{"server":${server},"os:scheduler_hints":{"x":${deep}}}`],
+  ] as const)
     assert.equal((await send(path, body)).status, 400, path)
 })
 

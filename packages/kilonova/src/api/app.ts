@@ -30,7 +30,13 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
   const { host, port, tls, ready, readOnlyDatabaseFile, config } = options
   const lister = openLister(options, readOnlyDatabaseFile)
   const reach: ApiReach = { ...options, policy: policy(), lister, log: options.log.in(import.meta) }
-  const { app, listen, close } = httpServer({ host, port, bodyLimitBytes: config.api.max_request_body_size, ready, ...(tls ? { tls } : {}) })
+  const { app, listen, close } = httpServer({
+    host,
+    port,
+    bodyLimitBytes: config.api.max_request_body_size,
+    ready,
+    ...(tls ? { tls } : {}),
+  })
 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body))
@@ -45,7 +51,10 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
   app.setNotFoundHandler(async (request, reply) => {
     const requestId = begin(request, reply)
     // Who is not known here is not told what there is.
-    const known = await authenticate(options.keystone, request.headers['x-auth-token'], requestId).then(() => notFound(), (error: unknown) => error)
+    const known = await authenticate(options.keystone, request.headers['x-auth-token'], requestId).then(
+      () => notFound(),
+      (error: unknown) => error,
+    )
     return failed(reach, reply, known, requestId)
   })
   serveVersions(app)
@@ -57,7 +66,15 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
         app.route({
           method,
           url: `${prefix}${path}`,
-          handler: handlers.get(method) ?? (async (request, reply) => failed(reach, reply, new ApiFault(405, 'The method is not allowed for this resource.', { allow }), begin(request, reply))),
+          handler:
+            handlers.get(method) ??
+            (async (request, reply) =>
+              failed(
+                reach,
+                reply,
+                new ApiFault(405, 'The method is not allowed for this resource.', { allow }),
+                begin(request, reply),
+              )),
         })
   }
   try {
@@ -82,13 +99,24 @@ function byMethod(reach: ApiReach, operations: readonly AnyOperation[]): Readonl
 }
 
 const ofFastify = (error: FastifyError): unknown => {
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new ApiFault(413, 'Request is too large.', {}, { cause: error })
-  return error.statusCode !== undefined && error.statusCode < 500 ? new ApiFault(error.statusCode, error.message, {}, { cause: error }) : error
+  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new ApiFault(413, 'Request is too large.', {}, { cause: error })
+  return error.statusCode !== undefined && error.statusCode < 500
+    ? new ApiFault(error.statusCode, error.message, {}, { cause: error })
+    : error
 }
 
 function logAnswer({ log }: ApiReach, request: FastifyRequest, status: number, ms: number): void {
   const { userId: user, projectId: project } = callerOf(request) ?? {}
-  const facts = { requestId: request.id, user, project, method: request.method, path: request.url.split('?')[0], status, ms: Math.round(ms * 10) / 10 }
+  const facts = {
+    requestId: request.id,
+    user,
+    project,
+    method: request.method,
+    path: request.url.split('?')[0],
+    status,
+    ms: Math.round(ms * 10) / 10,
+  }
   if (request.method === 'GET' || request.method === 'HEAD') log.debug('request answered', facts)
   else log.info('request answered', facts)
 }

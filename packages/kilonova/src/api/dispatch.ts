@@ -19,7 +19,8 @@ const JSON_TYPE = 'application/json'
 const NO_QUERY: VersionTable<z.ZodType> = { '2.1': z.unknown(), '2.102': z.strictObject({}) }
 
 const isSchema = (schemas: Schemas): schemas is z.ZodType => 'safeParse' in schemas
-const schemaAt = (schemas: Schemas | undefined) => (schemas === undefined ? () => undefined : byMinor(isSchema(schemas) ? { '2.1': schemas } : schemas))
+const schemaAt = (schemas: Schemas | undefined) =>
+  schemas === undefined ? () => undefined : byMinor(isSchema(schemas) ? { '2.1': schemas } : schemas)
 const viewAt = (views: AnyOperation['view']): ((minor: number) => View<unknown> | undefined) =>
   typeof views === 'function' ? () => views : byMinor(views ?? {})
 
@@ -43,7 +44,12 @@ export function begin(request: FastifyRequest, reply: FastifyReply): string {
   return id
 }
 
-export function failed(reach: Pick<ApiReach, 'log' | 'config'>, reply: FastifyReply, error: unknown, requestId: string): FastifyReply {
+export function failed(
+  reach: Pick<ApiReach, 'log' | 'config'>,
+  reply: FastifyReply,
+  error: unknown,
+  requestId: string,
+): FastifyReply {
   const fault = faultOf(error)
   if (fault.status >= 500) reach.log.error('request failed', { requestId, error: fault.cause ?? fault })
   void reply.code(fault.status).headers(fault.headers).type(JSON_TYPE)
@@ -73,7 +79,9 @@ export function handler(reach: ApiReach, operation: AnyOperation): Handler {
     void reply.headers(versionHeaders(minor))
     const { project_id: project, ...params } = request.params as Record<string, string>
     if (project !== undefined && project !== caller.projectId)
-      throw badRequest(`Malformed request URL: URL's project_id '${project}' doesn't match Context's project_id '${caller.projectId}'`)
+      throw badRequest(
+        `Malformed request URL: URL's project_id '${project}' doesn't match Context's project_id '${caller.projectId}'`,
+      )
     if (minor < from || minor > to) throw notFound()
     const at: At = { ...place, minor, allows: (name, target) => reach.policy.allows(name, caller, target) }
     let status = statusAt(minor) ?? 200
@@ -108,7 +116,8 @@ export function handler(reach: ApiReach, operation: AnyOperation): Handler {
 /** JSON as it was sent. Errors: ApiFault 400, 415. */
 function bodyOf(request: FastifyRequest): unknown {
   const type = request.headers['content-type']
-  if (type !== undefined && !/^application\/([\w.+-]*\+)?json\b/i.test(type)) throw new ApiFault(415, `Unsupported Content-Type`)
+  if (type !== undefined && !/^application\/([\w.+-]*\+)?json\b/i.test(type))
+    throw new ApiFault(415, `Unsupported Content-Type`)
   const text = request.body
   if (typeof text !== 'string' || text === '') throw badRequest('Malformed request body')
   try {

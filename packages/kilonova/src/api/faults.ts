@@ -49,7 +49,10 @@ export function faultOf(error: unknown): ApiFault {
   return new ApiFault(500, UNEXPECTED, {}, { cause: error })
 }
 
-export const faultBody = ({ status, message }: ApiFault): string => JSON.stringify({ [NAMES[status] ?? 'computeFault']: { code: status, message } })
+export const faultBody = ({ status, message }: ApiFault): string =>
+  JSON.stringify({ [NAMES[status] ?? 'computeFault']: { code: status, message } })
 
 /** What stands before every OpenStack service answers so to a missing or wrong token. */
-export const UNAUTHORIZED_BODY = JSON.stringify({ error: { message: 'The request you have made requires authentication.', code: 401, title: 'Unauthorized' } })
+export const UNAUTHORIZED_BODY = JSON.stringify({
+  error: { message: 'The request you have made requires authentication.', code: 401, title: 'Unauthorized' },
+})

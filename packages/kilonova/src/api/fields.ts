@@ -10,13 +10,18 @@ export const name = z
   .max(255)
   .refine(
     (text) => /^[^\p{Cc}\p{Cs}\p{Cn}]*$/u.test(text) && text.trim() === text,
-    message("An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace."),
+    message(
+      "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.",
+    ),
   )
 /** Before 2.1's strictness proper (the `/v2` endpoint) white space at the ends was dropped. */
 export const description = z
   .string()
   .max(255)
-  .refine((text) => /^[^\p{Cc}\p{Cs}]*$/u.test(text.replaceAll(/[\n\r\t]/g, '')), message('Description has invalid characters.'))
+  .refine(
+    (text) => /^[^\p{Cc}\p{Cs}]*$/u.test(text.replaceAll(/[\n\r\t]/g, '')),
+    message('Description has invalid characters.'),
+  )
   .nullable()
 
 const TRUE = new Set([true, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't'])
@@ -26,20 +31,39 @@ const FALSE = new Set([false, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off
 export const boolean = z.unknown().transform((value, context): boolean => {
   if (TRUE.has(value as string)) return true
   if (FALSE.has(value as string)) return false
-  context.addIssue({ code: 'custom', message: `${typeof value === 'string' ? `'${value}'` : JSON.stringify(value)} is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f']` })
+  context.addIssue({
+    code: 'custom',
+    message: `${typeof value === 'string' ? `'${value}'` : JSON.stringify(value)} is not one of [True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't', False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f']`,
+  })
   return z.NEVER
 })
 
 /** A whole number, or its digits as text. */
 export const integer = (minimum: number, maximum = 2_147_483_647) =>
-  z.preprocess((value) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value), z.int().min(minimum).max(maximum))
+  z.preprocess(
+    (value) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value),
+    z.int().min(minimum).max(maximum),
+  )
 
-export const uuid = z.string().refine((text) => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text), { error: (issue) => `'${String(issue.input)}' is not a 'uuid'` })
+export const uuid = z
+  .string()
+  .refine((text) => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text), {
+    error: (issue) => `'${String(issue.input)}' is not a 'uuid'`,
+  })
 
-const ipVersion = (version: 4 | 6, text: string): boolean => (version === 4 ? z.ipv4() : z.ipv6()).safeParse(text).success
-export const ipv4 = z.string().refine((text) => text === '' || ipVersion(4, text), { error: (issue) => `'${String(issue.input)}' is not a 'ipv4'` })
-export const ipv6 = z.string().refine((text) => text === '' || ipVersion(6, text), { error: (issue) => `'${String(issue.input)}' is not a 'ipv6'` })
-export const ip = z.string().refine((text) => ipVersion(4, text) || ipVersion(6, text), { error: (issue) => `'${String(issue.input)}' is not an IP address` })
+const ipVersion = (version: 4 | 6, text: string): boolean =>
+  (version === 4 ? z.ipv4() : z.ipv6()).safeParse(text).success
+export const ipv4 = z
+  .string()
+  .refine((text) => text === '' || ipVersion(4, text), { error: (issue) => `'${String(issue.input)}' is not a 'ipv4'` })
+export const ipv6 = z
+  .string()
+  .refine((text) => text === '' || ipVersion(6, text), { error: (issue) => `'${String(issue.input)}' is not a 'ipv6'` })
+export const ip = z
+  .string()
+  .refine((text) => ipVersion(4, text) || ipVersion(6, text), {
+    error: (issue) => `'${String(issue.input)}' is not an IP address`,
+  })
 
 const metadataKey = z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/)
 export const metadata = z.record(metadataKey, z.string().max(255))
@@ -48,11 +72,18 @@ export const metadata = z.record(metadataKey, z.string().max(255))
 const last = (value: unknown): unknown => (Array.isArray(value) ? value.at(-1) : value)
 export const once = <S extends z.ZodType>(schema: S) => z.preprocess(last, schema.optional())
 /** Every value given. */
-export const every = z.preprocess((value) => (value === undefined ? [] : Array.isArray(value) ? value : [value]), z.array(z.string()))
-const digits = z.string().regex(/^[0-9]*$/, { error: (issue) => `'${String(issue.input)}' does not match '^[0-9]*$'` }).transform((text) => (text === '' ? undefined : Number(text)))
+export const every = z.preprocess(
+  (value) => (value === undefined ? [] : Array.isArray(value) ? value : [value]),
+  z.array(z.string()),
+)
+const digits = z
+  .string()
+  .regex(/^[0-9]*$/, { error: (issue) => `'${String(issue.input)}' does not match '^[0-9]*$'` })
+  .transform((text) => (text === '' ? undefined : Number(text)))
 
 /** `limit` and `marker`, as every list takes them. */
 export const page = { limit: once(digits), marker: once(z.string()) }
 
 /** A query as a table: what is unknown is ignored, from 2.75 refused. */
-export const query = <S extends z.ZodRawShape>(shape: S) => ({ '2.1': z.object(shape), '2.75': z.strictObject(shape) }) as const
+export const query = <S extends z.ZodRawShape>(shape: S) =>
+  ({ '2.1': z.object(shape), '2.75': z.strictObject(shape) }) as const

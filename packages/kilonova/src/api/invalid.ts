@@ -9,7 +9,10 @@ export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'None'
   if (typeof value === 'boolean') return value ? 'True' : 'False'
   if (Array.isArray(value)) return `[${value.map(shown).join(', ')}]`
-  if (typeof value === 'object') return `{${Object.entries(value).map(([key, item]) => `'${key}': ${shown(item)}`).join(', ')}}`
+  if (typeof value === 'object')
+    return `{${Object.entries(value)
+      .map(([key, item]) => `'${key}': ${shown(item)}`)
+      .join(', ')}}`
   return String(value)
 }
 
@@ -23,9 +26,13 @@ function reason(issue: Issue, value: unknown): string {
     case 'unrecognized_keys':
       return `Additional properties are not allowed (${issue.keys.map((key) => `'${key}'`).join(', ')} ${issue.keys.length === 1 ? 'was' : 'were'} unexpected)`
     case 'too_small':
-      return issue.origin === 'string' || issue.origin === 'array' ? `${shown(value)} is too short` : `${shown(value)} is less than the minimum of ${issue.minimum}`
+      return issue.origin === 'string' || issue.origin === 'array'
+        ? `${shown(value)} is too short`
+        : `${shown(value)} is less than the minimum of ${issue.minimum}`
     case 'too_big':
-      return issue.origin === 'string' || issue.origin === 'array' ? `${shown(value)} is too long` : `${shown(value)} is greater than the maximum of ${issue.maximum}`
+      return issue.origin === 'string' || issue.origin === 'array'
+        ? `${shown(value)} is too long`
+        : `${shown(value)} is greater than the maximum of ${issue.maximum}`
     case 'invalid_value':
       return `${shown(value)} is not one of ${shown(issue.values)}`
     case 'invalid_key':
@@ -38,7 +45,11 @@ function reason(issue: Issue, value: unknown): string {
 }
 
 const at = (root: unknown, path: readonly PropertyKey[]): unknown =>
-  path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined), root)
+  path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    root,
+  )
 
 const MAX_VALUE = 1_000
 

@@ -14,14 +14,54 @@ import type { ServerAt } from './resources/server-view.ts'
 import { flavorOf } from './testing/cloud.ts'
 
 const newServer = (id: string, createdAt: number): NewServer => ({
-  id, name: id, description: null, hostname: id, projectId: 'p', userId: 'u', vmState: 'building', taskState: 'scheduling', powerState: 'nostate', availabilityZone: null, pinnedZone: null, schedulerHints: {},
-  flavor: flavorOf(), image: null, keyName: null, keyType: null, publicKey: null, userData: null, configDrive: false, metadata: {}, requestedNics: [], securityGroups: ['default'],
-  accessIpV4: null, accessIpV6: null, diskConfig: 'AUTO', reservationId: 'r-1', launchIndex: 0, rootDeviceName: '/dev/vda', createdAt,
+  id,
+  name: id,
+  description: null,
+  hostname: id,
+  projectId: 'p',
+  userId: 'u',
+  vmState: 'building',
+  taskState: 'scheduling',
+  powerState: 'nostate',
+  availabilityZone: null,
+  pinnedZone: null,
+  schedulerHints: {},
+  flavor: flavorOf(),
+  image: null,
+  keyName: null,
+  keyType: null,
+  publicKey: null,
+  userData: null,
+  configDrive: false,
+  metadata: {},
+  requestedNics: [],
+  securityGroups: ['default'],
+  accessIpV4: null,
+  accessIpV6: null,
+  diskConfig: 'AUTO',
+  reservationId: 'r-1',
+  launchIndex: 0,
+  rootDeviceName: '/dev/vda',
+  createdAt,
 })
 const viewer: ServerAt = {
-  minor: 47, base: 'http://x/v2.1', bookmark: 'http://x', path: '/servers/detail', search: '', isAdmin: true, extended: true, hostStatus: 'all', extraSpecs: true, serviceDownMs: 60_000,
+  minor: 47,
+  base: 'http://x/v2.1',
+  bookmark: 'http://x',
+  path: '/servers/detail',
+  search: '',
+  isAdmin: true,
+  extended: true,
+  hostStatus: 'all',
+  extraSpecs: true,
+  serviceDownMs: 60_000,
 }
-const filter: ServerFilter = { equal: { project_id: ['p'] }, deleted: 'no', sort: [{ column: 'created_at', descending: true }], limit: 10 }
+const filter: ServerFilter = {
+  equal: { project_id: ['p'] },
+  deleted: 'no',
+  sort: [{ column: 'created_at', descending: true }],
+  limit: 10,
+}
 
 test('the thread answers as this thread does, also with an error, and sees what was just written', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'lister-'))
@@ -38,13 +78,19 @@ test('the thread answers as this thread does, also with an error, and sees what 
   for (const id of ['a', 'b', 'c']) await insertServer(db, newServer(id, 1000), `task-${id}`)
   const ask = { detail: true, filter, at: viewer }
   const expected = String(await renderServers(db, ask, clock.now()))
-  assert.deepEqual((JSON.parse(expected) as { servers: { id: string }[] }).servers.map(({ id }) => id), ['c', 'b', 'a'])
+  assert.deepEqual(
+    (JSON.parse(expected) as { servers: { id: string }[] }).servers.map(({ id }) => id),
+    ['c', 'b', 'a'],
+  )
   assert.equal(String(await lister.page(ask)), expected)
   await lister.up()
   assert.equal(String(await lister.page(ask)), expected)
   await insertServer(db, newServer('d', 2000), 'task-d')
   assert.match(String(await lister.page({ ...ask, detail: false })), /^\{"servers":\[\{"id":"d"/)
-  await assert.rejects(lister.page({ ...ask, filter: { ...filter, marker: 'nobody' } }), { name: 'MarkerNotFound', kind: 'badRequest' })
+  await assert.rejects(lister.page({ ...ask, filter: { ...filter, marker: 'nobody' } }), {
+    name: 'MarkerNotFound',
+    kind: 'badRequest',
+  })
   const many = await Promise.all(Array.from({ length: 20 }, () => lister.page(ask)))
   assert.ok(many.every((page) => String(page) === String(many[0])))
 })

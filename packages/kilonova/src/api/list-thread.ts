@@ -29,14 +29,23 @@ export function listThread(db: Kysely<Tables>, file: string, clock: Clock): List
   let number = 0
 
   function start(): Worker {
-    const started = new Worker(new URL('./list-worker.ts', import.meta.url), { workerData: { file }, resourceLimits: LIMITS })
+    const started = new Worker(new URL('./list-worker.ts', import.meta.url), {
+      workerData: { file },
+      resourceLimits: LIMITS,
+    })
     started.unref()
     started.on('message', (answer: ListAnswer) => {
       if (answer.kind === 'up') return void (up = true)
       const asked = waiting.get(answer.number)
       waiting.delete(answer.number)
-      if (answer.kind === 'page') asked?.done(Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.byteLength))
-      else asked?.fail(answer.name === undefined ? new Error(answer.message) : new NovaError(answer.name as ErrorName, answer.detail as never))
+      if (answer.kind === 'page')
+        asked?.done(Buffer.from(answer.bytes.buffer, answer.bytes.byteOffset, answer.bytes.byteLength))
+      else
+        asked?.fail(
+          answer.name === undefined
+            ? new Error(answer.message)
+            : new NovaError(answer.name as ErrorName, answer.detail as never),
+        )
     })
     const gone = (error: Error) => {
       if (worker === started) [worker, up] = [undefined, false]

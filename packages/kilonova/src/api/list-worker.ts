@@ -15,7 +15,13 @@ export interface ListQuestion {
 export type ListAnswer =
   | { readonly kind: 'up' }
   | { readonly kind: 'page'; readonly number: number; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'failed'; readonly number: number; readonly name?: string; readonly detail?: unknown; readonly message: string }
+  | {
+      readonly kind: 'failed'
+      readonly number: number
+      readonly name?: string
+      readonly detail?: unknown
+      readonly message: string
+    }
 
 const { file } = workerData as { file: string }
 const db = new Kysely<Tables>({ dialect: sqliteDialect(openSqlite({ file, synchronous: 'normal', readOnly: true })) })
@@ -27,7 +33,12 @@ async function answer({ number, now, request }: ListQuestion): Promise<ListAnswe
     return { kind: 'page', number, bytes: await renderServers(db, request, now) }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    return { kind: 'failed', number, message, ...(isNovaError(error) ? { name: error.name, detail: error.detail } : {}) }
+    return {
+      kind: 'failed',
+      number,
+      message,
+      ...(isNovaError(error) ? { name: error.name, detail: error.detail } : {}),
+    }
   }
 }
 

@@ -24,8 +24,19 @@ export function negotiate(headers: IncomingHttpHeaders): number {
   if (text === undefined) return MIN_MINOR
   const asked = readVersion(text)
   if ('minor' in asked) return asked.minor
-  if (asked.error === 'malformed') throw new ApiFault(400, `API Version String ${asked.asked} is of invalid format. Must be of format MajorNum.MinorNum.`)
-  throw new ApiFault(406, `Version ${asked.asked} is not supported by the API. Minimum is ${versionOf(MIN_MINOR)} and maximum is ${versionOf(MAX_MINOR)}.`)
+  if (asked.error === 'malformed')
+    throw new ApiFault(
+      400,
+      `API Version String ${asked.asked} is of invalid format. Must be of format MajorNum.MinorNum.`,
+    )
+  throw new ApiFault(
+    406,
+    `Version ${asked.asked} is not supported by the API. Minimum is ${versionOf(MIN_MINOR)} and maximum is ${versionOf(MAX_MINOR)}.`,
+  )
 }
 
-export const versionHeaders = (minor: number) => ({ 'openstack-api-version': `compute ${versionOf(minor)}`, 'x-openstack-nova-api-version': versionOf(minor), vary: VARY })
+export const versionHeaders = (minor: number) => ({
+  'openstack-api-version': `compute ${versionOf(minor)}`,
+  'x-openstack-nova-api-version': versionOf(minor),
+  vary: VARY,
+})

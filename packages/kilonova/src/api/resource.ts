@@ -35,7 +35,10 @@ export interface AnyOperation extends Omit<Operation<Schemas, Schemas, unknown, 
 type Given<B, Q, T, R> = Omit<Operation<B, Q, T, R>, 'method' | 'path'>
 const operation =
   (method: AnyOperation['method']) =>
-  <const B extends Schemas = z.ZodUndefined, const Q extends Schemas = z.ZodUndefined, T = undefined, R = void>(path: string, given: Given<B, Q, T, R>): AnyOperation =>
+  <const B extends Schemas = z.ZodUndefined, const Q extends Schemas = z.ZodUndefined, T = undefined, R = void>(
+    path: string,
+    given: Given<B, Q, T, R>,
+  ): AnyOperation =>
     ({ method, path, ...given }) as unknown as AnyOperation
 
 export const get = operation('GET')
@@ -57,10 +60,18 @@ export const since = <T, A = At>(version: Microversion, of: Read<T, A>): Span<T,
 export const before = <T, A = At>(version: Microversion, of: Read<T, A>): Span<T, A> => ({ before: version, of })
 
 /** Fields that are undefined are left out of the answer. */
-export function view<T, A extends { readonly minor: number } = At>(fields: Readonly<Record<string, Field<T, A>>>): (value: T, at: A) => Record<string, unknown> {
-  const spans = Object.entries(fields).map(([name, field]) => ({ name, ...(typeof field === 'function' ? { of: field } : field) }))
+export function view<T, A extends { readonly minor: number } = At>(
+  fields: Readonly<Record<string, Field<T, A>>>,
+): (value: T, at: A) => Record<string, unknown> {
+  const spans = Object.entries(fields).map(([name, field]) => ({
+    name,
+    ...(typeof field === 'function' ? { of: field } : field),
+  }))
   const byVersion: { name: string; of: Read<T, A> }[][] = []
-  const select = (minor: number) => spans.filter(({ since: from = '2.0', before: end }) => minorOf(from) <= minor && minor < (end ? minorOf(end) : MAX_MINOR + 1))
+  const select = (minor: number) =>
+    spans.filter(
+      ({ since: from = '2.0', before: end }) => minorOf(from) <= minor && minor < (end ? minorOf(end) : MAX_MINOR + 1),
+    )
   return (value, at) => {
     const seen: Record<string, unknown> = {}
     for (const { name, of } of (byVersion[at.minor] ??= select(at.minor))) seen[name] = of(value, at)

@@ -25,6 +25,7 @@ interface Reach {
 }
 
 export function openLister({ db, clock }: Reach, file: string | undefined): ServerLister {
-  if (file === undefined) return { page: (request) => renderServers(db, request, clock.now()), close: async () => undefined }
+  if (file === undefined)
+    return { page: (request) => renderServers(db, request, clock.now()), close: async () => undefined }
   return listThread(db, file, clock)
 }

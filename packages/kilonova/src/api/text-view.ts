@@ -17,8 +17,13 @@ export const json = (value: unknown): string => JSON.stringify(value) ?? 'null'
 export const word = (text: string): string => `"${text}"`
 export const maybe = (text: string | null): string => (text === null ? 'null' : json(text))
 
-export function textView<T, A extends { readonly minor: number }>(fields: TextFields<T, A>): (value: T, at: A) => string {
-  const spans = Object.entries(fields).map(([name, field]) => ({ key: `${json(name)}:`, ...(typeof field === 'function' ? { since: '2.0' as const, of: field } : field) }))
+export function textView<T, A extends { readonly minor: number }>(
+  fields: TextFields<T, A>,
+): (value: T, at: A) => string {
+  const spans = Object.entries(fields).map(([name, field]) => ({
+    key: `${json(name)}:`,
+    ...(typeof field === 'function' ? { since: '2.0' as const, of: field } : field),
+  }))
   const byVersion: { readonly key: string; readonly of: TextField<T, A> }[][] = []
   return (value, at) => {
     if (at.minor > MAX_MINOR) throw new Error(`there is no microversion 2.${at.minor}`)

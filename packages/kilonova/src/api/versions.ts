@@ -4,7 +4,13 @@ import { MAX_MINOR, MIN_MINOR, versionOf } from '../domain/microversion.ts'
 import { publicUrl } from './place.ts'
 
 const LEGACY = { id: 'v2.0', status: 'SUPPORTED', version: '', min_version: '', updated: '2011-01-21T11:33:21Z' }
-const CURRENT = { id: 'v2.1', status: 'CURRENT', version: versionOf(MAX_MINOR), min_version: versionOf(MIN_MINOR), updated: '2013-07-23T11:33:21Z' }
+const CURRENT = {
+  id: 'v2.1',
+  status: 'CURRENT',
+  version: versionOf(MAX_MINOR),
+  min_version: versionOf(MIN_MINOR),
+  updated: '2013-07-23T11:33:21Z',
+}
 
 const self = (root: string, path: string) => ({ rel: 'self', href: `${root}/${path}/` })
 
@@ -12,14 +18,24 @@ const detailed = (entry: typeof LEGACY, root: string, path: string) => ({
   version: {
     ...entry,
     links: [self(root, path), { rel: 'describedby', type: 'text/html', href: 'http://docs.openstack.org/' }],
-    'media-types': [{ base: 'application/json', type: `application/vnd.openstack.compute+json;version=${path === 'v2' ? '2' : '2.1'}` }],
+    'media-types': [
+      {
+        base: 'application/json',
+        type: `application/vnd.openstack.compute+json;version=${path === 'v2' ? '2' : '2.1'}`,
+      },
+    ],
   },
 })
 
 export function serveVersions(app: FastifyInstance): void {
   app.get('/', (request, reply) => {
     const root = publicUrl(request)
-    return reply.send({ versions: [{ ...LEGACY, links: [self(root, 'v2')] }, { ...CURRENT, links: [self(root, 'v2.1')] }] })
+    return reply.send({
+      versions: [
+        { ...LEGACY, links: [self(root, 'v2')] },
+        { ...CURRENT, links: [self(root, 'v2.1')] },
+      ],
+    })
   })
   app.get('/v2.1', (request, reply) => reply.send(detailed(CURRENT, publicUrl(request), 'v2.1')))
   app.get('/v2', (request, reply) => reply.send(detailed(LEGACY, publicUrl(request), 'v2')))

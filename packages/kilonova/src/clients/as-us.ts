@@ -22,7 +22,8 @@ export function serviceOf(keystone: Keystone, { type, endpoint }: ServiceOptions
   return {
     url,
     request: async (method, path, token, json) => {
-      const send = async (id: string) => ask(type, { method, url: `${await url()}${path}`, headers: { 'x-auth-token': id }, json })
+      const send = async (id: string) =>
+        ask(type, { method, url: `${await url()}${path}`, headers: { 'x-auth-token': id }, json })
       if (token !== undefined) return send(token)
       const ours = await keystone.serviceToken()
       const answer = await send(ours)

@@ -6,16 +6,43 @@ import { glance } from './glance.ts'
 import { fakeKeystone, handClock, httpService } from './testing.ts'
 
 const body = {
-  id: 'i1', name: 'demo', status: 'active', disk_format: 'qcow2', container_format: 'bare', min_disk: 1, min_ram: 64, size: 10, virtual_size: 1024, checksum: 'md5sum',
-  os_hash_algo: 'sha512', os_hash_value: 'abc', visibility: 'public', tags: [], owner: 'p', hw_machine_type: 'q35', os_distro: 'x', stores: 'a', kernel_id: null,
+  id: 'i1',
+  name: 'demo',
+  status: 'active',
+  disk_format: 'qcow2',
+  container_format: 'bare',
+  min_disk: 1,
+  min_ram: 64,
+  size: 10,
+  virtual_size: 1024,
+  checksum: 'md5sum',
+  os_hash_algo: 'sha512',
+  os_hash_value: 'abc',
+  visibility: 'public',
+  tags: [],
+  owner: 'p',
+  hw_machine_type: 'q35',
+  os_distro: 'x',
+  stores: 'a',
+  kernel_id: null,
 }
 
 test('an image is read with the user’s token, its custom properties apart', async (t) => {
   const http = await httpService(t, ({ path }) => (path === '/v2/images/i1' ? { json: body } : undefined))
   const images = glance(fakeKeystone({ image: `${http.url}/v2` }), { endpoint: undefined, clock: handClock() })
   assert.deepEqual(await images.show('i1', 'user-token'), {
-    id: 'i1', name: 'demo', status: 'active', diskFormat: 'qcow2', containerFormat: 'bare', minDiskGb: 1, minRamMb: 64, sizeBytes: 10, virtualSizeBytes: 1024,
-    hashAlgorithm: 'sha512', hash: 'abc', properties: { hw_machine_type: 'q35', os_distro: 'x' },
+    id: 'i1',
+    name: 'demo',
+    status: 'active',
+    diskFormat: 'qcow2',
+    containerFormat: 'bare',
+    minDiskGb: 1,
+    minRamMb: 64,
+    sizeBytes: 10,
+    virtualSizeBytes: 1024,
+    hashAlgorithm: 'sha512',
+    hash: 'abc',
+    properties: { hw_machine_type: 'q35', os_distro: 'x' },
   })
   assert.equal(http.asked[0]?.headers['x-auth-token'], 'user-token')
   assert.equal(await images.show('i2', 'user-token'), undefined)

@@ -59,7 +59,8 @@ export function glance(keystone: Keystone, { endpoint, clock }: GlanceOptions): 
     const headers = { 'x-auth-token': await keystone.serviceToken(), accept: 'application/octet-stream' }
     const url = `${await service.url()}/v2/images/${encodeURIComponent(id)}/file`
     return download({ method: 'GET', url, headers, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
-      if (error instanceof HttpUnreachableError) throw new NovaError('ServiceUnavailable', { service: IMAGE, reason: error.message }, { cause: error })
+      if (error instanceof HttpUnreachableError)
+        throw new NovaError('ServiceUnavailable', { service: IMAGE, reason: error.message }, { cause: error })
       throw error
     })
   }
@@ -92,8 +93,31 @@ interface ImageBody {
 
 /** What Glance itself says of an image; all other keys are properties. */
 const CORE = new Set([
-  'id', 'name', 'status', 'visibility', 'protected', 'os_hidden', 'checksum', 'os_hash_algo', 'os_hash_value', 'owner', 'size', 'virtual_size',
-  'container_format', 'disk_format', 'min_disk', 'min_ram', 'created_at', 'updated_at', 'tags', 'self', 'file', 'schema', 'locations', 'direct_url', 'stores',
+  'id',
+  'name',
+  'status',
+  'visibility',
+  'protected',
+  'os_hidden',
+  'checksum',
+  'os_hash_algo',
+  'os_hash_value',
+  'owner',
+  'size',
+  'virtual_size',
+  'container_format',
+  'disk_format',
+  'min_disk',
+  'min_ram',
+  'created_at',
+  'updated_at',
+  'tags',
+  'self',
+  'file',
+  'schema',
+  'locations',
+  'direct_url',
+  'stores',
 ])
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
@@ -101,7 +125,9 @@ const number = (value: unknown): number => (typeof value === 'number' ? value : 
 
 function factsOf(body: ImageBody): ImageFacts {
   const modern = text(body['os_hash_value']) !== ''
-  const properties = Object.entries(body).filter(([name, value]) => !CORE.has(name) && value !== null && value !== undefined)
+  const properties = Object.entries(body).filter(
+    ([name, value]) => !CORE.has(name) && value !== null && value !== undefined,
+  )
   return {
     id: body.id,
     name: body.name ?? '',
@@ -114,6 +140,8 @@ function factsOf(body: ImageBody): ImageFacts {
     virtualSizeBytes: typeof body['virtual_size'] === 'number' ? body['virtual_size'] : null,
     hashAlgorithm: modern ? text(body['os_hash_algo']) : 'md5',
     hash: modern ? text(body['os_hash_value']) : text(body['checksum']),
-    properties: Object.fromEntries(properties.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)])),
+    properties: Object.fromEntries(
+      properties.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
+    ),
   }
 }

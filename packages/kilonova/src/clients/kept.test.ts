@@ -20,7 +20,10 @@ test('an answer is asked for once, shared, and asked for again when it is old', 
 
 test('a failure is not kept, and an answer may say how long it is good', async () => {
   const answers = kept<string>(handClock(), (answer) => (answer === 'good' ? 1000 : 0), 10)
-  await assert.rejects(answers.get('a', async () => Promise.reject(new Error('no'))), /no/)
+  await assert.rejects(
+    answers.get('a', async () => Promise.reject(new Error('no'))),
+    /no/,
+  )
   assert.equal(await answers.get('a', async () => 'bad'), 'bad')
   assert.equal(await answers.get('a', async () => 'good'), 'good')
   assert.equal(await answers.get('a', async () => 'other'), 'good')

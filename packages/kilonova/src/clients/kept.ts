@@ -23,10 +23,11 @@ export function kept<T>(clock: Clock, ageMs: number | ((answer: T) => number), m
       const entry: Entry<T> = { answer: ask(), until: Infinity }
       entries.delete(key)
       entries.set(key, entry)
-      if (entries.size > maxEntries) for (const oldest of entries.keys()) {
-        entries.delete(oldest)
-        break
-      }
+      if (entries.size > maxEntries)
+        for (const oldest of entries.keys()) {
+          entries.delete(oldest)
+          break
+        }
       entry.answer.then(
         (answer) => (entry.until = clock.now() + age(answer)),
         () => entries.get(key) === entry && entries.delete(key),

@@ -13,20 +13,55 @@ async function service(t: TestContext) {
   const http = await httpService(t, ({ method, path, headers, json }: Request) => {
     if (path !== '/v3/auth/tokens') return undefined
     if (method === 'POST') {
-      const { password } = (json as { auth: { identity: { password: { user: { password: string } } } } }).auth.identity.password.user
+      const { password } = (json as { auth: { identity: { password: { user: { password: string } } } } }).auth.identity
+        .password.user
       if (password !== 'secret') return { status: 401, json: { error: { message: 'wrong password' } } }
-      const endpoints = [{ interface: 'internal', url: 'http://in', region_id: 'one' }, { interface: 'public', url: 'http://out', region_id: 'two' }]
-      return { status: 201, headers: { 'x-subject-token': `ours-${++state.logins}` }, json: { token: { expires_at: expires(), user: { id: 'u', name: 'nova' }, catalog: [{ type: 'image', endpoints }] } } }
+      const endpoints = [
+        { interface: 'internal', url: 'http://in', region_id: 'one' },
+        { interface: 'public', url: 'http://out', region_id: 'two' },
+      ]
+      return {
+        status: 201,
+        headers: { 'x-subject-token': `ours-${++state.logins}` },
+        json: {
+          token: { expires_at: expires(), user: { id: 'u', name: 'nova' }, catalog: [{ type: 'image', endpoints }] },
+        },
+      }
     }
     if (headers['x-auth-token'] === state.refuseOurs) return { status: 401, json: {} }
     const token = String(headers['x-subject-token'])
     if (!state.valid.has(token)) return { status: 404, json: {} }
     const project = token === 'scopeless' ? {} : { project: { id: 'p', name: 'demo' } }
-    return { json: { token: { expires_at: expires(), user: { id: 'alice', name: 'Alice', domain: { id: 'd' } }, ...project, roles: [{ name: 'Member' }] } } }
+    return {
+      json: {
+        token: {
+          expires_at: expires(),
+          user: { id: 'alice', name: 'Alice', domain: { id: 'd' } },
+          ...project,
+          roles: [{ name: 'Member' }],
+        },
+      },
+    }
   })
   const client = (password = 'secret', regionName?: string) =>
-    keystone({ authUrl: `${http.url}/v3/`, username: 'nova', password, projectName: 'service', userDomainName: 'Default', projectDomainName: 'default', regionName, interface: 'public', clock })
-  return { clock, state, client, looks: () => http.asked.filter(({ method }) => method === 'GET').length, close: http.close }
+    keystone({
+      authUrl: `${http.url}/v3/`,
+      username: 'nova',
+      password,
+      projectName: 'service',
+      userDomainName: 'Default',
+      projectDomainName: 'default',
+      regionName,
+      interface: 'public',
+      clock,
+    })
+  return {
+    clock,
+    state,
+    client,
+    looks: () => http.asked.filter(({ method }) => method === 'GET').length,
+    close: http.close,
+  }
 }
 
 test('a token is looked up once for all who ask, and again after five seconds', async (t) => {

@@ -47,7 +47,12 @@ interface Own {
 }
 interface CatalogEntry {
   readonly type: string
-  readonly endpoints: readonly { readonly interface: string; readonly url: string; readonly region_id?: string | null; readonly region?: string | null }[]
+  readonly endpoints: readonly {
+    readonly interface: string
+    readonly url: string
+    readonly region_id?: string | null
+    readonly region?: string | null
+  }[]
 }
 interface TokenBody {
   readonly token: {
@@ -67,7 +72,11 @@ const MAX_TOKEN_LENGTH = 8_192
 export function keystone(options: KeystoneOptions): Keystone {
   const { clock } = options
   const tokensUrl = `${withoutVersion(options.authUrl)}/v3/auth/tokens`
-  const identities = kept<Identity | undefined>(clock, (identity) => Math.min(KEPT_MS, (identity?.expiresAt ?? Infinity) - clock.now()), MAX_KEPT)
+  const identities = kept<Identity | undefined>(
+    clock,
+    (identity) => Math.min(KEPT_MS, (identity?.expiresAt ?? Infinity) - clock.now()),
+    MAX_KEPT,
+  )
   let own: Own | undefined
   let asking: Promise<Own> | undefined
 
@@ -79,14 +88,19 @@ export function keystone(options: KeystoneOptions): Keystone {
     const leftMs = Date.parse(token.expires_at) - clock.now()
     return (own = { id, renewAt: clock.now() + leftMs - Math.min(120_000, leftMs / 4), catalog: token.catalog ?? [] })
   }
-  const ours = async (): Promise<Own> => (own && clock.now() < own.renewAt ? own : (asking ??= authenticate().finally(() => (asking = undefined))))
+  const ours = async (): Promise<Own> =>
+    own && clock.now() < own.renewAt ? own : (asking ??= authenticate().finally(() => (asking = undefined)))
   const forget = (token: string): void => {
     if (own?.id === token) own = undefined
   }
 
   async function look(token: string, again = true): Promise<Identity | undefined> {
     const { id } = await ours()
-    const answer = await ask(IDENTITY, { method: 'GET', url: `${tokensUrl}?nocatalog`, headers: { 'x-auth-token': id, 'x-subject-token': token } })
+    const answer = await ask(IDENTITY, {
+      method: 'GET',
+      url: `${tokensUrl}?nocatalog`,
+      headers: { 'x-auth-token': id, 'x-subject-token': token },
+    })
     if (answer.status === 404) return undefined
     if (answer.status === 401 && again) {
       forget(id)
@@ -98,7 +112,10 @@ export function keystone(options: KeystoneOptions): Keystone {
   }
 
   return {
-    validate: async (token) => (token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token) ? undefined : identities.get(hash('sha256', token), () => look(token))),
+    validate: async (token) =>
+      token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token)
+        ? undefined
+        : identities.get(hash('sha256', token), () => look(token)),
     serviceToken: async () => (await ours()).id,
     forgetServiceToken: forget,
     endpoint: async (type) => {
@@ -106,15 +123,26 @@ export function keystone(options: KeystoneOptions): Keystone {
       const found = catalog
         .filter((service) => service.type === type)
         .flatMap(({ endpoints }) => endpoints)
-        .find((e) => e.interface === options.interface && (options.regionName === undefined || (e.region_id ?? e.region) === options.regionName))
-      if (!found) throw new NovaError('ServiceUnavailable', { service: type, reason: `the catalog has no ${options.interface} endpoint for it` })
+        .find(
+          (e) =>
+            e.interface === options.interface &&
+            (options.regionName === undefined || (e.region_id ?? e.region) === options.regionName),
+        )
+      if (!found)
+        throw new NovaError('ServiceUnavailable', {
+          service: type,
+          reason: `the catalog has no ${options.interface} endpoint for it`,
+        })
       return found.url
     },
   }
 }
 
 const credentials = (options: KeystoneOptions) => ({
-  identity: { methods: ['password'], password: { user: { name: options.username, password: options.password, domain: domain(options.userDomainName) } } },
+  identity: {
+    methods: ['password'],
+    password: { user: { name: options.username, password: options.password, domain: domain(options.userDomainName) } },
+  },
   scope: { project: { name: options.projectName, domain: domain(options.projectDomainName) } },
 })
 /** `default` is an id; every other word may only be a name. */

@@ -38,7 +38,11 @@ export interface FactsReader {
   read(ports: readonly Port[], hostname: string): Promise<readonly PortFacts[]>
 }
 
-export function factsReader(service: Service, clock: Clock, network: (id: string) => Promise<Network | undefined>): FactsReader {
+export function factsReader(
+  service: Service,
+  clock: Clock,
+  network: (id: string) => Promise<Network | undefined>,
+): FactsReader {
   const subnets = kept<readonly SubnetBody[]>(clock, KEPT_MS, MAX_KEPT)
   const rules = kept<readonly RuleBody[]>(clock, KEPT_MS, MAX_KEPT)
   const members = kept<readonly string[]>(clock, KEPT_MS, MAX_KEPT)
@@ -48,28 +52,53 @@ export function factsReader(service: Service, clock: Clock, network: (id: string
     if (answer.status !== 200) throw refused(NETWORK, answer)
     return (answer.body as Record<string, readonly T[]>)[collection.replaceAll('-', '_')] ?? []
   }
-  const subnetsOf = (networkId: string) => subnets.get(networkId, () => list<SubnetBody>('subnets', `network_id=${networkId}`))
-  const rulesOf = (group: string) => rules.get(group, () => list<RuleBody>('security-group-rules', `security_group_id=${group}`))
+  const subnetsOf = (networkId: string) =>
+    subnets.get(networkId, () => list<SubnetBody>('subnets', `network_id=${networkId}`))
+  const rulesOf = (group: string) =>
+    rules.get(group, () => list<RuleBody>('security-group-rules', `security_group_id=${group}`))
   /** The addresses of a remote group's ports, each as a prefix. */
   const membersOf = (group: string) =>
     members.get(group, async () => {
-      const ports = await list<{ fixed_ips?: readonly { ip_address: string }[]; security_groups?: readonly string[] }>('ports', `security_groups=${group}&fields=fixed_ips&fields=security_groups`)
+      const ports = await list<{ fixed_ips?: readonly { ip_address: string }[]; security_groups?: readonly string[] }>(
+        'ports',
+        `security_groups=${group}&fields=fixed_ips&fields=security_groups`,
+      )
       return ports
         .filter(({ security_groups: groups }) => groups === undefined || groups.includes(group))
-        .flatMap(({ fixed_ips: ips = [] }) => ips.map(({ ip_address: address }) => `${address}/${address.includes(':') ? 128 : 32}`))
+        .flatMap(({ fixed_ips: ips = [] }) =>
+          ips.map(({ ip_address: address }) => `${address}/${address.includes(':') ? 128 : 32}`),
+        )
     })
 
   async function rule(body: RuleBody): Promise<SecurityRule> {
     const version = body.ethertype === 'IPv6' ? 6 : 4
-    const remotes = body.remote_ip_prefix ? [body.remote_ip_prefix] : body.remote_group_id ? await membersOf(body.remote_group_id) : []
+    const remotes = body.remote_ip_prefix
+      ? [body.remote_ip_prefix]
+      : body.remote_group_id
+        ? await membersOf(body.remote_group_id)
+        : []
     const fitting = remotes.filter((prefix) => prefix.includes(':') === (version === 6))
     // No member yet: nobody, which an empty list would not say.
-    const peers = body.remote_group_id && !body.remote_ip_prefix && fitting.length === 0 ? [version === 6 ? '::/128' : '0.0.0.0/32'] : fitting
-    return { direction: body.direction, version, protocol: body.protocol, portMin: body.port_range_min, portMax: body.port_range_max, remotes: peers }
+    const peers =
+      body.remote_group_id && !body.remote_ip_prefix && fitting.length === 0
+        ? [version === 6 ? '::/128' : '0.0.0.0/32']
+        : fitting
+    return {
+      direction: body.direction,
+      version,
+      protocol: body.protocol,
+      portMin: body.port_range_min,
+      portMax: body.port_range_max,
+      remotes: peers,
+    }
   }
 
   async function read(port: Port, hostname: string): Promise<PortFacts> {
-    const [found, ofNetwork, groups] = await Promise.all([network(port.networkId), subnetsOf(port.networkId), Promise.all(port.securityGroups.map(rulesOf))])
+    const [found, ofNetwork, groups] = await Promise.all([
+      network(port.networkId),
+      subnetsOf(port.networkId),
+      Promise.all(port.securityGroups.map(rulesOf)),
+    ])
     const addressed = new Set(port.fixedIps.map(({ subnetId }) => subnetId))
     // Only an administrator shares a network, so nobody else can open a way into the host.
     const routed = found?.shared === true && found.tags.includes(ROUTED)

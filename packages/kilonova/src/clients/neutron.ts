@@ -6,6 +6,7 @@ import type { PortFacts } from '../virt/driver.ts'
 import { serviceOf } from './as-us.ts'
 import { kept } from './kept.ts'
 import type { Keystone } from './keystone.ts'
+import { groupOf, networkOf, portOf, type GroupBody, type NetworkBody, type PortBody } from './neutron-bodies.ts'
 import { factsReader } from './neutron-facts.ts'
 import { refused } from './service.ts'
 
@@ -81,7 +82,10 @@ export interface Neutron {
   /** Errors: NovaError ServiceRefused with the network service's words (no address left, quota). */
   createPort(port: NewPort): Promise<Port>
   /** Gives the user's own port to the server. */
-  bindPort(id: string, binding: { readonly serverId: string; readonly host: string; readonly zone: string }): Promise<Port>
+  bindPort(
+    id: string,
+    binding: { readonly serverId: string; readonly host: string; readonly zone: string },
+  ): Promise<Port>
   /** Takes it back; the port stays. */
   unbindPort(id: string): Promise<void>
   /** Succeeds when it is gone already. */
@@ -96,100 +100,10 @@ export interface NeutronOptions {
   readonly clock: Clock
 }
 
-interface NetworkBody {
-  readonly id: string
-  readonly name: string
-  readonly mtu?: number
-  readonly project_id?: string
-  readonly tenant_id?: string
-  readonly shared: boolean
-  readonly admin_state_up?: boolean
-  readonly subnets?: readonly string[]
-  readonly port_security_enabled?: boolean
-  readonly tags?: readonly string[]
-}
-interface PortBody {
-  readonly id: string
-  readonly network_id: string
-  readonly project_id?: string
-  readonly tenant_id?: string
-  readonly mac_address: string
-  readonly fixed_ips?: readonly { readonly ip_address: string; readonly subnet_id: string }[]
-  readonly device_id?: string
-  readonly device_owner?: string
-  readonly 'binding:host_id'?: string
-  readonly status?: string
-  readonly security_groups?: readonly string[]
-  readonly port_security_enabled?: boolean
-  readonly tags?: readonly string[]
-  readonly description?: string
-}
-interface GroupBody {
-  readonly id: string
-  readonly name: string
-  readonly description?: string
-  readonly project_id?: string
-  readonly security_group_rules?: readonly {
-    readonly id: string
-    readonly direction: 'ingress' | 'egress'
-    readonly ethertype: string
-    readonly protocol: string | null
-    readonly port_range_min: number | null
-    readonly port_range_max: number | null
-    readonly remote_ip_prefix: string | null
-    readonly remote_group_id: string | null
-  }[]
-}
-
 const NETWORK = 'network'
 const KEPT_MS = 2_000
 const EXTENSIONS_KEPT_MS = 300_000
 const MAX_KEPT = 5_000
-/** A port that carries our tag in its description, where the service cannot tag at creation. */
-const OURS = 'kilonova:'
-
-const networkOf = (body: NetworkBody): Network => ({
-  id: body.id,
-  name: body.name,
-  mtu: body.mtu ?? 1500,
-  projectId: body.project_id ?? body.tenant_id ?? '',
-  shared: body.shared,
-  subnets: body.subnets ?? [],
-  portSecurity: body.port_security_enabled ?? true,
-  tags: body.tags ?? [],
-})
-
-const portOf = (body: PortBody): Port => ({
-  id: body.id,
-  networkId: body.network_id,
-  projectId: body.project_id ?? body.tenant_id ?? '',
-  mac: body.mac_address,
-  fixedIps: (body.fixed_ips ?? []).map(({ ip_address: address, subnet_id: subnetId }) => ({ address, subnetId })),
-  deviceId: body.device_id ?? '',
-  deviceOwner: body.device_owner ?? '',
-  host: body['binding:host_id'] ?? '',
-  status: body.status ?? '',
-  securityGroups: body.security_groups ?? [],
-  portSecurity: body.port_security_enabled ?? true,
-  tags: [...(body.tags ?? []), ...(body.description?.startsWith(OURS) ? [body.description] : [])],
-})
-
-const groupOf = (body: GroupBody): SecurityGroup => ({
-  id: body.id,
-  name: body.name,
-  description: body.description ?? '',
-  projectId: body.project_id ?? '',
-  rules: (body.security_group_rules ?? []).map((rule) => ({
-    id: rule.id,
-    direction: rule.direction,
-    version: rule.ethertype === 'IPv6' ? 6 : 4,
-    protocol: rule.protocol,
-    portMin: rule.port_range_min,
-    portMax: rule.port_range_max,
-    remotePrefix: rule.remote_ip_prefix,
-    remoteGroupId: rule.remote_group_id,
-  })),
-})
 
 export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions): Neutron {
   const service = serviceOf(keystone, { type: NETWORK, endpoint })
@@ -199,7 +113,13 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
   const extensions = kept<ReadonlySet<string>>(clock, EXTENSIONS_KEPT_MS, 1)
 
   /** The value under `key` of the answer, undefined for 404. */
-  async function one<T>(method: 'GET' | 'POST' | 'PUT', path: string, key: string, token?: string, json?: unknown): Promise<T | undefined> {
+  async function one<T>(
+    method: 'GET' | 'POST' | 'PUT',
+    path: string,
+    key: string,
+    token?: string,
+    json?: unknown,
+  ): Promise<T | undefined> {
     const answer = await service.request(method, path, token, json)
     if (answer.status === 404) return undefined
     if (answer.status >= 300) throw refused(NETWORK, answer)
@@ -212,9 +132,14 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
     const body = await one<NetworkBody>('GET', `/v2.0/networks/${encodeURIComponent(id)}`, 'network', token)
     return body && networkOf(body)
   }
-  const network = (id: string, token?: string) => networks.get(token === undefined ? id : `${id}/${hash('sha256', token)}`, () => show(id, token))
+  const network = (id: string, token?: string) =>
+    networks.get(token === undefined ? id : `${id}/${hash('sha256', token)}`, () => show(id, token))
   const has = async (alias: string): Promise<boolean> => {
-    const known = await extensions.get('', async () => new Set((await list<{ alias: string }>('extensions', 'fields=alias')).map((extension) => extension.alias)))
+    const known = await extensions.get(
+      '',
+      async () =>
+        new Set((await list<{ alias: string }>('extensions', 'fields=alias')).map((extension) => extension.alias)),
+    )
     return known.has(alias)
   }
   const facts = factsReader(service, clock, (id) => network(id))
@@ -238,7 +163,10 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
       return body && portOf(body)
     },
     securityGroups: async (namesOrIds, projectId, token) => {
-      const ask = () => groups.get(projectId, () => list<GroupBody>('security-groups', `project_id=${projectId}&fields=id&fields=name`, token))
+      const ask = () =>
+        groups.get(projectId, () =>
+          list<GroupBody>('security-groups', `project_id=${projectId}&fields=id&fields=name`, token),
+        )
       const find = async (wanted: string) => {
         const all = await ask()
         return all.find(({ id }) => id === wanted) ?? all.find(({ name }) => name === wanted)
@@ -255,8 +183,12 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
       }
       return [...new Set(ids)]
     },
-    groups: async (ids) => (await list<GroupBody>('security-groups', ids.map((id) => `id=${encodeURIComponent(id)}`).join('&'))).map(groupOf),
-    portsOf: async (serverId) => (await list<PortBody>('ports', `device_id=${encodeURIComponent(serverId)}`)).map(portOf),
+    groups: async (ids) =>
+      (await list<GroupBody>('security-groups', ids.map((id) => `id=${encodeURIComponent(id)}`).join('&'))).map(
+        groupOf,
+      ),
+    portsOf: async (serverId) =>
+      (await list<PortBody>('ports', `device_id=${encodeURIComponent(serverId)}`)).map(portOf),
     createPort: async (port) => {
       const [tags, dns] = [await has('tag-ports-during-bulk-creation'), await has('dns-integration')]
       const body = await one<PortBody>('POST', '/v2.0/ports', 'port', undefined, {
@@ -273,7 +205,8 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
           ...(dns ? { dns_name: port.hostname } : {}),
         },
       })
-      if (!body) throw new NovaError('ServiceRefused', { service: NETWORK, reason: `there is no network ${port.networkId}` })
+      if (!body)
+        throw new NovaError('ServiceRefused', { service: NETWORK, reason: `there is no network ${port.networkId}` })
       return portOf(body)
     },
     bindPort: async (id, { serverId, host, zone }) => {

@@ -13,11 +13,15 @@ export interface Asked {
 /** Any answer below 500. Errors: NovaError ServiceUnavailable (nobody answered, or a 5xx or a 429: worth another try). */
 export async function ask(service: string, request: HttpRequest): Promise<Asked> {
   const answer = await exchange({ timeoutMs: TIMEOUT_MS, ...request }).catch((error: unknown) => {
-    if (error instanceof HttpUnreachableError) throw new NovaError('ServiceUnavailable', { service, reason: error.message }, { cause: error })
+    if (error instanceof HttpUnreachableError)
+      throw new NovaError('ServiceUnavailable', { service, reason: error.message }, { cause: error })
     throw error
   })
   if (answer.status >= 500 || answer.status === 429)
-    throw new NovaError('ServiceUnavailable', { service, reason: `it answered ${answer.status} ${words(answer.body)}`.trim() })
+    throw new NovaError('ServiceUnavailable', {
+      service,
+      reason: `it answered ${answer.status} ${words(answer.body)}`.trim(),
+    })
   return answer
 }
 
@@ -30,7 +34,8 @@ export function words(body: unknown): string {
   if (typeof body === 'string') return body.length > 300 || body.includes('<html') ? '' : body.trim()
   if (typeof body !== 'object' || body === null) return ''
   for (const value of [body, ...Object.values(body)] as unknown[])
-    if (typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string') return value.message
+    if (typeof value === 'object' && value !== null && 'message' in value && typeof value.message === 'string')
+      return value.message
   return Object.values(body).find((value): value is string => typeof value === 'string') ?? ''
 }
 

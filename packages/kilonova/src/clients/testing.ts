@@ -22,7 +22,10 @@ export interface Request {
 /** `GET /v2/images/1` to its answer; undefined is a 404. */
 export type Table = (request: Request) => Answer | undefined
 
-export async function httpService(t: TestContext, table: Table): Promise<{ readonly url: string; readonly asked: Request[]; close(): Promise<void> }> {
+export async function httpService(
+  t: TestContext,
+  table: Table,
+): Promise<{ readonly url: string; readonly asked: Request[]; close(): Promise<void> }> {
   const asked: Request[] = []
   const server = createServer((message, reply) => {
     const chunks: Buffer[] = []
@@ -30,9 +33,20 @@ export async function httpService(t: TestContext, table: Table): Promise<{ reado
     message.on('end', () => {
       const text = Buffer.concat(chunks).toString()
       const { pathname, searchParams } = new URL(message.url ?? '/', 'http://localhost')
-      const request = { method: message.method ?? '', path: pathname, query: searchParams, headers: message.headers, json: text === '' ? undefined : (JSON.parse(text) as unknown) }
+      const request = {
+        method: message.method ?? '',
+        path: pathname,
+        query: searchParams,
+        headers: message.headers,
+        json: text === '' ? undefined : (JSON.parse(text) as unknown),
+      }
       asked.push(request)
-      const { status = 200, headers = {}, json, bytes } = table(request) ?? { status: 404, json: { message: 'not there' } }
+      const {
+        status = 200,
+        headers = {},
+        json,
+        bytes,
+      } = table(request) ?? { status: 404, json: { message: 'not there' } }
       reply.writeHead(status, headers).end(bytes ?? (json === undefined ? undefined : JSON.stringify(json)))
     })
   })

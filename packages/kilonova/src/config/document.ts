@@ -18,8 +18,10 @@ interface Meta {
 }
 
 function unwrapped(schema: z.ZodType): { readonly inner: z.ZodType; readonly fallback: unknown } {
-  if (schema instanceof z.ZodDefault) return { inner: unwrapped(schema.unwrap() as z.ZodType).inner, fallback: schema.def.defaultValue }
-  if (schema instanceof z.ZodOptional) return { inner: unwrapped(schema.unwrap() as z.ZodType).inner, fallback: undefined }
+  if (schema instanceof z.ZodDefault)
+    return { inner: unwrapped(schema.unwrap() as z.ZodType).inner, fallback: schema.def.defaultValue }
+  if (schema instanceof z.ZodOptional)
+    return { inner: unwrapped(schema.unwrap() as z.ZodType).inner, fallback: undefined }
   return { inner: schema, fallback: undefined }
 }
 
@@ -43,7 +45,9 @@ function section([name, schema]: [string, z.ZodObject]): string {
     const { inner, fallback } = unwrapped(given)
     return `| \`${option}\` | ${kind(inner, meta)} | ${meta.shown ?? value(fallback)} | ${meta.description ?? ''} |`
   })
-  return [`## [${name}]`, '', '| Option | Kind or unit | Default | Meaning |', '|---|---|---|---|', ...rows, ''].join('\n')
+  return [`## [${name}]`, '', '| Option | Kind or unit | Default | Meaning |', '|---|---|---|---|', ...rows, ''].join(
+    '\n',
+  )
 }
 
 export const configurationPage = (): string => [INTRO, ...Object.entries(SECTIONS).map(section)].join('\n')

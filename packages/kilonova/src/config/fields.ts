@@ -6,9 +6,19 @@ export const optionalText = (sentence: string) => z.string().min(1).optional().d
 export const secret = (sentence: string) => z.string().default('').describe(sentence).meta({ secret: true })
 export const flag = (fallback: boolean, sentence: string) => z.boolean().default(fallback).describe(sentence)
 export const list = (fallback: readonly string[], sentence: string) =>
-  z.array(z.string()).default([...fallback]).describe(sentence)
-export const choice = <const T extends readonly [string, ...string[]]>(values: T, fallback: NoInfer<T[number]>, sentence: string) =>
-  z.enum(values).default(fallback as never).describe(sentence)
+  z
+    .array(z.string())
+    .default([...fallback])
+    .describe(sentence)
+export const choice = <const T extends readonly [string, ...string[]]>(
+  values: T,
+  fallback: NoInfer<T[number]>,
+  sentence: string,
+) =>
+  z
+    .enum(values)
+    .default(fallback as never)
+    .describe(sentence)
 
 interface Range {
   readonly min?: number

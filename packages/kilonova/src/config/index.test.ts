@@ -5,7 +5,10 @@ import { configurationPage } from './document.ts'
 import { readConfig } from './index.ts'
 
 test('defaults hold until a file or an override says otherwise', () => {
-  const config = readConfig('[quota]\ninstances = 3\ncores = -1\n[filter_scheduler]\nenabled_filters = RamFilter, CoreFilter\n', { quota: { instances: 4 } })
+  const config = readConfig(
+    '[quota]\ninstances = 3\ncores = -1\n[filter_scheduler]\nenabled_filters = RamFilter, CoreFilter\n',
+    { quota: { instances: 4 } },
+  )
   assert.equal(config.quota.instances, 4)
   assert.equal(config.quota.cores, -1)
   assert.equal(config.quota.ram, 51_200)
@@ -20,7 +23,9 @@ test('what is unknown or does not fit is named', () => {
 })
 
 test('every option is documented with a meaning', () => {
-  const rows = configurationPage().split('\n').filter((line) => line.startsWith('| `'))
+  const rows = configurationPage()
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
   assert.ok(rows.length > 40)
   for (const row of rows) assert.match(row, /\| [A-Z`].*\. \|$|\| [^|]+ \|$/)
 })

@@ -7,10 +7,17 @@ import { choice, decimal, flag, list, optionalText, port, secret, text, whole } 
 const DEFAULT = z.strictObject({
   debug: flag(false, 'Log every step and every request, and stack traces with errors.'),
   use_json: flag(false, 'Write log lines as JSON instead of as text.'),
-  host: text(hostname(), 'The name of this host: of its compute service and of its place in the scheduler. It must not change while servers live here.').meta({ shown: 'the name of the machine' }),
+  host: text(
+    hostname(),
+    'The name of this host: of its compute service and of its place in the scheduler. It must not change while servers live here.',
+  ).meta({ shown: 'the name of the machine' }),
   my_ip: text('127.0.0.1', 'The address of this host as other hosts reach it.'),
   state_path: text('/var/lib/kilonova', 'The folder of all state: instances/, log/, the SQLite database.'),
-  compute_driver: choice(['libvirt.LibvirtDriver', 'fake.FakeDriver'], 'libvirt.LibvirtDriver', 'What runs the guests. The fake one keeps them in memory: for scale and for tests.'),
+  compute_driver: choice(
+    ['libvirt.LibvirtDriver', 'fake.FakeDriver'],
+    'libvirt.LibvirtDriver',
+    'What runs the guests. The fake one keeps them in memory: for scale and for tests.',
+  ),
   osapi_compute_listen: text('127.0.0.1', 'The address on which the Compute API listens.'),
   osapi_compute_listen_port: port(8774, 'The port of the Compute API.'),
   metadata_listen: text('127.0.0.1', 'The address on which the metadata service listens.'),
@@ -19,10 +26,27 @@ const DEFAULT = z.strictObject({
   ssl_key_file: optionalText('Private key (PEM) that belongs to ssl_cert_file.'),
   report_interval: whole(10, 'seconds', 'How often a host says that it is alive.', { min: 1 }),
   service_down_time: whole(60, 'seconds', 'A host that was silent for longer counts as down.', { min: 1 }),
-  sync_power_state_interval: whole(600, 'seconds', 'How often a host compares the power of its guests with what is recorded.', { min: 1 }),
-  shutdown_timeout: whole(60, 'seconds', 'How long a guest has to shut down before its power is taken. An image may ask for another time by os_shutdown_timeout.'),
-  reboot_timeout: whole(120, 'seconds', 'How long a guest has to restart by itself in a soft reboot before it is reset.'),
-  cpu_allocation_ratio: decimal(4, 'virtual per physical CPU', 'How many vCPUs may be promised for each CPU of a host.'),
+  sync_power_state_interval: whole(
+    600,
+    'seconds',
+    'How often a host compares the power of its guests with what is recorded.',
+    { min: 1 },
+  ),
+  shutdown_timeout: whole(
+    60,
+    'seconds',
+    'How long a guest has to shut down before its power is taken. An image may ask for another time by os_shutdown_timeout.',
+  ),
+  reboot_timeout: whole(
+    120,
+    'seconds',
+    'How long a guest has to restart by itself in a soft reboot before it is reset.',
+  ),
+  cpu_allocation_ratio: decimal(
+    4,
+    'virtual per physical CPU',
+    'How many vCPUs may be promised for each CPU of a host.',
+  ),
   ram_allocation_ratio: decimal(1, 'promised per present', 'How much memory may be promised for what a host has.'),
   disk_allocation_ratio: decimal(1, 'promised per present', 'How much disk may be promised for what a host has.'),
   reserved_host_memory_mb: whole(512, 'MiB', 'Memory of a host that is kept for the host itself.'),
@@ -37,8 +61,14 @@ const api = z.strictObject({
 })
 
 const database = z.strictObject({
-  connection: optionalText('sqlite:<file> or postgresql://user:password@host/name; without it kilonova.sqlite in state_path.'),
-  synchronous: choice(['normal', 'full'], 'normal', 'SQLite only: full also survives a power loss, normal any death of our processes.'),
+  connection: optionalText(
+    'sqlite:<file> or postgresql://user:password@host/name; without it kilonova.sqlite in state_path.',
+  ),
+  synchronous: choice(
+    ['normal', 'full'],
+    'normal',
+    'SQLite only: full also survives a power loss, normal any death of our processes.',
+  ),
 })
 
 const credentials = {
@@ -56,21 +86,31 @@ const keystone_authtoken = z.strictObject({
   ...credentials,
   www_authenticate_uri: optionalText('The identity service as users reach it, told in a 401; without it auth_url.'),
 })
-const glance = z.strictObject({ endpoint_override: optionalText('The image service, instead of what the catalog says.') })
-const neutron = z.strictObject({ endpoint_override: optionalText('The network service, instead of what the catalog says.') })
+const glance = z.strictObject({
+  endpoint_override: optionalText('The image service, instead of what the catalog says.'),
+})
+const neutron = z.strictObject({
+  endpoint_override: optionalText('The network service, instead of what the catalog says.'),
+})
 
 const filter_scheduler = z.strictObject({
   enabled_filters: list(
     ['ComputeFilter', 'AvailabilityZoneFilter', 'CoreFilter', 'RamFilter', 'DiskFilter', 'ImagePropertiesFilter'],
     'The filters a host must pass, in this order.',
   ),
-  ram_weight_multiplier: decimal(1, 'factor', 'How much free memory counts; negative fills hosts up one after the other.', { min: -1e9 }),
+  ram_weight_multiplier: decimal(
+    1,
+    'factor',
+    'How much free memory counts; negative fills hosts up one after the other.',
+    { min: -1e9 },
+  ),
   cpu_weight_multiplier: decimal(1, 'factor', 'How much free vCPUs count.', { min: -1e9 }),
   disk_weight_multiplier: decimal(1, 'factor', 'How much free disk counts.', { min: -1e9 }),
   image_properties_default_architecture: optionalText('The architecture of an image that names none.'),
 })
 
-const limit = (fallback: number, what: string) => whole(fallback, 'per project', `${what}; -1 is unlimited. Projects may have limits of their own.`, { min: -1 })
+const limit = (fallback: number, what: string) =>
+  whole(fallback, 'per project', `${what}; -1 is unlimited. Projects may have limits of their own.`, { min: -1 })
 const quota = z.strictObject({
   instances: limit(10, 'Servers'),
   cores: limit(20, 'vCPUs of all servers'),
@@ -82,22 +122,48 @@ const quota = z.strictObject({
 })
 
 const conductor = z.strictObject({
-  lease_seconds: whole(30, 'seconds', 'How long a conductor holds a task without a sign of life before another takes it up.', { min: 2 }),
+  lease_seconds: whole(
+    30,
+    'seconds',
+    'How long a conductor holds a task without a sign of life before another takes it up.',
+    { min: 2 },
+  ),
   max_running: whole(64, 'tasks', 'Tasks that one conductor runs at once.', { min: 1 }),
 })
 
 const libvirt = z.strictObject({
-  virt_type: choice(['auto', 'kvm', 'qemu'], 'auto', 'auto boots a tiny guest to find out whether KVM truly works and takes emulation where it does not.'),
+  virt_type: choice(
+    ['auto', 'kvm', 'qemu'],
+    'auto',
+    'auto boots a tiny guest to find out whether KVM truly works and takes emulation where it does not.',
+  ),
 })
 
 const image_cache = z.strictObject({
   manager_interval: whole(2400, 'seconds', 'How often cached images that nobody uses are looked for.', { min: 1 }),
-  remove_unused_original_minimum_age_seconds: whole(86_400, 'seconds', 'How long a cached image stays after its last use.'),
+  remove_unused_original_minimum_age_seconds: whole(
+    86_400,
+    'seconds',
+    'How long a cached image stays after its last use.',
+  ),
 })
 
-export const SECTIONS = { DEFAULT, api, database, keystone_authtoken, glance, neutron, filter_scheduler, quota, conductor, libvirt, image_cache }
+export const SECTIONS = {
+  DEFAULT,
+  api,
+  database,
+  keystone_authtoken,
+  glance,
+  neutron,
+  filter_scheduler,
+  quota,
+  conductor,
+  libvirt,
+  image_cache,
+}
 export type KilonovaConfig = Config<typeof SECTIONS>
 export type Overrides = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
 /** `ini` is the text of a configuration file; overrides win. Errors: ConfigError that names section, option and place. */
-export const readConfig = (ini = '', overrides: Overrides = {}, source?: string): KilonovaConfig => loadConfig(SECTIONS, ini, overrides, source)
+export const readConfig = (ini = '', overrides: Overrides = {}, source?: string): KilonovaConfig =>
+  loadConfig(SECTIONS, ini, overrides, source)

@@ -11,7 +11,11 @@ export interface HostZone {
 }
 
 export async function zonesOf(db: Db): Promise<readonly HostZone[]> {
-  const rows = await db.selectFrom('hosts').select(['host', 'report', 'availability_zone', 'disabled', 'forced_down', 'last_seen_at']).orderBy('number').execute()
+  const rows = await db
+    .selectFrom('hosts')
+    .select(['host', 'report', 'availability_zone', 'disabled', 'forced_down', 'last_seen_at'])
+    .orderBy('number')
+    .execute()
   return rows.map((row) => ({
     host: row.host,
     hypervisorHostname: (JSON.parse(row.report) as { hypervisorHostname: string }).hypervisorHostname,

@@ -26,7 +26,19 @@ export interface InstanceAction {
   readonly reason: string | null
 }
 
-const COLUMNS = ['id', 'action', 'server_id', 'project_id', 'user_id', 'request_id', 'created_at', 'updated_at', 'finished_at', 'status', 'error'] as const
+const COLUMNS = [
+  'id',
+  'action',
+  'server_id',
+  'project_id',
+  'user_id',
+  'request_id',
+  'created_at',
+  'updated_at',
+  'finished_at',
+  'status',
+  'error',
+] as const
 
 interface Row {
   id: string
@@ -64,12 +76,21 @@ export interface ActionFilter {
 }
 
 /** Newest first. Undefined: there is no such marker. */
-export async function listActions(db: Db, serverId: string, { limit, marker, changedSince, changedBefore }: ActionFilter): Promise<readonly InstanceAction[] | undefined> {
+export async function listActions(
+  db: Db,
+  serverId: string,
+  { limit, marker, changedSince, changedBefore }: ActionFilter,
+): Promise<readonly InstanceAction[] | undefined> {
   let query = db.selectFrom('tasks').select(COLUMNS).where('server_id', '=', serverId)
   if (marker !== undefined) {
     const after = await findAction(db, serverId, marker)
     if (!after) return undefined
-    query = query.where(({ or, and, eb }) => or([eb('created_at', '<', after.startedAt), and([eb('created_at', '=', after.startedAt), eb('id', '<', after.taskId)])]))
+    query = query.where(({ or, and, eb }) =>
+      or([
+        eb('created_at', '<', after.startedAt),
+        and([eb('created_at', '=', after.startedAt), eb('id', '<', after.taskId)]),
+      ]),
+    )
   }
   if (changedSince !== undefined) query = query.where('updated_at', '>=', changedSince)
   if (changedBefore !== undefined) query = query.where('updated_at', '<=', changedBefore)
@@ -78,7 +99,13 @@ export async function listActions(db: Db, serverId: string, { limit, marker, cha
 }
 
 export async function findAction(db: Db, serverId: string, requestId: string): Promise<InstanceAction | undefined> {
-  const row = await db.selectFrom('tasks').select(COLUMNS).where('server_id', '=', serverId).where('request_id', '=', requestId).orderBy('created_at', 'desc').executeTakeFirst()
+  const row = await db
+    .selectFrom('tasks')
+    .select(COLUMNS)
+    .where('server_id', '=', serverId)
+    .where('request_id', '=', requestId)
+    .orderBy('created_at', 'desc')
+    .executeTakeFirst()
   return row && toAction(row)
 }
 
@@ -88,10 +115,17 @@ export async function eventsOf(db: Db, taskId: string): Promise<readonly Instanc
   const events = new Map<string, InstanceEvent>()
   for (const { step, event, at, host, data } of rows) {
     const known = events.get(step)
-    if (event === 'started' && !known) events.set(step, { step, host, startedAt: at, finishedAt: null, result: null, reason: null })
+    if (event === 'started' && !known)
+      events.set(step, { step, host, startedAt: at, finishedAt: null, result: null, reason: null })
     if (!known) continue
     if (event === 'done') events.set(step, { ...known, finishedAt: at, result: 'Success' })
-    if (event === 'failed') events.set(step, { ...known, finishedAt: at, result: 'Error', reason: data === null ? null : String(JSON.parse(data)) })
+    if (event === 'failed')
+      events.set(step, {
+        ...known,
+        finishedAt: at,
+        result: 'Error',
+        reason: data === null ? null : String(JSON.parse(data)),
+      })
   }
   return [...events.values()]
 }

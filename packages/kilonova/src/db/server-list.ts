@@ -12,10 +12,47 @@ type Unlisted = 'user_data' | 'public_key' | 'requested_nics' | 'vcpus' | 'memor
 export type ListedRow = Omit<Row, Unlisted> & Partial<Pick<Row, 'user_data'>>
 
 export const LISTED = [
-  'number', 'id', 'name', 'description', 'hostname', 'project_id', 'user_id', 'vm_state', 'task_state', 'power_state', 'task_id', 'epoch', 'host',
-  'hypervisor_hostname', 'availability_zone', 'pinned_zone', 'scheduler_hints', 'flavor_id', 'flavor', 'image_id', 'image', 'key_name', 'key_type', 'config_drive', 'metadata',
-  'security_groups', 'addresses', 'access_ip_v4', 'access_ip_v6', 'disk_config', 'reservation_id', 'launch_index', 'root_device_name', 'locked',
-  'progress', 'fault', 'created_at', 'updated_at', 'launched_at', 'terminated_at', 'deleted_at',
+  'number',
+  'id',
+  'name',
+  'description',
+  'hostname',
+  'project_id',
+  'user_id',
+  'vm_state',
+  'task_state',
+  'power_state',
+  'task_id',
+  'epoch',
+  'host',
+  'hypervisor_hostname',
+  'availability_zone',
+  'pinned_zone',
+  'scheduler_hints',
+  'flavor_id',
+  'flavor',
+  'image_id',
+  'image',
+  'key_name',
+  'key_type',
+  'config_drive',
+  'metadata',
+  'security_groups',
+  'addresses',
+  'access_ip_v4',
+  'access_ip_v6',
+  'disk_config',
+  'reservation_id',
+  'launch_index',
+  'root_device_name',
+  'locked',
+  'progress',
+  'fault',
+  'created_at',
+  'updated_at',
+  'launched_at',
+  'terminated_at',
+  'deleted_at',
 ] as const satisfies readonly (keyof ListedRow)[]
 const BRIEF = ['number', 'id', 'name'] as const
 
@@ -54,22 +91,57 @@ const stateIs = ({ eb, and, or }: Where, { vmState, taskStates, notTaskStates }:
   and([
     eb('vm_state', '=', vmState),
     ...(taskStates === undefined ? [] : [eb('task_state', 'in', taskStates)]),
-    ...(notTaskStates === undefined || notTaskStates.length === 0 ? [] : [or([eb('task_state', 'is', null), eb('task_state', 'not in', notTaskStates)])]),
+    ...(notTaskStates === undefined || notTaskStates.length === 0
+      ? []
+      : [or([eb('task_state', 'is', null), eb('task_state', 'not in', notTaskStates)])]),
   ])
 
 const oneOf = ({ eb, or }: Where, column: Column, values: readonly (string | number | null)[]) => {
   const plain = values.filter((value): value is string | number => value !== null)
-  const parts = [...(plain.length > 0 ? [eb(column, 'in', plain as never)] : []), ...(values.includes(null) ? [eb(column, 'is', null)] : [])]
+  const parts = [
+    ...(plain.length > 0 ? [eb(column, 'in', plain as never)] : []),
+    ...(values.includes(null) ? [eb(column, 'is', null)] : []),
+  ]
   return or(parts)
 }
 
 /** Null sorts first, on every database. */
-const NUMERIC = new Set<Column>(['number', 'epoch', 'config_drive', 'launch_index', 'locked', 'progress', 'created_at', 'updated_at', 'launched_at', 'terminated_at', 'deleted_at'])
-const NEVER_NULL = new Set<Column>(['number', 'id', 'name', 'created_at', 'updated_at', 'project_id', 'user_id', 'vm_state'])
-const sortable = (column: Column) => (NEVER_NULL.has(column) ? sql.ref(column) : sql`coalesce(${sql.ref(column)}, ${sql.lit(NUMERIC.has(column) ? -1 : '')})`)
+const NUMERIC = new Set<Column>([
+  'number',
+  'epoch',
+  'config_drive',
+  'launch_index',
+  'locked',
+  'progress',
+  'created_at',
+  'updated_at',
+  'launched_at',
+  'terminated_at',
+  'deleted_at',
+])
+const NEVER_NULL = new Set<Column>([
+  'number',
+  'id',
+  'name',
+  'created_at',
+  'updated_at',
+  'project_id',
+  'user_id',
+  'vm_state',
+])
+const sortable = (column: Column) =>
+  NEVER_NULL.has(column)
+    ? sql.ref(column)
+    : sql`coalesce(${sql.ref(column)}, ${sql.lit(NUMERIC.has(column) ? -1 : '')})`
 const sortValue = (row: ListedRow, column: Column) => row[column] ?? (NUMERIC.has(column) ? -1 : '')
 
-function select(db: Db, filter: ServerFilter, columns: readonly (keyof Row)[], after: ListedRow | undefined, limit: number) {
+function select(
+  db: Db,
+  filter: ServerFilter,
+  columns: readonly (keyof Row)[],
+  after: ListedRow | undefined,
+  limit: number,
+) {
   const { equal, states, deleted, changedSince, changedBefore, sort } = filter
   let query = db.selectFrom('servers').select(columns)
   if (deleted === 'no') query = query.where('deleted_at', 'is', null)
@@ -81,19 +153,23 @@ function select(db: Db, filter: ServerFilter, columns: readonly (keyof Row)[], a
   // The order is total: the row's number is always the last key.
   const keys = [...sort, { column: 'number' as const, descending: sort.at(-1)?.descending ?? true }]
   if (after) {
-    const beyond = keys.map(({ column, descending }, index) =>
-      sql`(${sql.join(
-        [
-          ...keys.slice(0, index).map((key) => sql`${sortable(key.column)} = ${sortValue(after, key.column)}`),
-          sql`${sortable(column)} ${sql.raw(descending ? '<' : '>')} ${sortValue(after, column)}`,
-        ],
-        sql` and `,
-      )})`,
+    const beyond = keys.map(
+      ({ column, descending }, index) =>
+        sql`(${sql.join(
+          [
+            ...keys.slice(0, index).map((key) => sql`${sortable(key.column)} = ${sortValue(after, key.column)}`),
+            sql`${sortable(column)} ${sql.raw(descending ? '<' : '>')} ${sortValue(after, column)}`,
+          ],
+          sql` and `,
+        )})`,
     )
     query = query.where(sql<boolean>`(${sql.join(beyond, sql` or `)})`)
     // Said once more in the form that an index can begin at.
     const [first] = keys
-    if (first) query = query.where(sql<boolean>`${sortable(first.column)} ${sql.raw(first.descending ? '<=' : '>=')} ${sortValue(after, first.column)}`)
+    if (first)
+      query = query.where(
+        sql<boolean>`${sortable(first.column)} ${sql.raw(first.descending ? '<=' : '>=')} ${sortValue(after, first.column)}`,
+      )
   }
   for (const { column, descending } of keys) query = query.orderBy(sortable(column), descending ? 'desc' : 'asc')
   return query.limit(limit).execute() as Promise<readonly ListedRow[]>
@@ -106,13 +182,16 @@ function predicate({ name, hostname, ip, ip6, metadata }: ServerFilter): ((row: 
   if (name !== undefined) tests.push((row) => found(row.name, name))
   if (hostname !== undefined) tests.push((row) => found(row.hostname, hostname))
   const addressed = (version: number, expression: string) => (row: ListedRow) =>
-    (JSON.parse(row.addresses) as Address[]).some((address) => address.version === version && found(address.address, expression))
+    (JSON.parse(row.addresses) as Address[]).some(
+      (address) => address.version === version && found(address.address, expression),
+    )
   if (ip !== undefined) tests.push(addressed(4, ip))
   if (ip6 !== undefined) tests.push(addressed(6, ip6))
-  if (metadata) tests.push((row) => {
-    const has = JSON.parse(row.metadata) as Record<string, string>
-    return Object.entries(metadata).every(([key, value]) => has[key] === value)
-  })
+  if (metadata)
+    tests.push((row) => {
+      const has = JSON.parse(row.metadata) as Record<string, string>
+      return Object.entries(metadata).every(([key, value]) => has[key] === value)
+    })
   return tests.length === 0 ? undefined : (row) => tests.every((test) => test(row))
 }
 
@@ -121,7 +200,10 @@ const expressions = new Map<string, RE2JS>()
 const LONGEST_EXPRESSION = 255
 /** Case does not matter, as with upstream's usual database. Errors: NovaError BadRequest. */
 export function expressionOf(text: string): { test(value: string): boolean } {
-  if (text.length > LONGEST_EXPRESSION) throw new NovaError('BadRequest', { message: `Invalid regular expression: it is longer than ${LONGEST_EXPRESSION} characters.` })
+  if (text.length > LONGEST_EXPRESSION)
+    throw new NovaError('BadRequest', {
+      message: `Invalid regular expression: it is longer than ${LONGEST_EXPRESSION} characters.`,
+    })
   const known = expressions.get(text)
   if (known) return { test: (value) => known.matcher(value).find() }
   try {
@@ -144,18 +226,27 @@ function columnsOf({ userData, without }: Exclude<Detail, 'brief'>, needed: read
 }
 
 /** Up to `limit` servers, some at a time: what was shown of one part is gone before the next is read. Errors: NovaError MarkerNotFound, BadRequest for a bad expression. */
-export async function* listServers(db: Db, filter: ServerFilter, detail: Detail): AsyncGenerator<readonly ListedRow[], void, undefined> {
+export async function* listServers(
+  db: Db,
+  filter: ServerFilter,
+  detail: Detail,
+): AsyncGenerator<readonly ListedRow[], void, undefined> {
   const test = predicate(filter)
   const sorted = filter.sort.map(({ column }) => column)
   const columns: readonly (keyof Row)[] =
-    detail === 'brief' && !test ? [...new Set([...BRIEF, ...sorted])] : detail === 'brief' ? LISTED : columnsOf(detail, test !== undefined ? LISTED : sorted)
+    detail === 'brief' && !test
+      ? [...new Set([...BRIEF, ...sorted])]
+      : detail === 'brief'
+        ? LISTED
+        : columnsOf(detail, test !== undefined ? LISTED : sorted)
   let after: ListedRow | undefined
   if (filter.marker !== undefined) {
     after = await findListed(db, filter.marker)
     const owners = filter.equal.project_id
-    if (!after || (owners && !owners.includes(after.project_id))) throw new NovaError('MarkerNotFound', { marker: filter.marker })
+    if (!after || (owners && !owners.includes(after.project_id)))
+      throw new NovaError('MarkerNotFound', { marker: filter.marker })
   }
-  for (let left = filter.limit; left > 0; ) {
+  for (let left = filter.limit; left > 0;) {
     const wanted = test ? CHUNK : Math.min(CHUNK, left)
     const rows = await select(db, filter, columns, after, wanted)
     const found = test ? rows.filter(test).slice(0, left) : rows
@@ -168,12 +259,25 @@ export async function* listServers(db: Db, filter: ServerFilter, detail: Detail)
 
 /** One server, deleted or not, with all that a view may show. */
 export async function findListed(db: Db, id: string): Promise<(ListedRow & Pick<Row, 'user_data'>) | undefined> {
-  return db.selectFrom('servers').select([...LISTED, 'user_data']).where('id', '=', id).executeTakeFirst()
+  return db
+    .selectFrom('servers')
+    .select([...LISTED, 'user_data'])
+    .where('id', '=', id)
+    .executeTakeFirst()
 }
 
 /** Id, name and host of the servers that live on these hosts. */
-export async function listedOn(db: Db, hosts: readonly string[]): Promise<readonly { readonly id: string; readonly name: string; readonly host: string }[]> {
+export async function listedOn(
+  db: Db,
+  hosts: readonly string[],
+): Promise<readonly { readonly id: string; readonly name: string; readonly host: string }[]> {
   if (hosts.length === 0) return []
-  const rows = await db.selectFrom('servers').select(['id', 'name', 'host']).where('host', 'in', hosts).where('deleted_at', 'is', null).orderBy('number').execute()
+  const rows = await db
+    .selectFrom('servers')
+    .select(['id', 'name', 'host'])
+    .where('host', 'in', hosts)
+    .where('deleted_at', 'is', null)
+    .orderBy('number')
+    .execute()
   return rows.map(({ id, name, host }) => ({ id, name, host: host ?? '' }))
 }

@@ -11,6 +11,8 @@ test('an entry holds from its version until the next one, and the last one for e
 test('versions are read, and refused when malformed or unsupported', () => {
   assert.deepEqual(readVersion('2.1'), { minor: 1 })
   assert.deepEqual(readVersion(' latest '), { minor: MAX_MINOR })
-  for (const text of ['', '2', '2.x', '2.01', 'v2.1', '2.1.1']) assert.deepEqual(readVersion(text), { error: 'malformed', asked: text })
-  for (const text of ['2.0', '2.104', '3.1', '1.5']) assert.deepEqual(readVersion(text), { error: 'unsupported', asked: text })
+  for (const text of ['', '2', '2.x', '2.01', 'v2.1', '2.1.1'])
+    assert.deepEqual(readVersion(text), { error: 'malformed', asked: text })
+  for (const text of ['2.0', '2.104', '3.1', '1.5'])
+    assert.deepEqual(readVersion(text), { error: 'unsupported', asked: text })
 })

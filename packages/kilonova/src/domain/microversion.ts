@@ -12,9 +12,12 @@ export type VersionTable<T> = Readonly<Partial<Record<Microversion, T>>>
 
 /** The table as a function of the minor version; undefined before its first entry. */
 export function byMinor<T>(table: VersionTable<T>): (minor: number) => T | undefined {
-  const entries = (Object.entries(table) as [Microversion, T][]).map(([version, value]) => ({ from: minorOf(version), value })).toSorted((a, b) => a.from - b.from)
+  const entries = (Object.entries(table) as [Microversion, T][])
+    .map(([version, value]) => ({ from: minorOf(version), value }))
+    .toSorted((a, b) => a.from - b.from)
   const flat: (T | undefined)[] = []
-  for (const [index, { from, value }] of entries.entries()) flat.fill(value, from, (flat.length = Math.max(flat.length, (entries[index + 1]?.from ?? MAX_MINOR + 1))))
+  for (const [index, { from, value }] of entries.entries())
+    flat.fill(value, from, (flat.length = Math.max(flat.length, entries[index + 1]?.from ?? MAX_MINOR + 1)))
   return (minor) => flat[minor]
 }
 

@@ -30,7 +30,12 @@ export function fingerprintOf(publicKey: string): string | undefined {
   const [type = '', base64 = ''] = publicKey.trim().split(/\s+/)
   if (!/^(ssh-|ecdsa-|sk-)[a-z0-9@.-]+$/.test(type) || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined
   const blob = Buffer.from(base64, 'base64')
-  if (blob.length < 4 + type.length || blob.readUInt32BE(0) !== type.length || blob.toString('latin1', 4, 4 + type.length) !== type) return undefined
+  if (
+    blob.length < 4 + type.length ||
+    blob.readUInt32BE(0) !== type.length ||
+    blob.toString('latin1', 4, 4 + type.length) !== type
+  )
+    return undefined
   return colons(hash('md5', blob, 'hex'))
 }
 

@@ -3,7 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { policy, type Subject } from './policy.ts'
 
-const as = (...roles: string[]): Subject => ({ userId: 'u', projectId: 'p', roles: new Set(roles), isAdmin: roles.includes('admin') })
+const as = (...roles: string[]): Subject => ({
+  userId: 'u',
+  projectId: 'p',
+  roles: new Set(roles),
+  isAdmin: roles.includes('admin'),
+})
 const own = { projectId: 'p' }
 const foreign = { projectId: 'q' }
 
@@ -25,11 +30,17 @@ test('key pairs are their user’s, events are for services, an unknown rule is 
   assert.equal(allows('os_compute_api:os-server-external-events:create', as('member')), false)
   assert.equal(allows('os_compute_api:os-server-external-events:create', as('service')), true)
   assert.equal(allows('no:such:rule', as('member')), false)
-  assert.throws(() => check('os_compute_api:os-hypervisors:list', as('member')), { name: 'Forbidden', message: /os_compute_api:os-hypervisors:list/ })
+  assert.throws(() => check('os_compute_api:os-hypervisors:list', as('member')), {
+    name: 'Forbidden',
+    message: /os_compute_api:os-hypervisors:list/,
+  })
 })
 
 test('an operator’s override wins, also against administrators', () => {
-  const { allows } = policy({ 'os_compute_api:os-hypervisors:list': 'reader', 'os_compute_api:servers:delete': 'nobody' })
+  const { allows } = policy({
+    'os_compute_api:os-hypervisors:list': 'reader',
+    'os_compute_api:servers:delete': 'nobody',
+  })
   assert.equal(allows('os_compute_api:os-hypervisors:list', as('reader')), true)
   assert.equal(allows('os_compute_api:servers:delete', as('admin'), own), false)
 })

@@ -14,8 +14,11 @@ answers 410 to, is not counted. What is missing here answers 404.
 /** Served outside of the registry: they need no token. */
 const DOCUMENTS = new Set(['GET /'])
 
-const pattern = ({ method, path }: Pick<AnyOperation, 'method' | 'path'>): string => `${method} ${path.replaceAll(/:\w+/g, '*')}`
-const served = new Map(OPERATIONS.filter(({ until }) => until === undefined).map((operation) => [pattern(operation), operation]))
+const pattern = ({ method, path }: Pick<AnyOperation, 'method' | 'path'>): string =>
+  `${method} ${path.replaceAll(/:\w+/g, '*')}`
+const served = new Map(
+  OPERATIONS.filter(({ until }) => until === undefined).map((operation) => [pattern(operation), operation]),
+)
 
 /** A line of the list, taken apart: method and path, then perhaps an action in braces. */
 function isServed(line: string): boolean {
@@ -27,13 +30,20 @@ function isServed(line: string): boolean {
 }
 
 const shown = (line: string): string => line.replaceAll('*', '…')
-const list = (title: string, lines: readonly string[]): string => [`### ${title} (${lines.length})`, '', ...lines.map((line) => `- \`${shown(line)}\``), ''].join('\n')
+const list = (title: string, lines: readonly string[]): string =>
+  [`### ${title} (${lines.length})`, '', ...lines.map((line) => `- \`${shown(line)}\``), ''].join('\n')
 
 function part(title: string, lines: readonly string[], done: (line: string) => boolean): string {
   const here = lines.filter(done)
   const missing = lines.filter((line) => !done(line))
-  return [`## ${title}: ${here.length} of ${lines.length}`, '', list('Served', here), list('Missing', missing)].join('\n')
+  return [`## ${title}: ${here.length} of ${lines.length}`, '', list('Served', here), list('Missing', missing)].join(
+    '\n',
+  )
 }
 
 export const coveragePage = (): string =>
-  [INTRO, part('Methods', ENDPOINTS, isServed), part('Actions on servers', SERVER_ACTIONS, (key) => ACTION_KEYS.includes(key))].join('\n')
+  [
+    INTRO,
+    part('Methods', ENDPOINTS, isServed),
+    part('Actions on servers', SERVER_ACTIONS, (key) => ACTION_KEYS.includes(key)),
+  ].join('\n')

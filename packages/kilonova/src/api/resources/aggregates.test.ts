@@ -8,17 +8,26 @@ const admin = { as: 'admin' } as const
 
 test('a host follows the availability zone of its aggregate, and comes back to the default one', async (t) => {
   const it = await cloud(t)
-  const made = await it.call('POST', '/os-aggregates', { ...admin, json: { aggregate: { name: 'racks', availability_zone: 'east' } } })
+  const made = await it.call('POST', '/os-aggregates', {
+    ...admin,
+    json: { aggregate: { name: 'racks', availability_zone: 'east' } },
+  })
   assert.equal(made.status, 200)
   const path = `/os-aggregates/${at(made, 'aggregate', 'id')}`
   const act = (json: object) => it.call('POST', `${path}/action`, { ...admin, json })
-  const zones = async () => (at(await it.call('GET', '/os-availability-zone'), 'availabilityZoneInfo') as { zoneName: string }[]).map(({ zoneName }) => zoneName)
+  const zones = async () =>
+    (at(await it.call('GET', '/os-availability-zone'), 'availabilityZoneInfo') as { zoneName: string }[]).map(
+      ({ zoneName }) => zoneName,
+    )
   assert.deepEqual(at(await act({ add_host: { host: 'host1' } }), 'aggregate', 'hosts'), ['host1'])
   assert.deepEqual(await zones(), ['east'])
   assert.equal((await act({ add_host: { host: 'host1' } })).status, 409)
   assert.equal((await act({ add_host: { host: 'nowhere' } })).status, 404)
   assert.equal((await it.call('DELETE', path, admin)).status, 400)
-  assert.deepEqual(at(await act({ set_metadata: { metadata: { availability_zone: 'west', ssd: 'true' } } }), 'aggregate', 'metadata'), { availability_zone: 'west', ssd: 'true' })
+  assert.deepEqual(
+    at(await act({ set_metadata: { metadata: { availability_zone: 'west', ssd: 'true' } } }), 'aggregate', 'metadata'),
+    { availability_zone: 'west', ssd: 'true' },
+  )
   assert.deepEqual(await zones(), ['west'])
   assert.deepEqual(at(await act({ remove_host: { host: 'host1' } }), 'aggregate', 'hosts'), [])
   assert.deepEqual(await zones(), ['nova'])
@@ -28,15 +37,25 @@ test('a host follows the availability zone of its aggregate, and comes back to t
 test('a host is in one zone at most, and its servers keep it there', async (t) => {
   const it = await cloud(t)
   await keepReport(it.db, reportOf('host2'), 'nova', it.clock.now())
-  for (const zone of ['a', 'b']) await it.call('POST', '/os-aggregates', { ...admin, json: { aggregate: { name: zone, availability_zone: zone } } })
-  const add = (id: number, host: string) => it.call('POST', `/os-aggregates/${id}/action`, { ...admin, json: { add_host: { host } } })
+  for (const zone of ['a', 'b'])
+    await it.call('POST', '/os-aggregates', { ...admin, json: { aggregate: { name: zone, availability_zone: zone } } })
+  const add = (id: number, host: string) =>
+    it.call('POST', `/os-aggregates/${id}/action`, { ...admin, json: { add_host: { host } } })
   assert.equal((await add(1, 'host1')).status, 200)
   assert.equal((await add(2, 'host1')).status, 409)
   const image = [...it.images.keys()][0]
   const server = await it.call('POST', '/servers', { json: { server: { name: 's', flavorRef: '1', imageRef: image } } })
-  await it.db.updateTable('servers').set({ host: 'host2' }).where('id', '=', String(at(server, 'server', 'id'))).execute()
+  await it.db
+    .updateTable('servers')
+    .set({ host: 'host2' })
+    .where('id', '=', String(at(server, 'server', 'id')))
+    .execute()
   assert.equal((await add(2, 'host2')).status, 409)
-  assert.deepEqual(at(await it.call('GET', '/os-aggregates/2', admin), 'aggregate', 'hosts'), [], 'nothing of it was kept')
+  assert.deepEqual(
+    at(await it.call('GET', '/os-aggregates/2', admin), 'aggregate', 'hosts'),
+    [],
+    'nothing of it was kept',
+  )
 })
 
 test('users are refused, and names are taken once', async (t) => {
@@ -45,6 +64,13 @@ test('users are refused, and names are taken once', async (t) => {
   const make = () => it.call('POST', '/os-aggregates', { ...admin, json: { aggregate: { name: 'one' } } })
   assert.equal((await make()).status, 200)
   assert.equal((await make()).status, 409)
-  assert.equal(at(await it.call('PUT', '/os-aggregates/1', { ...admin, json: { aggregate: { name: 'two' } } }), 'aggregate', 'name'), 'two')
+  assert.equal(
+    at(
+      await it.call('PUT', '/os-aggregates/1', { ...admin, json: { aggregate: { name: 'two' } } }),
+      'aggregate',
+      'name',
+    ),
+    'two',
+  )
   assert.equal((await it.call('GET', '/os-aggregates/9', admin)).status, 404)
 })

@@ -1,7 +1,17 @@
 /** Host aggregates, and the availability zones that are made by naming one in an aggregate's metadata. */
 import { isoMicros } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
-import { addHost, allAggregates, changeAggregate, deleteAggregate, insertAggregate, lockAggregates, removeHost, setZone, type Aggregate } from '../../db/aggregates.ts'
+import {
+  addHost,
+  allAggregates,
+  changeAggregate,
+  deleteAggregate,
+  insertAggregate,
+  lockAggregates,
+  removeHost,
+  setZone,
+  type Aggregate,
+} from '../../db/aggregates.ts'
 import { atomically, type Db } from '../../db/database.ts'
 import { zonesOf } from '../../db/host-zones.ts'
 import { listedOn } from '../../db/server-list.ts'
@@ -31,7 +41,8 @@ const conflict = (message: string) => new ApiFault(409, message)
 
 async function find(db: Db, { params }: Ctx): Promise<Aggregate> {
   const id = params['id'] ?? ''
-  if (!/^\d{1,10}$/.test(id)) throw badRequest(`Invalid input for aggregate id. Value: ${id}. '${id}' is not of type 'integer'`)
+  if (!/^\d{1,10}$/.test(id))
+    throw badRequest(`Invalid input for aggregate id. Value: ${id}. '${id}' is not of type 'integer'`)
   const found = (await allAggregates(db)).find(({ number }) => number === Number(id))
   if (!found) throw notFound(`Aggregate ${id} could not be found.`)
   return found
@@ -42,11 +53,14 @@ async function settle(tx: Db, { config }: Ctx, hosts: readonly string[]): Promis
   const aggregates = await allAggregates(tx)
   const now = new Map((await zonesOf(tx)).map(({ host, zone }) => [host, zone]))
   for (const host of hosts) {
-    const zones = new Set(aggregates.flatMap((aggregate) => (aggregate.hosts.includes(host) ? (zoneOf(aggregate) ?? []) : [])))
+    const zones = new Set(
+      aggregates.flatMap((aggregate) => (aggregate.hosts.includes(host) ? (zoneOf(aggregate) ?? []) : [])),
+    )
     if (zones.size > 1) throw conflict(`One or more hosts already in availability zone(s) ${[...zones].join(', ')}`)
     const [zone = config.DEFAULT.default_availability_zone] = zones
     if (now.get(host) === zone) continue
-    if ((await listedOn(tx, [host])).length > 0) throw conflict(`Cannot change the availability zone of host ${host}: servers live on it.`)
+    if ((await listedOn(tx, [host])).length > 0)
+      throw conflict(`Cannot change the availability zone of host ${host}: servers live on it.`)
     await setZone(tx, [host], zone)
   }
 }
@@ -60,28 +74,47 @@ const edit = (ctx: Ctx, change: (tx: Db, aggregate: Aggregate) => Promise<readon
   })
 
 const text = z.string().min(1).max(255)
-const zone = z.string().min(1).max(255).regex(/^[^:]*$/)
+const zone = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[^:]*$/)
 const create = z.strictObject({ aggregate: z.strictObject({ name, availability_zone: zone.nullable().optional() }) })
-const update = z.strictObject({ aggregate: z.strictObject({ name: name.optional(), availability_zone: zone.nullable().optional() }).refine((value) => Object.keys(value).length > 0, "{} does not have enough properties") })
+const update = z.strictObject({
+  aggregate: z
+    .strictObject({ name: name.optional(), availability_zone: zone.nullable().optional() })
+    .refine((value) => Object.keys(value).length > 0, '{} does not have enough properties'),
+})
 const action = z.strictObject({
   add_host: z.strictObject({ host: text }).optional(),
   remove_host: z.strictObject({ host: text }).optional(),
-  set_metadata: z.strictObject({ metadata: z.record(z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/), z.string().max(255).nullable()) }).optional(),
+  set_metadata: z
+    .strictObject({ metadata: z.record(z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/), z.string().max(255).nullable()) })
+    .optional(),
 })
 
 const without = (items: Readonly<Record<string, string | null>>): Record<string, string> =>
   Object.fromEntries(Object.entries(items).filter((item): item is [string, string] => item[1] !== null))
 
-async function make(ctx: Ctx, { name, availability_zone: asked }: z.output<typeof create>['aggregate']): Promise<Aggregate> {
-  if (!(await insertAggregate(ctx.db, name, asked ? { [ZONE]: asked } : {}, ctx.clock.now()))) throw conflict(`Aggregate ${name} already exists.`)
+async function make(
+  ctx: Ctx,
+  { name, availability_zone: asked }: z.output<typeof create>['aggregate'],
+): Promise<Aggregate> {
+  if (!(await insertAggregate(ctx.db, name, asked ? { [ZONE]: asked } : {}, ctx.clock.now())))
+    throw conflict(`Aggregate ${name} already exists.`)
   const made = (await allAggregates(ctx.db)).find((aggregate) => aggregate.name === name)
   if (!made) throw notFound(`Aggregate ${name} could not be found.`)
   return made
 }
 
-async function rename(ctx: Ctx, { name, availability_zone: asked }: z.output<typeof update>['aggregate']): Promise<Aggregate> {
+async function rename(
+  ctx: Ctx,
+  { name, availability_zone: asked }: z.output<typeof update>['aggregate'],
+): Promise<Aggregate> {
   return edit(ctx, async (tx, aggregate) => {
-    const taken = name !== undefined && (await allAggregates(tx)).some((other) => other.name === name && other.number !== aggregate.number)
+    const taken =
+      name !== undefined &&
+      (await allAggregates(tx)).some((other) => other.name === name && other.number !== aggregate.number)
     if (taken) throw conflict(`Aggregate ${name} already exists.`)
     const metadata = asked === undefined ? aggregate.metadata : without({ ...aggregate.metadata, [ZONE]: asked })
     await changeAggregate(tx, aggregate.number, { name: name ?? aggregate.name, metadata }, ctx.clock.now())
@@ -89,14 +122,20 @@ async function rename(ctx: Ctx, { name, availability_zone: asked }: z.output<typ
   })
 }
 
-async function act(ctx: Ctx, { add_host: add, remove_host: take, set_metadata: set }: z.output<typeof action>): Promise<Aggregate> {
-  if ([add, take, set].filter((each) => each !== undefined).length !== 1) throw badRequest('The request body holds exactly one of add_host, remove_host and set_metadata.')
+async function act(
+  ctx: Ctx,
+  { add_host: add, remove_host: take, set_metadata: set }: z.output<typeof action>,
+): Promise<Aggregate> {
+  if ([add, take, set].filter((each) => each !== undefined).length !== 1)
+    throw badRequest('The request body holds exactly one of add_host, remove_host and set_metadata.')
   return edit(ctx, async (tx, aggregate) => {
     const { number, name, metadata, hosts } = aggregate
     if (add) {
       ctx.check('os_compute_api:os-aggregates:add_host')
-      if (!(await zonesOf(tx)).some(({ host }) => host === add.host)) throw notFound(`Compute host ${add.host} could not be found.`)
-      if (!(await addHost(tx, number, add.host, ctx.clock.now()))) throw conflict(`Aggregate ${number} already has host ${add.host}.`)
+      if (!(await zonesOf(tx)).some(({ host }) => host === add.host))
+        throw notFound(`Compute host ${add.host} could not be found.`)
+      if (!(await addHost(tx, number, add.host, ctx.clock.now())))
+        throw conflict(`Aggregate ${number} already has host ${add.host}.`)
       return [add.host]
     }
     if (take) {
@@ -116,9 +155,23 @@ export const aggregates = [
     run: ({ db }) => allAggregates(db),
     view: (all, at) => ({ aggregates: all.map((each) => shown(each, at)) }),
   }),
-  post('/os-aggregates', { policy: 'os_compute_api:os-aggregates:create', body: create, run: (ctx, { body }) => make(ctx, body.aggregate), view: one }),
-  get('/os-aggregates/:id', { policy: 'os_compute_api:os-aggregates:show', run: (ctx) => find(ctx.db, ctx), view: one }),
-  put('/os-aggregates/:id', { policy: 'os_compute_api:os-aggregates:update', body: update, run: (ctx, { body }) => rename(ctx, body.aggregate), view: one }),
+  post('/os-aggregates', {
+    policy: 'os_compute_api:os-aggregates:create',
+    body: create,
+    run: (ctx, { body }) => make(ctx, body.aggregate),
+    view: one,
+  }),
+  get('/os-aggregates/:id', {
+    policy: 'os_compute_api:os-aggregates:show',
+    run: (ctx) => find(ctx.db, ctx),
+    view: one,
+  }),
+  put('/os-aggregates/:id', {
+    policy: 'os_compute_api:os-aggregates:update',
+    body: update,
+    run: (ctx, { body }) => rename(ctx, body.aggregate),
+    view: one,
+  }),
   remove('/os-aggregates/:id', {
     policy: 'os_compute_api:os-aggregates:delete',
     run: (ctx) =>
@@ -129,5 +182,10 @@ export const aggregates = [
         await deleteAggregate(tx, number)
       }),
   }),
-  post('/os-aggregates/:id/action', { policy: 'os_compute_api:os-aggregates:show', body: action, run: (ctx, { body }) => act(ctx, body), view: one }),
+  post('/os-aggregates/:id/action', {
+    policy: 'os_compute_api:os-aggregates:show',
+    body: action,
+    run: (ctx, { body }) => act(ctx, body),
+    view: one,
+  }),
 ]

@@ -13,9 +13,16 @@ interface Zone {
 
 /** A zone is available while one of its hosts is enabled. */
 async function zones({ db, config }: Ctx): Promise<readonly Zone[]> {
-  const byZone = Map.groupBy((await allServices(db)).filter(({ binary }) => binary === COMPUTE), ({ zone }) => zone)
+  const byZone = Map.groupBy(
+    (await allServices(db)).filter(({ binary }) => binary === COMPUTE),
+    ({ zone }) => zone,
+  )
   const known = byZone.size > 0 ? [...byZone] : [[config.DEFAULT.default_availability_zone, []] as const]
-  return known.map(([zoneName, services]) => ({ zoneName, zoneState: { available: services.some(({ disabled }) => !disabled) }, hosts: null }))
+  return known.map(([zoneName, services]) => ({
+    zoneName,
+    zoneState: { available: services.some(({ disabled }) => !disabled) },
+    hosts: null,
+  }))
 }
 
 async function detailed({ db, clock, config }: Ctx): Promise<readonly Zone[]> {
@@ -28,7 +35,12 @@ async function detailed({ db, clock, config }: Ctx): Promise<readonly Zone[]> {
   return [...Map.groupBy(await allServices(db), ({ zone }) => zone)].map(([zoneName, services]) => ({
     zoneName,
     zoneState: { available: services.some(({ disabled }) => !disabled) },
-    hosts: Object.fromEntries([...Map.groupBy(services, ({ host }) => host)].map(([host, here]) => [host, Object.fromEntries(here.map((service) => [service.binary, state(service)]))])),
+    hosts: Object.fromEntries(
+      [...Map.groupBy(services, ({ host }) => host)].map(([host, here]) => [
+        host,
+        Object.fromEntries(here.map((service) => [service.binary, state(service)])),
+      ]),
+    ),
   }))
 }
 

@@ -24,7 +24,8 @@ export const consoleOutput = {
     const { requestId, userId, projectId } = caller
     const host = client(compute, bus, computeTopic(server.host), { requestId, userId, projectId }, TIMEOUT_MS)
     const output = await host.consoleOutput({ serverId: server.id, maxBytes: MAX_BYTES }).catch((error: unknown) => {
-      if (error instanceof NoAnswerError) throw new NovaError('HostUnreachable', { host: server.host ?? '' }, { cause: error })
+      if (error instanceof NoAnswerError)
+        throw new NovaError('HostUnreachable', { host: server.host ?? '' }, { cause: error })
       throw error
     })
     return { status: 200, body: { output: lastLines(output, length ?? -1) } }

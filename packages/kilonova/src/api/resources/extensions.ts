@@ -33,7 +33,11 @@ const extension = (alias: string) => ({
 })
 
 export const extensions = [
-  get('/extensions', { policy: 'os_compute_api:extensions', run: async () => Object.keys(NAMES), view: (aliases) => ({ extensions: aliases.map(extension) }) }),
+  get('/extensions', {
+    policy: 'os_compute_api:extensions',
+    run: async () => Object.keys(NAMES),
+    view: (aliases) => ({ extensions: aliases.map(extension) }),
+  }),
   get('/extensions/:alias', {
     policy: 'os_compute_api:extensions',
     run: async ({ params }) => {

@@ -15,7 +15,9 @@ const v93 = [...v82, 'volume-reimaged']
 const event = (names: readonly string[]) =>
   z.strictObject({
     name: z.enum(names),
-    server_uuid: z.string().regex(/^[0-9a-fA-F-]{36}$/, { error: (issue) => `'${String(issue.input)}' is not a 'uuid'` }),
+    server_uuid: z
+      .string()
+      .regex(/^[0-9a-fA-F-]{36}$/, { error: (issue) => `'${String(issue.input)}' is not a 'uuid'` }),
     status: z.enum(['failed', 'completed', 'in-progress']).default('completed'),
     tag: z.string().max(255).optional(),
   })

@@ -4,15 +4,20 @@ import { test } from 'node:test'
 import { at, cloud, OTHER_PROJECT, type Cloud } from '../testing/cloud.ts'
 
 const admin = { as: 'admin' } as const
-const make = (it: Cloud, flavor: object, version = '2.1') => it.call('POST', '/flavors', { ...admin, json: { flavor }, version })
+const make = (it: Cloud, flavor: object, version = '2.1') =>
+  it.call('POST', '/flavors', { ...admin, json: { flavor }, version })
 const big = { name: 'big', ram: 1024, vcpus: 2, disk: 10 }
-const names = async (it: Cloud, query = '', as = 'member') => (at(await it.call('GET', `/flavors/detail${query}`, { as }), 'flavors') as { name: string }[]).map(({ name }) => name)
+const names = async (it: Cloud, query = '', as = 'member') =>
+  (at(await it.call('GET', `/flavors/detail${query}`, { as }), 'flavors') as { name: string }[]).map(({ name }) => name)
 
 test('a flavor is made, shown, listed and deleted; its id may be chosen once', async (t) => {
   const it = await cloud(t)
   const made = await make(it, { ...big, id: 'b1', swap: 512, 'OS-FLV-EXT-DATA:ephemeral': 3 })
   assert.equal(made.status, 200)
-  assert.deepEqual([at(made, 'flavor', 'id'), at(made, 'flavor', 'swap'), at(made, 'flavor', 'OS-FLV-EXT-DATA:ephemeral')], ['b1', 512, 3])
+  assert.deepEqual(
+    [at(made, 'flavor', 'id'), at(made, 'flavor', 'swap'), at(made, 'flavor', 'OS-FLV-EXT-DATA:ephemeral')],
+    ['b1', 512, 3],
+  )
   assert.equal((await make(it, { ...big, id: 'b1', name: 'other' })).status, 409)
   assert.equal((await make(it, big)).status, 409)
   assert.deepEqual(await names(it), ['m1.tiny', 'big'])
@@ -56,7 +61,8 @@ test('a private flavor is there for its projects only', async (t) => {
 
 test('what a flavor shows depends on the version', async (t) => {
   const it = await cloud(t)
-  const keys = async (version: string) => Object.keys(at(await it.call('GET', '/flavors/1', { version }), 'flavor') as object)
+  const keys = async (version: string) =>
+    Object.keys(at(await it.call('GET', '/flavors/1', { version }), 'flavor') as object)
   const has = async (version: string) => {
     const all = await keys(version)
     return ['description', 'extra_specs', 'rxtx_factor', 'OS-FLV-DISABLED:disabled'].filter((key) => all.includes(key))
@@ -86,7 +92,10 @@ test('lists are paged, filtered and sorted', async (t) => {
 test('extra specs are set, read, changed and taken away', async (t) => {
   const it = await cloud(t)
   const path = '/flavors/1/os-extra_specs'
-  assert.deepEqual((await it.call('POST', path, { ...admin, json: { extra_specs: { 'hw:cpu_policy': 'shared', a: 1 } } })).body, { extra_specs: { 'hw:cpu_policy': 'shared', a: '1' } })
+  assert.deepEqual(
+    (await it.call('POST', path, { ...admin, json: { extra_specs: { 'hw:cpu_policy': 'shared', a: 1 } } })).body,
+    { extra_specs: { 'hw:cpu_policy': 'shared', a: '1' } },
+  )
   assert.deepEqual((await it.call('GET', path)).body, { extra_specs: { 'hw:cpu_policy': 'shared', a: '1' } })
   assert.deepEqual((await it.call('PUT', `${path}/a`, { ...admin, json: { a: '2' } })).body, { a: '2' })
   assert.equal((await it.call('PUT', `${path}/a`, { ...admin, json: { b: '2' } })).status, 400)

@@ -9,7 +9,20 @@ import type { Flavor } from '../../domain/flavor.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import { boolean, description, integer, name, once, page } from '../fields.ts'
-import { before, fullPage, get, pageOf, post, put, remove, selfLinks, since, view, wrapped, type Page } from '../resource.ts'
+import {
+  before,
+  fullPage,
+  get,
+  pageOf,
+  post,
+  put,
+  remove,
+  selfLinks,
+  since,
+  view,
+  wrapped,
+  type Page,
+} from '../resource.ts'
 import { flavorTarget } from './flavor-target.ts'
 
 const brief = view<Flavor>({
@@ -31,11 +44,24 @@ const full = view<Flavor>({
   rxtx_factor: before('2.102', ({ rxtxFactor }) => rxtxFactor),
   links: ({ id }, at) => selfLinks(at, 'flavors', id),
   description: since('2.55', ({ description }) => description),
-  extra_specs: since('2.61', ({ extraSpecs }, at) => (at.allows('os_compute_api:os-flavor-extra-specs:index') ? extraSpecs : undefined)),
+  extra_specs: since('2.61', ({ extraSpecs }, at) =>
+    at.allows('os_compute_api:os-flavor-extra-specs:index') ? extraSpecs : undefined,
+  ),
 })
 
-const filters = { ...page, minRam: once(z.string()), minDisk: once(z.string()), is_public: once(z.string()), sort_key: once(z.string()), sort_dir: once(z.string()) }
-const query = { '2.1': z.object(filters), '2.75': z.strictObject(filters), '2.102': z.strictObject({ ...filters, name: once(z.string()) }) } as const
+const filters = {
+  ...page,
+  minRam: once(z.string()),
+  minDisk: once(z.string()),
+  is_public: once(z.string()),
+  sort_key: once(z.string()),
+  sort_dir: once(z.string()),
+}
+const query = {
+  '2.1': z.object(filters),
+  '2.75': z.strictObject(filters),
+  '2.102': z.strictObject({ ...filters, name: once(z.string()) }),
+} as const
 type Query = z.output<z.ZodObject<typeof filters>> & { readonly name?: string | undefined }
 
 function size(name: string, text: string | undefined): number {
@@ -55,8 +81,14 @@ function publicity(text: string | undefined, isAdmin: boolean): boolean | null {
 
 async function list({ db, caller, config }: Ctx, query: Query): Promise<Page<Flavor>> {
   const { sort_key: sort = 'flavorid', sort_dir: direction = 'asc' } = query
-  if (!Object.hasOwn(FLAVOR_SORT, sort)) throw badRequest(`Invalid input for query parameters sort_key. Value: ${sort}. '${sort}' is not a flavor attribute.`)
-  if (direction !== 'asc' && direction !== 'desc') throw badRequest(`Invalid input for query parameters sort_dir. Value: ${direction}. '${direction}' is not one of ['asc', 'desc']`)
+  if (!Object.hasOwn(FLAVOR_SORT, sort))
+    throw badRequest(
+      `Invalid input for query parameters sort_key. Value: ${sort}. '${sort}' is not a flavor attribute.`,
+    )
+  if (direction !== 'asc' && direction !== 'desc')
+    throw badRequest(
+      `Invalid input for query parameters sort_dir. Value: ${direction}. '${direction}' is not one of ['asc', 'desc']`,
+    )
   const wanted = publicity(query.is_public, caller.isAdmin)
   const all = await listFlavors(db, {
     // "Public" means public to this project: with what it was given access to.
@@ -67,7 +99,8 @@ async function list({ db, caller, config }: Ctx, query: Query): Promise<Page<Fla
     sort: sort as keyof typeof FLAVOR_SORT,
     descending: direction === 'desc',
   })
-  const named = query.name === undefined ? all : all.filter((flavor) => expressionOf(query.name ?? '').test(flavor.name))
+  const named =
+    query.name === undefined ? all : all.filter((flavor) => expressionOf(query.name ?? '').test(flavor.name))
   const start = query.marker === undefined ? 0 : named.findIndex(({ id }) => id === query.marker) + 1
   if (query.marker !== undefined && start === 0) throw new NovaError('MarkerNotFound', { marker: query.marker })
   const limit = Math.min(query.limit ?? config.api.max_limit, config.api.max_limit)
@@ -76,9 +109,20 @@ async function list({ db, caller, config }: Ctx, query: Query): Promise<Page<Fla
 
 const id = z.preprocess(
   (value) => (typeof value === 'number' ? String(value) : value),
-  z.string().min(1).max(255).regex(/^(?! )[a-zA-Z0-9. _-]+(?<! )$/, { error: (issue) => `'${String(issue.input)}' does not match '^(?! )[a-zA-Z0-9. _-]+(?<! )$'` }).nullable().optional(),
+  z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^(?! )[a-zA-Z0-9. _-]+(?<! )$/, {
+      error: (issue) => `'${String(issue.input)}' does not match '^(?! )[a-zA-Z0-9. _-]+(?<! )$'`,
+    })
+    .nullable()
+    .optional(),
 )
-const factor = z.preprocess((value) => (typeof value === 'string' && /^[0-9]+(\.[0-9]+)?$/.test(value) ? Number(value) : value), z.number().positive().max(3.402_823_5e38))
+const factor = z.preprocess(
+  (value) => (typeof value === 'string' && /^[0-9]+(\.[0-9]+)?$/.test(value) ? Number(value) : value),
+  z.number().positive().max(3.402_823_5e38),
+)
 const v1 = {
   name,
   id,
@@ -95,7 +139,10 @@ const make = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ flavor: z.s
 
 type New = z.output<z.ZodObject<typeof v1>> & { readonly description?: string | null | undefined }
 
-async function create({ db, caller, clock }: Ctx, asked: Partial<Pick<New, 'rxtx_factor'>> & Omit<New, 'rxtx_factor'>): Promise<Flavor> {
+async function create(
+  { db, caller, clock }: Ctx,
+  asked: Partial<Pick<New, 'rxtx_factor'>> & Omit<New, 'rxtx_factor'>,
+): Promise<Flavor> {
   const flavor: Flavor = {
     id: asked.id ?? newId(),
     name: asked.name,
@@ -121,9 +168,24 @@ async function create({ db, caller, clock }: Ctx, asked: Partial<Pick<New, 'rxtx
 }
 
 export const flavors = [
-  get('/flavors', { policy: 'os_compute_api:flavors', query, run: (ctx, { query }) => list(ctx, query), view: pageOf('flavors', brief) }),
-  get('/flavors/detail', { policy: 'os_compute_api:flavors', query, run: (ctx, { query }) => list(ctx, query), view: pageOf('flavors', full) }),
-  get('/flavors/:id', { policy: 'os_compute_api:flavors', target: flavorTarget, run: async (_ctx, { target }) => target, view: wrapped('flavor', full) }),
+  get('/flavors', {
+    policy: 'os_compute_api:flavors',
+    query,
+    run: (ctx, { query }) => list(ctx, query),
+    view: pageOf('flavors', brief),
+  }),
+  get('/flavors/detail', {
+    policy: 'os_compute_api:flavors',
+    query,
+    run: (ctx, { query }) => list(ctx, query),
+    view: pageOf('flavors', full),
+  }),
+  get('/flavors/:id', {
+    policy: 'os_compute_api:flavors',
+    target: flavorTarget,
+    run: async (_ctx, { target }) => target,
+    view: wrapped('flavor', full),
+  }),
   post('/flavors', {
     policy: 'os_compute_api:os-flavor-manage:create',
     body: { '2.1': make(v1), '2.55': make({ ...v1, description: description.optional() }), '2.102': make(v102) },
@@ -141,5 +203,10 @@ export const flavors = [
     },
     view: wrapped('flavor', full),
   }),
-  remove('/flavors/:id', { policy: 'os_compute_api:os-flavor-manage:delete', status: 202, target: flavorTarget, run: ({ db }, { target }) => deleteFlavor(db, target.id) }),
+  remove('/flavors/:id', {
+    policy: 'os_compute_api:os-flavor-manage:delete',
+    status: 202,
+    target: flavorTarget,
+    run: ({ db }, { target }) => deleteFlavor(db, target.id),
+  }),
 ]

@@ -42,7 +42,11 @@ const full = view<Seen>({
   hypervisor_type: ({ hypervisorType }) => hypervisorType,
   hypervisor_version: ({ hypervisorVersion }) => hypervisorVersion,
   host_ip: ({ hostIp }) => hostIp,
-  service: ({ host, serviceId, number, disabledReason }, at) => ({ host, id: at.minor >= 53 ? serviceId : number * 2, disabled_reason: disabledReason }),
+  service: ({ host, serviceId, number, disabledReason }, at) => ({
+    host,
+    id: at.minor >= 53 ? serviceId : number * 2,
+    disabled_reason: disabledReason,
+  }),
   uptime: since('2.88', uptime),
   vcpus: gone(({ vcpus }) => vcpus),
   vcpus_used: gone(({ vcpusUsed }) => vcpusUsed),
@@ -57,13 +61,33 @@ const full = view<Seen>({
   current_workload: gone(() => 0),
   cpu_info: before('2.88', ({ cpuInfo }, at) => (at.minor >= 28 ? cpuInfo : JSON.stringify(cpuInfo))),
 })
-const up = view<Seen>({ id: status.id, hypervisor_hostname: status.hypervisor_hostname, state: status.state, status: status.status, uptime })
-const withServers = view<Seen>({ id: status.id, hypervisor_hostname: status.hypervisor_hostname, state: status.state, status: status.status, servers: (host) => (host.servers.length > 0 ? serversOf(host) : undefined) })
+const up = view<Seen>({
+  id: status.id,
+  hypervisor_hostname: status.hypervisor_hostname,
+  state: status.state,
+  status: status.status,
+  uptime,
+})
+const withServers = view<Seen>({
+  id: status.id,
+  hypervisor_hostname: status.hypervisor_hostname,
+  state: status.state,
+  status: status.status,
+  servers: (host) => (host.servers.length > 0 ? serversOf(host) : undefined),
+})
 
 async function seen({ db, clock, config }: Ctx, hosts: readonly Host[], servers: boolean): Promise<readonly Seen[]> {
   const used = await usedByHost(db)
   const now = clock.now()
-  const guests = servers ? Map.groupBy(await listedOn(db, hosts.map(({ host }) => host)), ({ host }) => host) : new Map<string, never>()
+  const guests = servers
+    ? Map.groupBy(
+        await listedOn(
+          db,
+          hosts.map(({ host }) => host),
+        ),
+        ({ host }) => host,
+      )
+    : new Map<string, never>()
   const reserved = config.DEFAULT.reserved_host_memory_mb
   return hosts.map((host) => ({
     ...host,
@@ -90,20 +114,35 @@ interface Query {
   readonly with_servers?: boolean | undefined
 }
 
-async function list(ctx: Ctx, { limit: asked, marker, hypervisor_hostname_pattern: pattern, with_servers: servers = false }: Query): Promise<Page<Seen>> {
-  if (pattern !== undefined && (asked !== undefined || marker !== undefined)) throw badRequest('Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.')
+async function list(
+  ctx: Ctx,
+  { limit: asked, marker, hypervisor_hostname_pattern: pattern, with_servers: servers = false }: Query,
+): Promise<Page<Seen>> {
+  if (pattern !== undefined && (asked !== undefined || marker !== undefined))
+    throw badRequest('Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.')
   const all = await allHosts(ctx.db)
-  const start = marker === undefined ? 0 : all.findIndex(({ id, number }) => id === marker || String(number) === marker) + 1
+  const start =
+    marker === undefined ? 0 : all.findIndex(({ id, number }) => id === marker || String(number) === marker) + 1
   if (marker !== undefined && start === 0) throw new NovaError('MarkerNotFound', { marker })
-  const matching = pattern === undefined ? all.slice(start) : all.filter((host) => host.hypervisorHostname.includes(pattern))
-  if (pattern !== undefined && matching.length === 0) throw notFound(`No hypervisor matching '${pattern}' could be found.`)
+  const matching =
+    pattern === undefined ? all.slice(start) : all.filter((host) => host.hypervisorHostname.includes(pattern))
+  if (pattern !== undefined && matching.length === 0)
+    throw notFound(`No hypervisor matching '${pattern}' could be found.`)
   const limit = Math.min(asked ?? ctx.config.api.max_limit, ctx.config.api.max_limit)
-  return fullPage(await seen(ctx, matching.slice(0, limit), servers), asked === undefined && pattern !== undefined ? Infinity : limit, ({ id }) => id)
+  return fullPage(
+    await seen(ctx, matching.slice(0, limit), servers),
+    asked === undefined && pattern !== undefined ? Infinity : limit,
+    ({ id }) => id,
+  )
 }
 
 async function one(ctx: Ctx, servers: boolean): Promise<Seen> {
   const id = ctx.params['id'] ?? ''
-  const [found] = await seen(ctx, (await allHosts(ctx.db)).filter((host) => host.id === id || String(host.number) === id), servers)
+  const [found] = await seen(
+    ctx,
+    (await allHosts(ctx.db)).filter((host) => host.id === id || String(host.number) === id),
+    servers,
+  )
   if (!found) throw new NovaError('HypervisorNotFound', { id })
   return found
 }
@@ -120,26 +159,66 @@ async function statistics(ctx: Ctx) {
   const sum = (of: (host: Seen) => number) => all.reduce((total, host) => total + of(host), 0)
   return {
     count: all.length,
-    vcpus: sum(({ vcpus }) => vcpus), vcpus_used: sum(({ vcpusUsed }) => vcpusUsed),
-    memory_mb: sum(({ memoryMb }) => memoryMb), memory_mb_used: sum(({ memoryMbUsed }) => memoryMbUsed), free_ram_mb: sum(({ memoryMb, memoryMbUsed }) => memoryMb - memoryMbUsed),
-    local_gb: sum(({ diskGb }) => Math.floor(diskGb)), local_gb_used: sum(({ diskGbUsed }) => diskGbUsed), free_disk_gb: sum(({ diskGb, diskGbUsed }) => Math.floor(diskGb) - diskGbUsed),
-    disk_available_least: sum(({ diskFreeGb }) => Math.floor(diskFreeGb)), running_vms: sum(({ runningServers }) => runningServers), current_workload: 0,
+    vcpus: sum(({ vcpus }) => vcpus),
+    vcpus_used: sum(({ vcpusUsed }) => vcpusUsed),
+    memory_mb: sum(({ memoryMb }) => memoryMb),
+    memory_mb_used: sum(({ memoryMbUsed }) => memoryMbUsed),
+    free_ram_mb: sum(({ memoryMb, memoryMbUsed }) => memoryMb - memoryMbUsed),
+    local_gb: sum(({ diskGb }) => Math.floor(diskGb)),
+    local_gb_used: sum(({ diskGbUsed }) => diskGbUsed),
+    free_disk_gb: sum(({ diskGb, diskGbUsed }) => Math.floor(diskGb) - diskGbUsed),
+    disk_available_least: sum(({ diskFreeGb }) => Math.floor(diskFreeGb)),
+    running_vms: sum(({ runningServers }) => runningServers),
+    current_workload: 0,
   }
 }
 
-const showQuery = { '2.1': z.object({}).transform((): Query => ({})), '2.53': z.strictObject({ with_servers: once(boolean) }) } as const
+const showQuery = {
+  '2.1': z.object({}).transform((): Query => ({})),
+  '2.53': z.strictObject({ with_servers: once(boolean) }),
+} as const
 
 export const hypervisors = [
-  get('/os-hypervisors', { policy: 'os_compute_api:os-hypervisors:list', query: queries, run: (ctx, { query }) => list(ctx, query), view: pageOf('hypervisors', brief) }),
-  get('/os-hypervisors/detail', { policy: 'os_compute_api:os-hypervisors:list-detail', query: queries, run: (ctx, { query }) => list(ctx, query), view: pageOf('hypervisors', full) }),
-  get('/os-hypervisors/statistics', { policy: 'os_compute_api:os-hypervisors:statistics', until: '2.87', run: statistics, view: (all) => ({ hypervisor_statistics: all }) }),
+  get('/os-hypervisors', {
+    policy: 'os_compute_api:os-hypervisors:list',
+    query: queries,
+    run: (ctx, { query }) => list(ctx, query),
+    view: pageOf('hypervisors', brief),
+  }),
+  get('/os-hypervisors/detail', {
+    policy: 'os_compute_api:os-hypervisors:list-detail',
+    query: queries,
+    run: (ctx, { query }) => list(ctx, query),
+    view: pageOf('hypervisors', full),
+  }),
+  get('/os-hypervisors/statistics', {
+    policy: 'os_compute_api:os-hypervisors:statistics',
+    until: '2.87',
+    run: statistics,
+    view: (all) => ({ hypervisor_statistics: all }),
+  }),
   get('/os-hypervisors/:id', {
     policy: 'os_compute_api:os-hypervisors:show',
     query: showQuery,
     run: (ctx, { query }) => one(ctx, query.with_servers ?? false),
     view: wrapped('hypervisor', full),
   }),
-  get('/os-hypervisors/:id/uptime', { policy: 'os_compute_api:os-hypervisors:uptime', until: '2.87', run: (ctx) => one(ctx, false), view: wrapped('hypervisor', up) }),
-  get('/os-hypervisors/:id/search', { policy: 'os_compute_api:os-hypervisors:search', until: '2.52', run: matching, view: pageOf('hypervisors', brief) }),
-  get('/os-hypervisors/:id/servers', { policy: 'os_compute_api:os-hypervisors:servers', until: '2.52', run: matching, view: pageOf('hypervisors', withServers) }),
+  get('/os-hypervisors/:id/uptime', {
+    policy: 'os_compute_api:os-hypervisors:uptime',
+    until: '2.87',
+    run: (ctx) => one(ctx, false),
+    view: wrapped('hypervisor', up),
+  }),
+  get('/os-hypervisors/:id/search', {
+    policy: 'os_compute_api:os-hypervisors:search',
+    until: '2.52',
+    run: matching,
+    view: pageOf('hypervisors', brief),
+  }),
+  get('/os-hypervisors/:id/servers', {
+    policy: 'os_compute_api:os-hypervisors:servers',
+    until: '2.52',
+    run: matching,
+    view: pageOf('hypervisors', withServers),
+  }),
 ]

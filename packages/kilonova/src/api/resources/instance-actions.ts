@@ -3,7 +3,14 @@ import { hash } from 'node:crypto'
 import { isoMicros } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
 import { ACTIONS } from '../../actions/index.ts'
-import { eventsOf, findAction, listActions, type ActionFilter, type InstanceAction, type InstanceEvent } from '../../db/instance-actions.ts'
+import {
+  eventsOf,
+  findAction,
+  listActions,
+  type ActionFilter,
+  type InstanceAction,
+  type InstanceEvent,
+} from '../../db/instance-actions.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
@@ -31,7 +38,9 @@ const eventView = view<ShownEvent>({
   traceback: ({ reason }, at) => (at.allows(EVENTS) ? reason : undefined),
   host: since('2.62', ({ host }, at) => (at.allows(EVENTS) ? host : undefined)),
   hostId: since('2.62', ({ host, projectId }) => (host === null ? '' : hash('sha224', projectId + host))),
-  details: since('2.84', ({ reason }, at) => (at.allows('os_compute_api:os-instance-actions:events:details') ? reason : undefined)),
+  details: since('2.84', ({ reason }, at) =>
+    at.allows('os_compute_api:os-instance-actions:events:details') ? reason : undefined,
+  ),
 })
 
 const plain = {
@@ -49,7 +58,8 @@ const actionPage = pageOf('instanceActions', listed)
 const one = view<Shown>({
   ...plain,
   // Until 2.50 only administrators saw events at all.
-  events: ({ events = [] }, at) => (at.minor >= 51 || at.allows(EVENTS) ? events.map((event) => eventView(event, at)) : undefined),
+  events: ({ events = [] }, at) =>
+    at.minor >= 51 || at.allows(EVENTS) ? events.map((event) => eventView(event, at)) : undefined,
 })
 
 const moment = once(
@@ -96,7 +106,16 @@ async function show({ db, params }: Ctx, serverId: string): Promise<Shown> {
   const steps = await eventsOf(db, action.taskId)
   const { projectId } = action
   const host = steps.find((step) => step.host !== null)?.host ?? null
-  const whole = { step: '', host, startedAt: action.startedAt, finishedAt: action.finishedAt, result: action.result, reason: action.reason, name: shownAs(action.task).event, projectId }
+  const whole = {
+    step: '',
+    host,
+    startedAt: action.startedAt,
+    finishedAt: action.finishedAt,
+    result: action.result,
+    reason: action.reason,
+    name: shownAs(action.task).event,
+    projectId,
+  }
   return { ...action, events: [whole, ...steps.map((step) => ({ ...step, name: `kilonova:${step.step}`, projectId }))] }
 }
 

@@ -23,7 +23,12 @@ async function attached(ctx: Ctx): Promise<readonly Attachment[]> {
   const { id, requestedNics } = await serverTarget(ctx)
   const tagged = requestedNics.filter(({ tag }) => tag !== undefined)
   const ports = await ctx.neutron.portsOf(id)
-  return ports.map((port) => ({ ...port, tag: tagged.find(({ portId, networkId }) => (portId === undefined ? networkId === port.networkId : portId === port.id))?.tag ?? null }))
+  return ports.map((port) => ({
+    ...port,
+    tag:
+      tagged.find(({ portId, networkId }) => (portId === undefined ? networkId === port.networkId : portId === port.id))
+        ?.tag ?? null,
+  }))
 }
 
 export const interfaces = [

@@ -2,7 +2,14 @@
 import { generateKeyPair, X509Certificate, type KeyObject } from 'node:crypto'
 import { isoMicros } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
-import { countKeyPairs, deleteKeyPair, findKeyPair, insertKeyPair, listKeyPairs, type KeptKeyPair } from '../../db/key-pairs.ts'
+import {
+  countKeyPairs,
+  deleteKeyPair,
+  findKeyPair,
+  insertKeyPair,
+  listKeyPairs,
+  type KeptKeyPair,
+} from '../../db/key-pairs.ts'
 import { quotaLimits } from '../../db/quotas.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { KeyPair } from '../../domain/key-pair.ts'
@@ -84,9 +91,14 @@ function fingerprint(type: KeyPair['type'], publicKey: string): string {
 
 async function generated(): Promise<{ readonly publicKey: string; readonly privateKey: string }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ publicKey: KeyObject; privateKey: KeyObject }>()
-  generateKeyPair('rsa', { modulusLength: 2048 }, (error, publicKey, privateKey) => (error ? reject(error) : resolve({ publicKey, privateKey })))
+  generateKeyPair('rsa', { modulusLength: 2048 }, (error, publicKey, privateKey) =>
+    error ? reject(error) : resolve({ publicKey, privateKey }),
+  )
   const { publicKey, privateKey } = await promise
-  return { publicKey: opensshOf(publicKey, 'Generated-by-Nova'), privateKey: privateKey.export({ type: 'pkcs1', format: 'pem' }).toString() }
+  return {
+    publicKey: opensshOf(publicKey, 'Generated-by-Nova'),
+    privateKey: privateKey.export({ type: 'pkcs1', format: 'pem' }).toString(),
+  }
 }
 
 /** Whose key pairs: the caller's own, or those of the user named. Errors: Forbidden. */
@@ -99,9 +111,18 @@ const ownerOf = (ctx: Ctx, rule: 'index' | 'show' | 'create' | 'delete', asked: 
 async function create(ctx: Ctx, { name, type = 'ssh', public_key: given, user_id }: New): Promise<Made> {
   const { db, clock, caller, config } = ctx
   const userId = ownerOf(ctx, 'create', user_id)
-  if (given === undefined && type === 'x509') throw invalidKey('a certificate is not made here: send its public part as public_key.')
-  const made: { readonly publicKey: string; readonly privateKey?: string } = given === undefined ? await generated() : { publicKey: given }
-  const pair: KeyPair = { userId, name, type, publicKey: made.publicKey, fingerprint: fingerprint(type, made.publicKey), createdAt: clock.now() }
+  if (given === undefined && type === 'x509')
+    throw invalidKey('a certificate is not made here: send its public part as public_key.')
+  const made: { readonly publicKey: string; readonly privateKey?: string } =
+    given === undefined ? await generated() : { publicKey: given }
+  const pair: KeyPair = {
+    userId,
+    name,
+    type,
+    publicKey: made.publicKey,
+    fingerprint: fingerprint(type, made.publicKey),
+    createdAt: clock.now(),
+  }
   const { key_pairs: limit } = await quotaLimits(db, caller.projectId, config.quota)
   if (limit >= 0 && (await countKeyPairs(db, userId)) >= limit) throw new NovaError('KeypairLimitExceeded', {})
   if (!(await insertKeyPair(db, pair))) throw new NovaError('KeyPairExists', { name })
@@ -115,16 +136,25 @@ async function find(ctx: Ctx, userId: string): Promise<KeptKeyPair> {
   return pair
 }
 
-async function list(ctx: Ctx, query: { user_id?: string | undefined; limit?: number | undefined; marker?: string | undefined }): Promise<Page<KeyPair>> {
+async function list(
+  ctx: Ctx,
+  query: { user_id?: string | undefined; limit?: number | undefined; marker?: string | undefined },
+): Promise<Page<KeyPair>> {
   const userId = ownerOf(ctx, 'index', query.user_id)
-  if (query.marker !== undefined && !(await findKeyPair(ctx.db, userId, query.marker))) throw new NovaError('MarkerNotFound', { marker: query.marker })
+  if (query.marker !== undefined && !(await findKeyPair(ctx.db, userId, query.marker)))
+    throw new NovaError('MarkerNotFound', { marker: query.marker })
   const most = ctx.config.api.max_limit
   const limit = Math.min(query.limit ?? most, most)
   return fullPage(await listKeyPairs(ctx.db, userId, limit, query.marker), limit, ({ name }) => name)
 }
 
 export const keyPairs = [
-  get('/os-keypairs', { policy: 'os_compute_api:os-keypairs:index', query: many, run: (ctx, { query }) => list(ctx, query), view: pageOf('keypairs', wrapped('keypair', listed)) }),
+  get('/os-keypairs', {
+    policy: 'os_compute_api:os-keypairs:index',
+    query: many,
+    run: (ctx, { query }) => list(ctx, query),
+    view: pageOf('keypairs', wrapped('keypair', listed)),
+  }),
   post('/os-keypairs', {
     policy: 'os_compute_api:os-keypairs:create',
     status: { '2.1': 200, '2.2': 201 },

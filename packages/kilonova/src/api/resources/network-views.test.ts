@@ -8,12 +8,20 @@ import { at, cloud, portOf, server, settled } from '../testing/cloud.ts'
 test('addresses are shown by network', async (t) => {
   const it = await cloud(t)
   const id = await server(it)
-  await setAddresses(it.db, id, [{ network: 'private', networkId: 'n', portId: 'p', address: '10.0.0.5', version: 4, mac: 'fa:16:3e:00:00:01' }])
-  assert.deepEqual((await it.call('GET', `/servers/${id}/ips`)).body, { addresses: { private: [{ version: 4, addr: '10.0.0.5' }] } })
-  assert.deepEqual((await it.call('GET', `/servers/${id}/ips/private`)).body, { private: [{ version: 4, addr: '10.0.0.5' }] })
+  await setAddresses(it.db, id, [
+    { network: 'private', networkId: 'n', portId: 'p', address: '10.0.0.5', version: 4, mac: 'fa:16:3e:00:00:01' },
+  ])
+  assert.deepEqual((await it.call('GET', `/servers/${id}/ips`)).body, {
+    addresses: { private: [{ version: 4, addr: '10.0.0.5' }] },
+  })
+  assert.deepEqual((await it.call('GET', `/servers/${id}/ips/private`)).body, {
+    private: [{ version: 4, addr: '10.0.0.5' }],
+  })
   assert.equal((await it.call('GET', `/servers/${id}/ips/other`)).status, 404)
   assert.deepEqual(at(await it.call('GET', `/servers/${id}`), 'server', 'addresses'), {
-    private: [{ version: 4, addr: '10.0.0.5', 'OS-EXT-IPS:type': 'fixed', 'OS-EXT-IPS-MAC:mac_addr': 'fa:16:3e:00:00:01' }],
+    private: [
+      { version: 4, addr: '10.0.0.5', 'OS-EXT-IPS:type': 'fixed', 'OS-EXT-IPS-MAC:mac_addr': 'fa:16:3e:00:00:01' },
+    ],
   })
   assert.equal(at(await it.call('GET', '/servers?ip=10.0.0'), 'servers', 0, 'id'), id)
   assert.deepEqual(at(await it.call('GET', '/servers?ip=10.9'), 'servers'), [])
@@ -26,8 +34,14 @@ test('interfaces and security groups are those of its ports', async (t) => {
   const port = portOf({ deviceId: id, securityGroups: ['g1'] })
   it.ports.set(port.id, port)
   const list = await it.call('GET', `/servers/${id}/os-interface`)
-  assert.deepEqual([at(list, 'interfaceAttachments', 0, 'port_id'), at(list, 'interfaceAttachments', 0, 'fixed_ips', 0, 'ip_address')], [port.id, '10.0.0.5'])
-  assert.equal(at(await it.call('GET', `/servers/${id}/os-interface/${port.id}`), 'interfaceAttachment', 'net_id'), port.networkId)
+  assert.deepEqual(
+    [at(list, 'interfaceAttachments', 0, 'port_id'), at(list, 'interfaceAttachments', 0, 'fixed_ips', 0, 'ip_address')],
+    [port.id, '10.0.0.5'],
+  )
+  assert.equal(
+    at(await it.call('GET', `/servers/${id}/os-interface/${port.id}`), 'interfaceAttachment', 'net_id'),
+    port.networkId,
+  )
   assert.equal((await it.call('GET', `/servers/${id}/os-interface/none`)).status, 404)
   assert.equal(at(await it.call('GET', `/servers/${id}/os-security-groups`), 'security_groups', 0, 'name'), 'web')
 })
@@ -39,8 +53,14 @@ test('an event of another service becomes a row, and whoever waits is woken', as
   await settled(it, id)
   const woken: unknown[] = []
   t.after(it.bus.subscribe(SERVER_EVENT, (event) => woken.push(event)))
-  const event = (server_uuid: string) => ({ name: 'network-vif-plugged', server_uuid, tag: 'port', status: 'completed' })
-  const send = (events: object[], as = 'service') => it.call('POST', '/os-server-external-events', { json: { events }, as })
+  const event = (server_uuid: string) => ({
+    name: 'network-vif-plugged',
+    server_uuid,
+    tag: 'port',
+    status: 'completed',
+  })
+  const send = (events: object[], as = 'service') =>
+    it.call('POST', '/os-server-external-events', { json: { events }, as })
   assert.equal((await send([event(id)], 'member')).status, 403)
   const good = await send([event(id)])
   assert.deepEqual([good.status, at(good, 'events', 0, 'code')], [200, 200])

@@ -9,9 +9,16 @@ const admin = { as: 'admin' } as const
 
 test('hypervisors show what hosts have, as numbers before 2.53 and as UUIDs after, without sizes from 2.88', async (t) => {
   const it = await cloud(t)
-  const detail = async (version: string) => at(await it.call('GET', '/os-hypervisors/detail', { ...admin, version }), 'hypervisors', 0) as Record<string, unknown>
+  const detail = async (version: string) =>
+    at(await it.call('GET', '/os-hypervisors/detail', { ...admin, version }), 'hypervisors', 0) as Record<
+      string,
+      unknown
+    >
   const old = await detail('2.1')
-  assert.deepEqual([old['id'], old['vcpus'], old['memory_mb'], old['hypervisor_hostname'], old['state']], [1, 8, 16_384, 'host1.example', 'up'])
+  assert.deepEqual(
+    [old['id'], old['vcpus'], old['memory_mb'], old['hypervisor_hostname'], old['state']],
+    [1, 8, 16_384, 'host1.example', 'up'],
+  )
   assert.equal(typeof old['cpu_info'], 'string')
   assert.equal(typeof (await detail('2.28'))['cpu_info'], 'object')
   const uuid = (await detail('2.53'))['id']
@@ -32,22 +39,48 @@ test('hypervisors are paged, found by name, and tell their servers', async (t) =
   const page = await it.call('GET', '/os-hypervisors?limit=1', { ...admin, version: '2.33' })
   assert.equal((at(page, 'hypervisors') as unknown[]).length, 1)
   assert.match(String(at(page, 'hypervisors_links', 0, 'href')), /marker=/)
-  const found = await it.call('GET', '/os-hypervisors?hypervisor_hostname_pattern=host1&with_servers=true', { ...admin, version: '2.53' })
+  const found = await it.call('GET', '/os-hypervisors?hypervisor_hostname_pattern=host1&with_servers=true', {
+    ...admin,
+    version: '2.53',
+  })
   assert.deepEqual(at(found, 'hypervisors', 0, 'servers'), [{ uuid: id, name: 'one' }])
-  assert.equal((await it.call('GET', '/os-hypervisors?hypervisor_hostname_pattern=zzz', { ...admin, version: '2.53' })).status, 404)
-  assert.deepEqual(at(await it.call('GET', '/os-hypervisors/host1/servers', admin), 'hypervisors', 0, 'servers'), [{ uuid: id, name: 'one' }])
+  assert.equal(
+    (await it.call('GET', '/os-hypervisors?hypervisor_hostname_pattern=zzz', { ...admin, version: '2.53' })).status,
+    404,
+  )
+  assert.deepEqual(at(await it.call('GET', '/os-hypervisors/host1/servers', admin), 'hypervisors', 0, 'servers'), [
+    { uuid: id, name: 'one' },
+  ])
   assert.equal(at(await it.call('GET', '/os-hypervisors/statistics', admin), 'hypervisor_statistics', 'count'), 2)
 })
 
 test('services are listed, disabled with a reason, forced down, and deleted when nothing lives there', async (t) => {
   const it = await cloud(t)
   await seen(it.db, 'nova-conductor', 'host1', it.clock.now())
-  const list = async (version = '2.53') => at(await it.call('GET', '/os-services', { ...admin, version }), 'services') as Record<string, unknown>[]
-  assert.deepEqual((await list('2.1')).map(({ binary, zone }) => [binary, zone]), [['nova-conductor', 'internal'], ['nova-compute', 'nova']])
-  const reason = await it.call('PUT', '/os-services/disable-log-reason', { ...admin, json: { host: 'host1', binary: 'nova-compute', disabled_reason: 'repair' } })
-  assert.deepEqual(at(reason, 'service'), { host: 'host1', binary: 'nova-compute', status: 'disabled', disabled_reason: 'repair' })
+  const list = async (version = '2.53') =>
+    at(await it.call('GET', '/os-services', { ...admin, version }), 'services') as Record<string, unknown>[]
+  assert.deepEqual(
+    (await list('2.1')).map(({ binary, zone }) => [binary, zone]),
+    [
+      ['nova-conductor', 'internal'],
+      ['nova-compute', 'nova'],
+    ],
+  )
+  const reason = await it.call('PUT', '/os-services/disable-log-reason', {
+    ...admin,
+    json: { host: 'host1', binary: 'nova-compute', disabled_reason: 'repair' },
+  })
+  assert.deepEqual(at(reason, 'service'), {
+    host: 'host1',
+    binary: 'nova-compute',
+    status: 'disabled',
+    disabled_reason: 'repair',
+  })
   const compute = (await list()).find(({ binary }) => binary === 'nova-compute')
-  assert.deepEqual([compute?.['status'], compute?.['disabled_reason'], compute?.['state']], ['disabled', 'repair', 'up'])
+  assert.deepEqual(
+    [compute?.['status'], compute?.['disabled_reason'], compute?.['state']],
+    ['disabled', 'repair', 'up'],
+  )
   const path = `/os-services/${String(compute?.['id'])}`
   const update = (json: object) => it.call('PUT', path, { ...admin, json, version: '2.53' })
   assert.equal(at(await update({ status: 'enabled' }), 'service', 'disabled_reason'), null)
@@ -66,8 +99,21 @@ test('services are listed, disabled with a reason, forced down, and deleted when
 
 test('zones are listed for everybody, with their hosts for administrators', async (t) => {
   const it = await cloud(t)
-  assert.deepEqual((await it.call('GET', '/os-availability-zone')).body, { availabilityZoneInfo: [{ zoneName: 'nova', zoneState: { available: true }, hosts: null }] })
-  assert.equal(at(await it.call('GET', '/os-availability-zone/detail', admin), 'availabilityZoneInfo', 0, 'hosts', 'host1', 'nova-compute', 'available'), true)
+  assert.deepEqual((await it.call('GET', '/os-availability-zone')).body, {
+    availabilityZoneInfo: [{ zoneName: 'nova', zoneState: { available: true }, hosts: null }],
+  })
+  assert.equal(
+    at(
+      await it.call('GET', '/os-availability-zone/detail', admin),
+      'availabilityZoneInfo',
+      0,
+      'hosts',
+      'host1',
+      'nova-compute',
+      'available',
+    ),
+    true,
+  )
   assert.equal((await it.call('GET', '/os-availability-zone/detail')).status, 403)
 })
 
@@ -75,8 +121,21 @@ test('limits are the project’s, with what it uses', async (t) => {
   const it = await cloud(t)
   await server(it)
   const mine = await it.call('GET', '/limits')
-  assert.deepEqual([at(mine, 'limits', 'absolute', 'maxTotalInstances'), at(mine, 'limits', 'absolute', 'totalInstancesUsed'), at(mine, 'limits', 'absolute', 'totalRAMUsed')], [10, 1, 512])
+  assert.deepEqual(
+    [
+      at(mine, 'limits', 'absolute', 'maxTotalInstances'),
+      at(mine, 'limits', 'absolute', 'totalInstancesUsed'),
+      at(mine, 'limits', 'absolute', 'totalRAMUsed'),
+    ],
+    [10, 1, 512],
+  )
   assert.equal((await it.call('GET', `/limits?tenant_id=${OTHER_PROJECT}`)).status, 403)
-  assert.equal(at(await it.call('GET', `/limits?tenant_id=${OTHER_PROJECT}`, admin), 'limits', 'absolute', 'totalInstancesUsed'), 0)
-  assert.equal(at(await it.call('GET', '/limits', { version: '2.57' }), 'limits', 'absolute', 'maxPersonality'), undefined)
+  assert.equal(
+    at(await it.call('GET', `/limits?tenant_id=${OTHER_PROJECT}`, admin), 'limits', 'absolute', 'totalInstancesUsed'),
+    0,
+  )
+  assert.equal(
+    at(await it.call('GET', '/limits', { version: '2.57' }), 'limits', 'absolute', 'maxPersonality'),
+    undefined,
+  )
 })

@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import { compute, computeTopic } from '../../rpc/compute.ts'
 import { at, cloud, server, settled, type Cloud } from '../testing/cloud.ts'
 
-const act = (it: Cloud, id: string, json: unknown, as = 'member') => it.call('POST', `/servers/${id}/action`, { json, as })
+const act = (it: Cloud, id: string, json: unknown, as = 'member') =>
+  it.call('POST', `/servers/${id}/action`, { json, as })
 
 test('an action becomes a task, and a second one has to wait', async (t) => {
   const it = await cloud(t)
@@ -14,7 +15,10 @@ test('an action becomes a task, and a second one has to wait', async (t) => {
   assert.equal(at(await it.call('GET', `/servers/${id}`), 'server', 'OS-EXT-STS:task_state'), 'powering-off')
   const again = await act(it, id, { 'os-stop': null })
   assert.equal(again.status, 409)
-  assert.match(String(at(again, 'conflictingRequest', 'message')), /Cannot 'stop' instance .* while it is in task_state powering-off/)
+  assert.match(
+    String(at(again, 'conflictingRequest', 'message')),
+    /Cannot 'stop' instance .* while it is in task_state powering-off/,
+  )
 })
 
 test('what is not an action, or not asked for rightly, is a 400', async (t) => {

@@ -31,14 +31,22 @@ export const ACTION_KEYS: readonly string[] = [...TASKS.keys(), ...Object.keys(P
 
 const wrong = (error: unknown, key: string, value: unknown) =>
   error instanceof z.ZodError
-    ? badRequest(invalid(new z.ZodError(error.issues.map((issue) => ({ ...issue, path: [key, ...issue.path] }))), { [key]: value }, 'field/attribute'))
+    ? badRequest(
+        invalid(
+          new z.ZodError(error.issues.map((issue) => ({ ...issue, path: [key, ...issue.path] }))),
+          { [key]: value },
+          'field/attribute',
+        ),
+      )
     : error
 
 function fitting(key: string, value: unknown): { readonly action: ServerAction; readonly body: unknown } | undefined {
   let problem: unknown
   for (const action of TASKS.get(key) ?? [])
     // An empty object says as little as null does, and some clients send it.
-    for (const given of typeof value === 'object' && value !== null && Object.keys(value).length === 0 ? [value, null] : [value])
+    for (const given of typeof value === 'object' && value !== null && Object.keys(value).length === 0
+      ? [value, null]
+      : [value])
       try {
         return { action, body: action.wire?.value.parse(given) }
       } catch (error) {
@@ -48,7 +56,11 @@ function fitting(key: string, value: unknown): { readonly action: ServerAction; 
   return undefined
 }
 
-async function act(ctx: Ctx, request: Readonly<Record<string, unknown>>, server: Server): Promise<{ readonly body?: unknown }> {
+async function act(
+  ctx: Ctx,
+  request: Readonly<Record<string, unknown>>,
+  server: Server,
+): Promise<{ readonly body?: unknown }> {
   const [key = '', ...others] = Object.keys(request)
   if (others.length > 0) throw badRequest('Multiple actions specified: the request body holds exactly one.')
   const value = request[key]

@@ -2,11 +2,19 @@
 import { z } from 'zod'
 import { boolean, description, integer, ip, ipv4, ipv6, metadata, name, uuid } from '../fields.ts'
 
-const isBase64 = (text: string): boolean => /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text) && text.replaceAll(/\s/g, '').length % 4 === 0
-const base64 = z.string().max(65_535).refine(isBase64, { error: (issue) => `'${String(issue.input).slice(0, 50)}' is not a 'base64'` })
+const isBase64 = (text: string): boolean =>
+  /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text) && text.replaceAll(/\s/g, '').length % 4 === 0
+const base64 = z
+  .string()
+  .max(65_535)
+  .refine(isBase64, { error: (issue) => `'${String(issue.input).slice(0, 50)}' is not a 'base64'` })
 
 const network = z.strictObject({ uuid: uuid.optional(), port: uuid.nullable().optional(), fixed_ip: ip.optional() })
-const tag = z.string().min(1).max(60).regex(/^[^,/]*$/)
+const tag = z
+  .string()
+  .min(1)
+  .max(60)
+  .regex(/^[^,/]*$/)
 const taggedNetwork = network.extend({ tag: tag.optional() })
 const flavorRef = z.preprocess((value) => (typeof value === 'number' ? String(value) : value), z.string().min(1))
 const imageRef = z.union([uuid, z.literal('')])
@@ -47,23 +55,41 @@ const v37 = { ...v32, networks: z.union([z.array(taggedNetwork), z.enum(['auto',
 const v52 = { ...v37, tags: z.array(tag).max(50).optional() }
 const { personality: _, ...v57 } = v52
 const v63 = { ...v57, trusted_image_certificates: z.array(z.string().min(1)).min(1).max(50).nullable().optional() }
-const v74 = { ...v63, host: z.string().min(1).max(255).optional(), hypervisor_hostname: z.string().min(1).max(255).optional() }
+const v74 = {
+  ...v63,
+  host: z.string().min(1).max(255).optional(),
+  hypervisor_hostname: z.string().min(1).max(255).optional(),
+}
 const v90 = { ...v74, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/, 63).optional() }
 const v94 = { ...v74, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$/, 255).optional() }
 
 const hints = z.record(z.string(), z.json()).optional()
 export type Hints = NonNullable<z.output<typeof hints>>
-const body = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ server: z.strictObject(shape), 'os:scheduler_hints': hints, 'OS-SCH-HNT:scheduler_hints': hints })
+const body = <S extends z.ZodRawShape>(shape: S) =>
+  z.strictObject({ server: z.strictObject(shape), 'os:scheduler_hints': hints, 'OS-SCH-HNT:scheduler_hints': hints })
 
 export const createBodies = {
-  '2.1': body(v1), '2.19': body(v19), '2.32': body(v32), '2.37': body(v37), '2.52': body(v52), '2.57': body(v57), '2.63': body(v63), '2.74': body(v74),
-  '2.90': body(v90), '2.94': body(v94),
+  '2.1': body(v1),
+  '2.19': body(v19),
+  '2.32': body(v32),
+  '2.37': body(v37),
+  '2.52': body(v52),
+  '2.57': body(v57),
+  '2.63': body(v63),
+  '2.74': body(v74),
+  '2.90': body(v90),
+  '2.94': body(v94),
 } as const
 
 /** What every version's body is to the handler: fields of later versions are simply absent. */
 type Fields = Omit<z.output<z.ZodObject<typeof v1>>, 'networks'> & {
   readonly networks?: z.output<(typeof v37)['networks']> | undefined
-} & Partial<Pick<z.output<z.ZodObject<typeof v94>>, 'description' | 'tags' | 'trusted_image_certificates' | 'host' | 'hypervisor_hostname' | 'hostname'>>
+} & Partial<
+    Pick<
+      z.output<z.ZodObject<typeof v94>>,
+      'description' | 'tags' | 'trusted_image_certificates' | 'host' | 'hypervisor_hostname' | 'hostname'
+    >
+  >
 export interface CreateRequest {
   readonly server: Omit<Fields, 'personality'> & Partial<Pick<Fields, 'personality'>>
   readonly 'os:scheduler_hints'?: Hints | undefined

@@ -30,16 +30,24 @@ export async function keyFor({ db, caller }: Ctx, name: string | undefined): Pro
 
 /** The image of the root disk: named by itself, or by the one local disk that clients write down for it. */
 function imageId({ imageRef, block_device_mapping, block_device_mapping_v2 = [], ...asked }: Asked): string {
-  if (block_device_mapping && block_device_mapping.length > 0) throw badRequest('Block Device Mapping is Invalid: volumes are not supported.')
-  if (asked.personality && asked.personality.length > 0) throw badRequest('Personality files are not supported: use user_data or a config drive.')
+  if (block_device_mapping && block_device_mapping.length > 0)
+    throw badRequest('Block Device Mapping is Invalid: volumes are not supported.')
+  if (asked.personality && asked.personality.length > 0)
+    throw badRequest('Personality files are not supported: use user_data or a config drive.')
   if (asked.tags && asked.tags.length > 0) throw badRequest('Tags at creation are not supported.')
   if (asked.trusted_image_certificates) throw badRequest('Trusted image certificates are not supported.')
   const [root, ...more] = block_device_mapping_v2
-  if (more.length > 0 || (root && !(root.source_type === 'image' && root.destination_type === 'local' && (root.boot_index ?? 0) === 0)))
+  if (
+    more.length > 0 ||
+    (root && !(root.source_type === 'image' && root.destination_type === 'local' && (root.boot_index ?? 0) === 0))
+  )
     throw badRequest('Block Device Mapping is Invalid: only one local disk from an image is supported.')
   const id = imageRef || root?.uuid
   if (!id) throw badRequest('Invalid imageRef provided.')
-  if (root?.uuid && root.uuid !== id) throw badRequest('Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.')
+  if (root?.uuid && root.uuid !== id)
+    throw badRequest(
+      'Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.',
+    )
   return id
 }
 
@@ -49,11 +57,21 @@ export async function bootImage(ctx: Ctx, asked: Asked, flavor: Flavor): Promise
   const image = await ctx.glance.show(id, ctx.caller.token)
   if (!image) throw new NovaError('ImageNotFound', { id })
   if (image.status !== 'active') throw new NovaError('ImageNotActive', { id, status: image.status })
-  if (image.minRamMb > flavor.memoryMb) throw new NovaError('FlavorMemoryTooSmall', { flavorMb: flavor.memoryMb, imageMb: image.minRamMb })
+  if (image.minRamMb > flavor.memoryMb)
+    throw new NovaError('FlavorMemoryTooSmall', { flavorMb: flavor.memoryMb, imageMb: image.minRamMb })
   if (flavor.rootGb === 0) ctx.check('os_compute_api:servers:create:zero_disk_flavor')
   const neededGb = Math.max(image.minDiskGb, Math.ceil(Math.max(image.sizeBytes, image.virtualSizeBytes ?? 0) / GIB))
-  if (flavor.rootGb !== 0 && neededGb > flavor.rootGb) throw new NovaError('FlavorDiskTooSmall', { flavorGb: flavor.rootGb, imageGb: neededGb })
-  return { id, name: image.name, diskFormat: image.diskFormat, minDiskGb: image.minDiskGb, minRamMb: image.minRamMb, sizeBytes: image.sizeBytes, properties: image.properties }
+  if (flavor.rootGb !== 0 && neededGb > flavor.rootGb)
+    throw new NovaError('FlavorDiskTooSmall', { flavorGb: flavor.rootGb, imageGb: neededGb })
+  return {
+    id,
+    name: image.name,
+    diskFormat: image.diskFormat,
+    minDiskGb: image.minDiskGb,
+    minRamMb: image.minRamMb,
+    sizeBytes: image.sizeBytes,
+    properties: image.properties,
+  }
 }
 
 export interface Destination {
@@ -62,20 +80,26 @@ export interface Destination {
 }
 
 /** `zone[:host[:node]]`, or a host or hypervisor by name. Errors: UnknownAvailabilityZone, Forbidden, a 400 for an unknown host. */
-export async function destination(ctx: Ctx, { availability_zone: asked, host, hypervisor_hostname: node }: Asked): Promise<Destination> {
+export async function destination(
+  ctx: Ctx,
+  { availability_zone: asked, host, hypervisor_hostname: node }: Asked,
+): Promise<Destination> {
   const [zone = '', forcedHost = '', forcedNode = ''] = (asked ?? '').split(':')
-  if ((asked ?? '').split(':').length > 3) throw badRequest('Invalid availability zone: it is zone, zone:host or zone:host:node.')
+  if ((asked ?? '').split(':').length > 3)
+    throw badRequest('Invalid availability zone: it is zone, zone:host or zone:host:node.')
   if (forcedHost || forcedNode) ctx.check('os_compute_api:servers:create:forced_host')
   if (host || node) ctx.check('compute:servers:create:requested_destination')
   const onlyHost = forcedHost || forcedNode || host || node || null
   const wanted = zone || ctx.config.DEFAULT.default_schedule_zone || null
   if (wanted === null && onlyHost === null) return { zone: null, onlyHost }
   const hosts = await zonesOf(ctx.db)
-  const known = onlyHost === null ? undefined : hosts.find((each) => each.host === onlyHost || each.hypervisorHostname === onlyHost)
+  const known =
+    onlyHost === null ? undefined : hosts.find((each) => each.host === onlyHost || each.hypervisorHostname === onlyHost)
   if (onlyHost !== null && !known) throw badRequest(`Compute host ${onlyHost} could not be found.`)
   // A named host decides the zone, as upstream's forced hosts do.
   if (known) return { zone: forcedHost || forcedNode ? null : wanted, onlyHost }
-  if (!hosts.some(({ zone: other, disabled }) => other === wanted && !disabled)) throw new NovaError('UnknownAvailabilityZone', { zone: wanted ?? '' })
+  if (!hosts.some(({ zone: other, disabled }) => other === wanted && !disabled))
+    throw new NovaError('UnknownAvailabilityZone', { zone: wanted ?? '' })
   return { zone: wanted, onlyHost }
 }
 
@@ -91,7 +115,9 @@ export async function nics(ctx: Ctx, asked: Asked['networks'], count: number): P
   const { neutron, caller } = ctx
   if (asked === 'none') return []
   if (asked === undefined || asked === 'auto' || asked.length === 0) {
-    const usable = (await neutron.availableNetworks(caller.projectId, caller.token)).filter((network) => network.subnets.length > 0)
+    const usable = (await neutron.availableNetworks(caller.projectId, caller.token)).filter(
+      (network) => network.subnets.length > 0,
+    )
     const [only, ...more] = usable
     if (more.length > 0) throw new NovaError('NetworkAmbiguous', {})
     if (only) return [{ networkId: only.id }]
@@ -101,11 +127,31 @@ export async function nics(ctx: Ctx, asked: Asked['networks'], count: number): P
   return Promise.all(asked.map((each) => nic(ctx, each, count)))
 }
 
-async function nic({ neutron, caller }: Ctx, { uuid, port: portId, fixed_ip: fixedIp, ...rest }: { uuid?: string | undefined; port?: string | null | undefined; fixed_ip?: string | undefined; tag?: string | undefined }, count: number): Promise<RequestedNic> {
+async function nic(
+  { neutron, caller }: Ctx,
+  {
+    uuid,
+    port: portId,
+    fixed_ip: fixedIp,
+    ...rest
+  }: {
+    uuid?: string | undefined
+    port?: string | null | undefined
+    fixed_ip?: string | undefined
+    tag?: string | undefined
+  },
+  count: number,
+): Promise<RequestedNic> {
   const tag = rest.tag === undefined ? {} : { tag: rest.tag }
   if (portId) {
-    if (fixedIp !== undefined) throw badRequest(`Specified Fixed IP '${fixedIp}' cannot be used with port '${portId}': the two cannot be specified together.`)
-    if (count > 1) throw badRequest('Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.')
+    if (fixedIp !== undefined)
+      throw badRequest(
+        `Specified Fixed IP '${fixedIp}' cannot be used with port '${portId}': the two cannot be specified together.`,
+      )
+    if (count > 1)
+      throw badRequest(
+        'Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.',
+      )
     const port = await neutron.port(portId, caller.token)
     if (!port) throw new NovaError('UnknownPort', { id: portId })
     if (port.deviceId !== '') throw new NovaError('PortInUse', { id: portId })
@@ -113,7 +159,8 @@ async function nic({ neutron, caller }: Ctx, { uuid, port: portId, fixed_ip: fix
     return { portId, networkId: port.networkId, ...tag }
   }
   if (uuid === undefined) throw badRequest('Bad network format: missing network uuid or port.')
-  if (fixedIp !== undefined && count > 1) throw badRequest('Unable to launch multiple instances with a single configured fixed IP.')
+  if (fixedIp !== undefined && count > 1)
+    throw badRequest('Unable to launch multiple instances with a single configured fixed IP.')
   const network = await neutron.network(uuid, caller.token)
   if (!network) throw new NovaError('UnknownNetwork', { id: uuid })
   if (network.subnets.length === 0) throw new NovaError('NetworkWithoutSubnet', { id: uuid })
@@ -121,7 +168,10 @@ async function nic({ neutron, caller }: Ctx, { uuid, port: portId, fixed_ip: fix
 }
 
 /** Names for the view, ids for the ports. Nothing asked is the project's default group. Errors: UnknownSecurityGroup. */
-export async function securityGroups({ neutron, caller }: Ctx, asked: Asked['security_groups']): Promise<{ readonly names: readonly string[]; readonly ids: readonly string[] }> {
+export async function securityGroups(
+  { neutron, caller }: Ctx,
+  asked: Asked['security_groups'],
+): Promise<{ readonly names: readonly string[]; readonly ids: readonly string[] }> {
   const names = [...new Set((asked ?? []).map(({ name }) => name))]
   if (names.length === 0 || (names.length === 1 && names[0] === 'default')) return { names: ['default'], ids: [] }
   return { names, ids: await neutron.securityGroups(names, caller.projectId, caller.token) }

@@ -4,10 +4,24 @@ import { test } from 'node:test'
 import { insertFlavor } from '../../db/flavors.ts'
 import { findServer } from '../../db/servers.ts'
 import { NovaError } from '../../domain/errors.ts'
-import { at, cloud, flavorOf, imageOf, networkOf, OTHER_PROJECT, portOf, settled, type Cloud } from '../testing/cloud.ts'
+import {
+  at,
+  cloud,
+  flavorOf,
+  imageOf,
+  networkOf,
+  OTHER_PROJECT,
+  portOf,
+  settled,
+  type Cloud,
+} from '../testing/cloud.ts'
 
 const create = (it: Cloud, more: object, { as = 'member', version = '2.1' } = {}) =>
-  it.call('POST', '/servers', { as, version, json: { server: { name: 'one', flavorRef: '1', imageRef: [...it.images.keys()][0], ...more } } })
+  it.call('POST', '/servers', {
+    as,
+    version,
+    json: { server: { name: 'one', flavorRef: '1', imageRef: [...it.images.keys()][0], ...more } },
+  })
 
 async function made(it: Cloud, answer: Awaited<ReturnType<typeof create>>) {
   assert.equal(answer.status, 202, JSON.stringify(answer.body))
@@ -22,15 +36,27 @@ test('the answer names the server, and the task is the caller’s under the requ
   const answer = await create(it, {})
   const { server, task } = await made(it, answer)
   assert.equal(answer.headers.location, `${it.url}/v2.1/servers/${server.id}`)
-  assert.deepEqual(Object.keys(at(answer, 'server') as object).toSorted(), ['OS-DCF:diskConfig', 'adminPass', 'id', 'links', 'security_groups'])
-  assert.deepEqual([task.request_id, task.user_id, task.action], [answer.headers['x-compute-request-id'], 'alice', 'create'])
+  assert.deepEqual(Object.keys(at(answer, 'server') as object).toSorted(), [
+    'OS-DCF:diskConfig',
+    'adminPass',
+    'id',
+    'links',
+    'security_groups',
+  ])
+  assert.deepEqual(
+    [task.request_id, task.user_id, task.action],
+    [answer.headers['x-compute-request-id'], 'alice', 'create'],
+  )
 })
 
 test('without networks the only one is taken; two are ambiguous; none is no network before 2.37', async (t) => {
   const it = await cloud(t)
   const [first] = [...it.networks.keys()]
   assert.deepEqual((await made(it, await create(it, {}))).server.requestedNics, [{ networkId: first }])
-  assert.deepEqual((await made(it, await create(it, { networks: 'none' }, { version: '2.37' }))).server.requestedNics, [])
+  assert.deepEqual(
+    (await made(it, await create(it, { networks: 'none' }, { version: '2.37' }))).server.requestedNics,
+    [],
+  )
   assert.equal((await create(it, {}, { version: '2.37' })).status, 400, 'from 2.37 networks must be named')
   const second = networkOf()
   it.networks.set(second.id, second)
@@ -47,7 +73,9 @@ test('ports must be there, free and addressed; networks must have a subnet', asy
   const empty = networkOf({ subnets: [] })
   it.networks.set(empty.id, empty)
   const status = async (networks: object[], more = {}) => (await create(it, { networks, ...more })).status
-  assert.deepEqual((await made(it, await create(it, { networks: [{ port: free.id }] }))).server.requestedNics, [{ portId: free.id, networkId: free.networkId }])
+  assert.deepEqual((await made(it, await create(it, { networks: [{ port: free.id }] }))).server.requestedNics, [
+    { portId: free.id, networkId: free.networkId },
+  ])
   assert.equal(await status([{ port: taken.id }]), 409)
   assert.equal(await status([{ port: bare.id }]), 400)
   assert.equal(await status([{ port: free.id, fixed_ip: '10.0.0.9' }]), 400)
@@ -59,9 +87,19 @@ test('ports must be there, free and addressed; networks must have a subnet', asy
 test('an administrator may name a host, a user a zone', async (t) => {
   const it = await cloud(t)
   assert.deepEqual((await made(it, await create(it, { availability_zone: 'nova' }))).server.availabilityZone, 'nova')
-  assert.equal((await made(it, await create(it, { availability_zone: 'nova:host1' }, { as: 'admin' }))).body.onlyHost, 'host1')
-  assert.equal((await made(it, await create(it, { availability_zone: 'nova::host1.example' }, { as: 'admin' }))).body.onlyHost, 'host1.example')
-  assert.equal((await made(it, await create(it, { host: 'host1', networks: 'none' }, { as: 'admin', version: '2.74' }))).body.onlyHost, 'host1')
+  assert.equal(
+    (await made(it, await create(it, { availability_zone: 'nova:host1' }, { as: 'admin' }))).body.onlyHost,
+    'host1',
+  )
+  assert.equal(
+    (await made(it, await create(it, { availability_zone: 'nova::host1.example' }, { as: 'admin' }))).body.onlyHost,
+    'host1.example',
+  )
+  assert.equal(
+    (await made(it, await create(it, { host: 'host1', networks: 'none' }, { as: 'admin', version: '2.74' }))).body
+      .onlyHost,
+    'host1',
+  )
   assert.equal((await create(it, { availability_zone: 'nova:nowhere' }, { as: 'admin' })).status, 400)
   assert.equal((await create(it, { host: 'host1', networks: 'none' }, { version: '2.74' })).status, 403)
 })
@@ -70,14 +108,29 @@ test('the zone that was asked for stays pinned, and hints are shown', async (t) 
   const it = await cloud(t)
   const { server } = await made(it, await create(it, { availability_zone: 'nova' }))
   await settled(it, server.id)
-  const show = async (id: string) => at(await it.call('GET', `/servers/${id}`, { version: '2.100' }), 'server') as Record<string, unknown>
-  assert.deepEqual([(await show(server.id))['pinned_availability_zone'], (await show(server.id))['scheduler_hints']], ['nova', {}])
+  const show = async (id: string) =>
+    at(await it.call('GET', `/servers/${id}`, { version: '2.100' }), 'server') as Record<string, unknown>
+  assert.deepEqual(
+    [(await show(server.id))['pinned_availability_zone'], (await show(server.id))['scheduler_hints']],
+    ['nova', {}],
+  )
   const hinted = await it.call('POST', '/servers', {
-    json: { server: { name: 'two', flavorRef: '1', imageRef: [...it.images.keys()][0] }, 'os:scheduler_hints': { same_host: ['x'], custom: 'y' } },
+    json: {
+      server: { name: 'two', flavorRef: '1', imageRef: [...it.images.keys()][0] },
+      'os:scheduler_hints': { same_host: ['x'], custom: 'y' },
+    },
   })
   const other = await show(String(at(hinted, 'server', 'id')))
-  assert.deepEqual([other['pinned_availability_zone'], other['scheduler_hints']], [null, { same_host: ['x'], custom: 'y' }])
-  const group = await it.call('POST', '/servers', { json: { server: { name: 'three', flavorRef: '1', imageRef: [...it.images.keys()][0] }, 'os:scheduler_hints': { group: 'g' } } })
+  assert.deepEqual(
+    [other['pinned_availability_zone'], other['scheduler_hints']],
+    [null, { same_host: ['x'], custom: 'y' }],
+  )
+  const group = await it.call('POST', '/servers', {
+    json: {
+      server: { name: 'three', flavorRef: '1', imageRef: [...it.images.keys()][0] },
+      'os:scheduler_hints': { group: 'g' },
+    },
+  })
   assert.equal(group.status, 400)
 })
 
@@ -85,16 +138,34 @@ test('key, user data, security groups and config drive are kept', async (t) => {
   const it = await cloud(t)
   it.securityGroups.set('web', 'g1')
   await it.call('POST', '/os-keypairs', { json: { keypair: { name: 'k' } } })
-  const { server, body } = await made(it, await create(it, { key_name: 'k', user_data: 'aGk=', security_groups: [{ name: 'web' }], config_drive: 'true', accessIPv4: '192.0.2.1' }))
+  const { server, body } = await made(
+    it,
+    await create(it, {
+      key_name: 'k',
+      user_data: 'aGk=',
+      security_groups: [{ name: 'web' }],
+      config_drive: 'true',
+      accessIPv4: '192.0.2.1',
+    }),
+  )
   assert.match(String(server.publicKey), /^ssh-rsa /)
-  assert.deepEqual([server.keyName, server.userData, server.configDrive, server.accessIpV4, server.securityGroups], ['k', 'aGk=', true, '192.0.2.1', ['web']])
+  assert.deepEqual(
+    [server.keyName, server.userData, server.configDrive, server.accessIpV4, server.securityGroups],
+    ['k', 'aGk=', true, '192.0.2.1', ['web']],
+  )
   assert.deepEqual(body.securityGroupIds, ['g1'])
 })
 
 test('the one local disk that clients write down is accepted, volumes are not', async (t) => {
   const it = await cloud(t)
   const [image] = [...it.images.keys()]
-  const disk = { uuid: image, source_type: 'image', destination_type: 'local', boot_index: 0, delete_on_termination: true }
+  const disk = {
+    uuid: image,
+    source_type: 'image',
+    destination_type: 'local',
+    boot_index: 0,
+    delete_on_termination: true,
+  }
   assert.equal((await create(it, { block_device_mapping_v2: [disk] })).status, 202)
   assert.equal((await create(it, { imageRef: '', block_device_mapping_v2: [disk] })).status, 202)
   const volume = await create(it, { block_device_mapping_v2: [{ ...disk, destination_type: 'volume' }] })
@@ -119,7 +190,15 @@ test('as many as the quota allows are made when fewer would do', async (t) => {
   const answer = await create(it, { min_count: 1, max_count: 9, return_reservation_id: true })
   assert.equal(answer.status, 202)
   assert.match(String(at(answer, 'reservation_id')), /^r-/)
-  assert.equal((at(await it.call('GET', `/servers?reservation_id=${String(at(answer, 'reservation_id'))}`), 'servers') as unknown[]).length, 3)
+  assert.equal(
+    (
+      at(
+        await it.call('GET', `/servers?reservation_id=${String(at(answer, 'reservation_id'))}`),
+        'servers',
+      ) as unknown[]
+    ).length,
+    3,
+  )
   assert.equal((await create(it, {})).status, 403)
 })
 

@@ -25,7 +25,8 @@ interface Created {
 /** One request makes no more than this many. */
 const MOST_AT_ONCE = 1_000
 const LETTERS = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'
-const randomText = (length: number): string => Array.from(randomBytes(length), (byte) => LETTERS[byte % LETTERS.length]).join('')
+const randomText = (length: number): string =>
+  Array.from(randomBytes(length), (byte) => LETTERS[byte % LETTERS.length]).join('')
 
 function counts({ min_count, max_count }: CreateRequest['server']): { least: number; most: number } {
   const least = min_count ?? 1
@@ -36,7 +37,12 @@ function counts({ min_count, max_count }: CreateRequest['server']): { least: num
 }
 
 /** As many as the quota has room for, at least `least`: then it is the admission that refuses. */
-async function fitting({ db, caller }: Ctx, { least, most }: { least: number; most: number }, flavor: Flavor, limits: { instances: number; cores: number; ram: number }): Promise<number> {
+async function fitting(
+  { db, caller }: Ctx,
+  { least, most }: { least: number; most: number },
+  flavor: Flavor,
+  limits: { instances: number; cores: number; ram: number },
+): Promise<number> {
   if (least === most) return least
   const used = await usedByProject(db, caller.projectId)
   const room = [
@@ -54,7 +60,8 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   const hints = hintsOf(body)
   const flavor = await flavorFor(ctx, server.flavorRef)
   const limits = await quotaLimits(db, caller.projectId, config.quota)
-  if (limits.metadata_items >= 0 && Object.keys(server.metadata ?? {}).length > limits.metadata_items) throw new NovaError('MetadataLimitExceeded', { allowed: limits.metadata_items })
+  if (limits.metadata_items >= 0 && Object.keys(server.metadata ?? {}).length > limits.metadata_items)
+    throw new NovaError('MetadataLimitExceeded', { allowed: limits.metadata_items })
   const [image, key, place, interfaces, groups] = [
     await bootImage(ctx, server, flavor),
     await keyFor(ctx, server.key_name),

@@ -7,10 +7,20 @@ import { serverTarget } from './server-target.ts'
 type ByNetwork = Readonly<Record<string, readonly { readonly version: 4 | 6; readonly addr: string }[]>>
 
 const addresses = ({ addresses }: Server): ByNetwork =>
-  Object.fromEntries([...Map.groupBy(addresses, ({ network }) => network)].map(([network, found]) => [network, found.map(({ version, address }) => ({ version, addr: address }))]))
+  Object.fromEntries(
+    [...Map.groupBy(addresses, ({ network }) => network)].map(([network, found]) => [
+      network,
+      found.map(({ version, address }) => ({ version, addr: address })),
+    ]),
+  )
 
 export const serverIps = [
-  get('/servers/:id/ips', { policy: 'os_compute_api:ips:index', target: serverTarget, run: async (_ctx, { target }) => addresses(target), view: (all) => ({ addresses: all }) }),
+  get('/servers/:id/ips', {
+    policy: 'os_compute_api:ips:index',
+    target: serverTarget,
+    run: async (_ctx, { target }) => addresses(target),
+    view: (all) => ({ addresses: all }),
+  }),
   get('/servers/:id/ips/:network', {
     policy: 'os_compute_api:ips:show',
     target: serverTarget,

@@ -12,7 +12,9 @@ async function withServer(t: TestContext) {
 test('items are added, replaced, read one by one and deleted', async (t) => {
   const { it, id, path } = await withServer(t)
   await settled(it, id)
-  assert.deepEqual((await it.call('POST', path, { json: { metadata: { b: '2' } } })).body, { metadata: { a: '1', b: '2' } })
+  assert.deepEqual((await it.call('POST', path, { json: { metadata: { b: '2' } } })).body, {
+    metadata: { a: '1', b: '2' },
+  })
   assert.deepEqual((await it.call('PUT', `${path}/b`, { json: { meta: { b: '3' } } })).body, { meta: { b: '3' } })
   assert.equal((await it.call('PUT', `${path}/b`, { json: { meta: { c: '3' } } })).status, 400)
   assert.deepEqual((await it.call('GET', `${path}/b`)).body, { meta: { b: '3' } })

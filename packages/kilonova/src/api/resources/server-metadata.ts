@@ -13,11 +13,19 @@ import { get, post, put, remove } from '../resource.ts'
 import { serverTarget } from './server-target.ts'
 
 type Items = Server['metadata']
-const WHEN = { when: { vmState: ['active', 'paused', 'suspended', 'stopped'], taskState: 'any' }, duringTask: 'refuse' } as const
+const WHEN = {
+  when: { vmState: ['active', 'paused', 'suspended', 'stopped'], taskState: 'any' },
+  duringTask: 'refuse',
+} as const
 const what = { create: 'update metadata', update: 'update metadata', delete: 'delete metadata' } as const
 
 /** Reads, changes and writes in one transaction. Errors: InstanceIsLocked, InstanceInvalidState, MetadataLimitExceeded. */
-async function edit({ db, clock, caller, config }: Ctx, { id, projectId }: Server, kind: keyof typeof what, change: (now: Items) => Items): Promise<Items> {
+async function edit(
+  { db, clock, caller, config }: Ctx,
+  { id, projectId }: Server,
+  kind: keyof typeof what,
+  change: (now: Items) => Items,
+): Promise<Items> {
   const { metadata_items: allowed } = await quotaLimits(db, projectId, config.quota)
   return atomically(db, async (tx) => {
     const server = await findServer(tx, id)
@@ -25,7 +33,8 @@ async function edit({ db, clock, caller, config }: Ctx, { id, projectId }: Serve
     const problem = denied(what[kind], WHEN, server, caller.isAdmin)
     if (problem) throw problem
     const items = change(server.metadata)
-    if (allowed >= 0 && kind !== 'delete' && Object.keys(items).length > allowed) throw new NovaError('MetadataLimitExceeded', { allowed })
+    if (allowed >= 0 && kind !== 'delete' && Object.keys(items).length > allowed)
+      throw new NovaError('MetadataLimitExceeded', { allowed })
     await setMetadata(tx, id, items, clock.now())
     return items
   })
@@ -45,7 +54,12 @@ const one = (items: Items) => ({ meta: items })
 const path = '/servers/:id/metadata'
 
 export const serverMetadata = [
-  get(path, { policy: 'os_compute_api:server-metadata:index', target: serverTarget, run: async (_ctx, { target }) => target.metadata, view: all }),
+  get(path, {
+    policy: 'os_compute_api:server-metadata:index',
+    target: serverTarget,
+    run: async (_ctx, { target }) => target.metadata,
+    view: all,
+  }),
   post(path, {
     policy: 'os_compute_api:server-metadata:create',
     body: whole,
@@ -60,7 +74,12 @@ export const serverMetadata = [
     run: (ctx, { body, target }) => edit(ctx, target, 'update', () => body.metadata),
     view: all,
   }),
-  get(`${path}/:key`, { policy: 'os_compute_api:server-metadata:show', target: serverTarget, run: async (ctx, { target }) => item(ctx, target.metadata), view: one }),
+  get(`${path}/:key`, {
+    policy: 'os_compute_api:server-metadata:show',
+    target: serverTarget,
+    run: async (ctx, { target }) => item(ctx, target.metadata),
+    view: one,
+  }),
   put(`${path}/:key`, {
     policy: 'os_compute_api:server-metadata:update',
     body: z.strictObject({ meta: metadata }),

@@ -11,8 +11,16 @@ const rule = (group: SecurityGroup, names: ReadonlyMap<string, string>) => (each
   ip_protocol: each.protocol,
   from_port: each.portMin ?? (each.protocol === null ? null : -1),
   to_port: each.portMax ?? (each.protocol === null ? null : -1),
-  ip_range: each.remotePrefix === null ? (each.remoteGroupId === null ? { cidr: each.version === 6 ? '::/0' : '0.0.0.0/0' } : {}) : { cidr: each.remotePrefix },
-  group: each.remoteGroupId === null ? {} : { name: names.get(each.remoteGroupId) ?? each.remoteGroupId, tenant_id: group.projectId },
+  ip_range:
+    each.remotePrefix === null
+      ? each.remoteGroupId === null
+        ? { cidr: each.version === 6 ? '::/0' : '0.0.0.0/0' }
+        : {}
+      : { cidr: each.remotePrefix },
+  group:
+    each.remoteGroupId === null
+      ? {}
+      : { name: names.get(each.remoteGroupId) ?? each.remoteGroupId, tenant_id: group.projectId },
 })
 
 interface Seen {

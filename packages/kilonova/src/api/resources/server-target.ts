@@ -10,7 +10,8 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 async function find({ db, caller, params }: Ctx, name: string, deleted: boolean): Promise<Server> {
   const id = params[name] ?? ''
   const server = UUID.test(id) ? await findServer(db, id, { deleted }) : undefined
-  if (!server || (server.projectId !== caller.projectId && !caller.isAdmin)) throw new NovaError('InstanceNotFound', { id })
+  if (!server || (server.projectId !== caller.projectId && !caller.isAdmin))
+    throw new NovaError('InstanceNotFound', { id })
   return server
 }
 

@@ -23,7 +23,11 @@ export interface ServerAt extends Pick<At, 'minor' | 'base' | 'bookmark' | 'path
   readonly serviceDownMs: number
 }
 
-export const serverAt = ({ minor, base, bookmark, path, search, allows }: At, isAdmin: boolean, serviceDownMs: number): ServerAt => ({
+export const serverAt = (
+  { minor, base, bookmark, path, search, allows }: At,
+  isAdmin: boolean,
+  serviceDownMs: number,
+): ServerAt => ({
   minor,
   base,
   bookmark,
@@ -31,14 +35,20 @@ export const serverAt = ({ minor, base, bookmark, path, search, allows }: At, is
   search,
   isAdmin,
   extended: allows('os_compute_api:os-extended-server-attributes'),
-  hostStatus: allows('os_compute_api:servers:show:host_status') ? 'all' : allows('os_compute_api:servers:show:host_status:unknown-only') ? 'unknown' : 'none',
+  hostStatus: allows('os_compute_api:servers:show:host_status')
+    ? 'all'
+    : allows('os_compute_api:servers:show:host_status:unknown-only')
+      ? 'unknown'
+      : 'none',
   extraSpecs: allows('os_compute_api:os-flavor-extra-specs:index'),
   serviceDownMs,
 })
 
 /** The columns that a viewer is not shown, and that need not be read for a page. */
 export const unseenColumns = ({ minor, extended }: ServerAt): readonly Column[] => [
-  'task_id', 'epoch', 'key_type',
+  'task_id',
+  'epoch',
+  'key_type',
   ...(minor < 98 ? (['image'] as const) : []),
   ...(minor < 47 ? (['flavor'] as const) : []),
   ...(extended ? [] : (['hypervisor_hostname', 'reservation_id', 'launch_index', 'root_device_name'] as const)),
@@ -46,14 +56,24 @@ export const unseenColumns = ({ minor, extended }: ServerAt): readonly Column[] 
 
 type Text = TextField<SeenServer, ServerAt>
 type OfRow = (row: ListedRow, at: ServerAt) => string | undefined
-const of = (read: OfRow): Text => ({ row }, at) => read(row, at)
+const of =
+  (read: OfRow): Text =>
+  ({ row }, at) =>
+    read(row, at)
 const from = (version: `2.${number}`, read: OfRow) => textSince(version, of(read))
 /** For administrators. */
-const extended = (read: (row: ListedRow) => string): OfRow => (row, at) => (at.extended ? read(row) : undefined)
+const extended =
+  (read: (row: ListedRow) => string): OfRow =>
+  (row, at) =>
+    at.extended ? read(row) : undefined
 /** The other way from a version on. */
-const changes = (before: OfRow, minor: number, after: OfRow): Text => ({ row }, at) => (at.minor >= minor ? after : before)(row, at)
+const changes =
+  (before: OfRow, minor: number, after: OfRow): Text =>
+  ({ row }, at) =>
+    (at.minor >= minor ? after : before)(row, at)
 
-const statusOfRow = ({ vm_state, task_state }: ListedRow): string => statusOf(vm_state as VmState, task_state as TaskState)
+const statusOfRow = ({ vm_state, task_state }: ListedRow): string =>
+  statusOf(vm_state as VmState, task_state as TaskState)
 const PROGRESS = new Set(['ACTIVE', 'BUILD', 'DELETED', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'])
 const FAULTY = new Set(['ERROR', 'DELETED'])
 
@@ -77,7 +97,8 @@ const micros = (ms: number | null): string => (ms === null ? 'null' : microsOf(m
 
 const links = (at: ServerAt, id: string): string =>
   `[{"rel":"self","href":"${at.base}/servers/${id}"},{"rel":"bookmark","href":"${at.bookmark}/servers/${id}"}]`
-const bookmark = (at: ServerAt, kind: string, id: string): string => `[{"rel":"bookmark","href":${json(`${at.bookmark}/${kind}/${id}`)}}]`
+const bookmark = (at: ServerAt, kind: string, id: string): string =>
+  `[{"rel":"bookmark","href":${json(`${at.bookmark}/${kind}/${id}`)}}]`
 
 function addresses({ addresses: text }: ListedRow): string {
   if (text === '[]') return '{}'
@@ -96,13 +117,16 @@ function fault(row: ListedRow, at: ServerAt): string | undefined {
   return json({ code, created: isoSeconds(createdAt), message, ...(at.isAdmin || code !== 500 ? { details } : {}) })
 }
 
-const imageLink: OfRow = ({ image_id: id }, at) => (id === null ? '""' : `{"id":${json(id)},"links":${bookmark(at, 'images', id)}}`)
+const imageLink: OfRow = ({ image_id: id }, at) =>
+  id === null ? '""' : `{"id":${json(id)},"links":${bookmark(at, 'images', id)}}`
 const imagePropertiesOf = memo((text: string) => {
   const { properties, minDiskGb, minRamMb, diskFormat } = JSON.parse(text) as ServerImage
   return json({ ...properties, min_disk: String(minDiskGb), min_ram: String(minRamMb), disk_format: diskFormat })
 })
 const image: OfRow = (row, at) =>
-  row.image_id === null || row.image === null ? imageLink(row, at) : `{"id":${json(row.image_id)},"links":${bookmark(at, 'images', row.image_id)},"properties":${imagePropertiesOf(row.image)}}`
+  row.image_id === null || row.image === null
+    ? imageLink(row, at)
+    : `{"id":${json(row.image_id)},"links":${bookmark(at, 'images', row.image_id)},"properties":${imagePropertiesOf(row.image)}}`
 
 const flavorLink: OfRow = ({ flavor_id: id }, at) => `{"id":${json(id)},"links":${bookmark(at, 'flavors', id)}}`
 const flavorOf = memo((text: string) => {
@@ -112,7 +136,8 @@ const flavorOf = memo((text: string) => {
 })
 const flavor: OfRow = (row, at) => flavorOf(row.flavor)[at.extraSpecs ? 'whole' : 'plain']
 
-const hostStatus: Text = ({ hostStatus }, at) => (at.hostStatus === 'all' || (at.hostStatus === 'unknown' && hostStatus === 'UNKNOWN') ? word(hostStatus) : undefined)
+const hostStatus: Text = ({ hostStatus }, at) =>
+  at.hostStatus === 'all' || (at.hostStatus === 'unknown' && hostStatus === 'UNKNOWN') ? word(hostStatus) : undefined
 const groupsOf = memo((text: string) => json((JSON.parse(text) as string[]).map((name) => ({ name }))))
 
 /** What a change of a server answers too, at every version. */
@@ -156,13 +181,33 @@ const REST = {
   'OS-EXT-SRV-ATTR:host': of(extended((row) => maybe(row.host))),
   'OS-EXT-SRV-ATTR:hypervisor_hostname': of(extended((row) => maybe(row.hypervisor_hostname))),
   'OS-EXT-SRV-ATTR:instance_name': of(extended((row) => word(`instance-${row.number.toString(16).padStart(8, '0')}`))),
-  'OS-EXT-SRV-ATTR:reservation_id': from('2.3', extended((row) => word(row.reservation_id))),
-  'OS-EXT-SRV-ATTR:launch_index': from('2.3', extended((row) => String(row.launch_index))),
-  'OS-EXT-SRV-ATTR:hostname': from('2.3', (row, at) => (at.extended || at.minor >= 90 ? json(row.hostname) : undefined)),
-  'OS-EXT-SRV-ATTR:kernel_id': from('2.3', extended(() => '""')),
-  'OS-EXT-SRV-ATTR:ramdisk_id': from('2.3', extended(() => '""')),
-  'OS-EXT-SRV-ATTR:root_device_name': from('2.3', extended((row) => maybe(row.root_device_name))),
-  'OS-EXT-SRV-ATTR:user_data': from('2.3', extended((row) => maybe(row.user_data ?? null))),
+  'OS-EXT-SRV-ATTR:reservation_id': from(
+    '2.3',
+    extended((row) => word(row.reservation_id)),
+  ),
+  'OS-EXT-SRV-ATTR:launch_index': from(
+    '2.3',
+    extended((row) => String(row.launch_index)),
+  ),
+  'OS-EXT-SRV-ATTR:hostname': from('2.3', (row, at) =>
+    at.extended || at.minor >= 90 ? json(row.hostname) : undefined,
+  ),
+  'OS-EXT-SRV-ATTR:kernel_id': from(
+    '2.3',
+    extended(() => '""'),
+  ),
+  'OS-EXT-SRV-ATTR:ramdisk_id': from(
+    '2.3',
+    extended(() => '""'),
+  ),
+  'OS-EXT-SRV-ATTR:root_device_name': from(
+    '2.3',
+    extended((row) => maybe(row.root_device_name)),
+  ),
+  'OS-EXT-SRV-ATTR:user_data': from(
+    '2.3',
+    extended((row) => maybe(row.user_data ?? null)),
+  ),
   host_status: textSince('2.16', hostStatus),
   pinned_availability_zone: from('2.96', (row) => maybe(row.pinned_zone)),
   scheduler_hints: from('2.100', (row) => row.scheduler_hints),
@@ -176,7 +221,8 @@ export const serverView = textView<SeenServer, ServerAt>({ ...CORE, ...REST })
 export const oneServerView = textView<SeenServer, ServerAt>({ ...CORE, ...REST, ...GROUPS })
 /** As an answer to a change: from 2.75 on like a shown one. */
 const shortServerView = textView<SeenServer, ServerAt>({ ...CORE, ...GROUPS })
-export const changedServerView = (server: SeenServer, at: ServerAt): string => (at.minor >= 75 ? oneServerView : shortServerView)(server, at)
+export const changedServerView = (server: SeenServer, at: ServerAt): string =>
+  (at.minor >= 75 ? oneServerView : shortServerView)(server, at)
 /** In a list without detail. */
 export const briefView = textView<SeenServer, ServerAt>({
   id: of((row) => word(row.id)),

@@ -6,7 +6,10 @@ import { at, cloud, imageOf, PROJECT, type Cloud } from '../testing/cloud.ts'
 const imageId = ({ images }: Cloud): string => [...images.keys()][0] ?? ''
 
 async function make(it: Cloud, name = 'one', more: object = {}, as = 'member') {
-  const answer = await it.call('POST', '/servers', { json: { server: { name, flavorRef: '1', imageRef: imageId(it), ...more } }, as })
+  const answer = await it.call('POST', '/servers', {
+    json: { server: { name, flavorRef: '1', imageRef: imageId(it), ...more } },
+    as,
+  })
   assert.equal(answer.status, 202, JSON.stringify(answer.body))
   return String(at(answer, 'server', 'id'))
 }
@@ -22,7 +25,10 @@ test('a server is made, shown, listed, renamed and asked to be deleted', async (
   assert.equal(at(shown, 'server', 'OS-EXT-SRV-ATTR:host'), undefined)
   assert.equal(at(await it.call('GET', '/servers'), 'servers', 0, 'id'), id)
   assert.equal(at(await it.call('GET', '/servers/detail'), 'servers', 0, 'name'), 'one')
-  assert.equal(at(await it.call('PUT', `/servers/${id}`, { json: { server: { name: 'two' } } }), 'server', 'name'), 'two')
+  assert.equal(
+    at(await it.call('PUT', `/servers/${id}`, { json: { server: { name: 'two' } } }), 'server', 'name'),
+    'two',
+  )
   assert.equal((await it.call('DELETE', `/servers/${id}`)).status, 204)
   assert.equal(at(await it.call('GET', `/servers/${id}`), 'server', 'OS-EXT-STS:task_state'), 'deleting')
 })
@@ -34,7 +40,10 @@ test('other projects do not see it, administrators do', async (t) => {
   assert.deepEqual(at(await it.call('GET', '/servers', { as: 'other' }), 'servers'), [])
   assert.equal((await it.call('GET', '/servers?all_tenants=1')).status, 403)
   assert.equal(at(await it.call('GET', '/servers/detail?all_tenants=1', { as: 'admin' }), 'servers', 0, 'id'), id)
-  assert.equal(at(await it.call('GET', `/servers/${id}`, { as: 'admin' }), 'server', 'OS-EXT-SRV-ATTR:instance_name'), 'instance-00000001')
+  assert.equal(
+    at(await it.call('GET', `/servers/${id}`, { as: 'admin' }), 'server', 'OS-EXT-SRV-ATTR:instance_name'),
+    'instance-00000001',
+  )
 })
 
 test('what is wrong with a request is said in the words clients know, and nothing is made', async (t) => {
@@ -52,13 +61,21 @@ test('what is wrong with a request is said in the words clients know, and nothin
     [{ server: { ...server, imageRef: large.id } }, 400, /Flavor's disk is too small/],
     [{ server: { ...server, imageRef: queued.id } }, 400, /not active/],
     [{ server: { ...server, key_name: 'none' } }, 400, /Invalid key_name provided/],
-    [{ server: { ...server, networks: [{ uuid: '00000000-0000-0000-0000-000000000000' }] } }, 400, /Network .* could not be found/],
+    [
+      { server: { ...server, networks: [{ uuid: '00000000-0000-0000-0000-000000000000' }] } },
+      400,
+      /Network .* could not be found/,
+    ],
     [{ server: { ...server, availability_zone: 'moon' } }, 400, /availability zone is not available/],
     [{ server: { ...server, availability_zone: 'nova:host1' } }, 403, /Policy doesn't allow/],
     [{ server: { ...server, min_count: 3, max_count: 2 } }, 400, /min_count must be <= max_count/],
     [{ server: { ...server, user_data: '%%%' } }, 400, /is not a 'base64'/],
     [{ server: { ...server, security_groups: [{ name: 'nope' }] } }, 400, /security_group/],
-    [{ server: { ...server, min_count: 11 } }, 403, /Quota exceeded for instances: Requested 11, but already used 0 of 10 instances/],
+    [
+      { server: { ...server, min_count: 11 } },
+      403,
+      /Quota exceeded for instances: Requested 11, but already used 0 of 10 instances/,
+    ],
   ]
   for (const [json, status, words] of cases) {
     const answer = await it.call('POST', '/servers', { json })

@@ -28,7 +28,13 @@ export async function shown(ctx: Ctx): Promise<Shown> {
   const row = await findListed(db, id)
   const visible = row && row.deleted_at === null && (row.project_id === caller.projectId || caller.isAdmin)
   if (!row || !visible) throw new NovaError('InstanceNotFound', { id })
-  return { row, projectId: row.project_id, hostStatus: await statusOf(ctx, row, clock.now()), isAdmin: caller.isAdmin, serviceDownMs: downMs(ctx) }
+  return {
+    row,
+    projectId: row.project_id,
+    hostStatus: await statusOf(ctx, row, clock.now()),
+    isAdmin: caller.isAdmin,
+    serviceDownMs: downMs(ctx),
+  }
 }
 async function statusOf(ctx: Ctx, { host }: ListedRow, now: number): Promise<string> {
   if (host === null || !ctx.at.allows('os_compute_api:servers:show:host_status:unknown-only')) return ''
@@ -42,14 +48,26 @@ const list = (ctx: Ctx, query: ServerQuery, detail: boolean) => {
 const page = (read: (at: At) => Promise<unknown>, at: At) => read(at)
 
 const hostname = (pattern: RegExp, longest: number) => z.string().min(2).max(longest).regex(pattern)
-const v1 = { name: name.optional(), 'OS-DCF:diskConfig': z.enum(['AUTO', 'MANUAL']).optional(), accessIPv4: ipv4.optional(), accessIPv6: ipv6.optional() }
+const v1 = {
+  name: name.optional(),
+  'OS-DCF:diskConfig': z.enum(['AUTO', 'MANUAL']).optional(),
+  accessIPv4: ipv4.optional(),
+  accessIPv6: ipv6.optional(),
+}
 const v19 = { ...v1, description: description.optional() }
 const v90 = { ...v19, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/, 63).optional() }
 const v94 = { ...v19, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$/, 255).optional() }
 const change = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ server: z.strictObject(shape) })
 
 type Change = Partial<z.output<z.ZodObject<typeof v94>>>
-const changeOf = ({ name, description, hostname, accessIPv4, accessIPv6, 'OS-DCF:diskConfig': diskConfig }: Change): ServerChange => ({
+const changeOf = ({
+  name,
+  description,
+  hostname,
+  accessIPv4,
+  accessIPv6,
+  'OS-DCF:diskConfig': diskConfig,
+}: Change): ServerChange => ({
   ...(name === undefined ? {} : { name }),
   ...(description === undefined ? {} : { description: description === '' ? null : description }),
   ...(hostname === undefined ? {} : { hostname }),
@@ -61,8 +79,18 @@ const changeOf = ({ name, description, hostname, accessIPv4, accessIPv6, 'OS-DCF
 const forViewer = (server: Shown, at: At) => serverAt(at, server.isAdmin, server.serviceDownMs)
 
 export const servers = [
-  get('/servers', { policy: 'os_compute_api:servers:index', query: serverQuery, run: async (ctx, { query }) => list(ctx, query, false), view: page }),
-  get('/servers/detail', { policy: 'os_compute_api:servers:detail', query: serverQuery, run: async (ctx, { query }) => list(ctx, query, true), view: page }),
+  get('/servers', {
+    policy: 'os_compute_api:servers:index',
+    query: serverQuery,
+    run: async (ctx, { query }) => list(ctx, query, false),
+    view: page,
+  }),
+  get('/servers/detail', {
+    policy: 'os_compute_api:servers:detail',
+    query: serverQuery,
+    run: async (ctx, { query }) => list(ctx, query, true),
+    view: page,
+  }),
   get('/servers/:id', {
     policy: 'os_compute_api:servers:show',
     target: shown,

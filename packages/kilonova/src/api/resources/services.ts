@@ -1,7 +1,14 @@
 /** Services: the daemons there are, whether they live, and what operators decided about them. */
 import { isoMicros } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
-import { allServices, changeService, COMPUTE, deleteService, type Service, type ServiceChange } from '../../db/services.ts'
+import {
+  allServices,
+  changeService,
+  COMPUTE,
+  deleteService,
+  type Service,
+  type ServiceChange,
+} from '../../db/services.ts'
 import { listedOn } from '../../db/server-list.ts'
 import { isUp } from '../../db/hosts.ts'
 import { NovaError } from '../../domain/errors.ts'
@@ -34,7 +41,10 @@ const changed = view<Seen & { readonly asked: string }>({
 
 async function all({ db, clock, config }: Ctx): Promise<readonly Seen[]> {
   const now = clock.now()
-  return (await allServices(db)).map((service) => ({ ...service, up: isUp(service, now, config.DEFAULT.service_down_time * 1000) }))
+  return (await allServices(db)).map((service) => ({
+    ...service,
+    up: isUp(service, now, config.DEFAULT.service_down_time * 1000),
+  }))
 }
 async function find(ctx: Ctx, fits: (service: Service) => boolean, id: string): Promise<Seen> {
   const found = (await all(ctx)).find(fits)
@@ -44,26 +54,52 @@ async function find(ctx: Ctx, fits: (service: Service) => boolean, id: string): 
 
 const text = z.string().min(1).max(255)
 const named = { host: text, binary: text }
-const reason = z.string().min(1).max(255).refine((value) => value.trim() === value, 'Disabled reason contains invalid characters or is too long')
+const reason = z
+  .string()
+  .min(1)
+  .max(255)
+  .refine((value) => value.trim() === value, 'Disabled reason contains invalid characters or is too long')
 
-async function change(ctx: Ctx, asked: string, { host, binary }: { host: string; binary: string }, values: ServiceChange): Promise<Seen & { readonly asked: string }> {
+async function change(
+  ctx: Ctx,
+  asked: string,
+  { host, binary }: { host: string; binary: string },
+  values: ServiceChange,
+): Promise<Seen & { readonly asked: string }> {
   const service = await find(ctx, (each) => each.host === host && each.binary === binary, `${host}:${binary}`)
-  if (values.forcedDown !== undefined && binary !== COMPUTE) throw badRequest('Only nova-compute services can be forced down.')
+  if (values.forcedDown !== undefined && binary !== COMPUTE)
+    throw badRequest('Only nova-compute services can be forced down.')
   await changeService(ctx.db, service, values)
   return { ...service, ...values, asked }
 }
 const policy = 'os_compute_api:os-services:update'
-const old = { policy, until: '2.52', view: (service: Seen & { readonly asked: string }, at: Parameters<typeof changed>[1]) => ({ service: changed(service, at) }) } as const
+const old = {
+  policy,
+  until: '2.52',
+  view: (service: Seen & { readonly asked: string }, at: Parameters<typeof changed>[1]) => ({
+    service: changed(service, at),
+  }),
+} as const
 
-const update = z.strictObject({ status: z.enum(['enabled', 'disabled']).optional(), disabled_reason: reason.optional(), forced_down: boolean.optional() })
+const update = z.strictObject({
+  status: z.enum(['enabled', 'disabled']).optional(),
+  disabled_reason: reason.optional(),
+  forced_down: boolean.optional(),
+})
 
-async function updateOne(ctx: Ctx, { status, disabled_reason: why, forced_down: forcedDown }: z.output<typeof update>): Promise<Seen> {
+async function updateOne(
+  ctx: Ctx,
+  { status, disabled_reason: why, forced_down: forcedDown }: z.output<typeof update>,
+): Promise<Seen> {
   const id = ctx.params['id'] ?? ''
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) throw badRequest(`Invalid uuid ${id}`)
   const service = await find(ctx, (each) => each.id === id, id)
-  if (service.binary !== COMPUTE) throw badRequest('Updating a service that is not nova-compute is not supported: it serves while it runs.')
-  if (why !== undefined && status !== 'disabled') throw badRequest("Specifying disabled_reason requires that status is 'disabled'.")
-  if (status === undefined && forcedDown === undefined) throw badRequest('No updates were requested. Fields status or forced_down should be specified.')
+  if (service.binary !== COMPUTE)
+    throw badRequest('Updating a service that is not nova-compute is not supported: it serves while it runs.')
+  if (why !== undefined && status !== 'disabled')
+    throw badRequest("Specifying disabled_reason requires that status is 'disabled'.")
+  if (status === undefined && forcedDown === undefined)
+    throw badRequest('No updates were requested. Fields status or forced_down should be specified.')
   const values: ServiceChange = {
     ...(status === undefined ? {} : { disabled: status === 'disabled', disabledReason: why ?? null }),
     ...(forcedDown === undefined ? {} : { forcedDown }),
@@ -76,15 +112,27 @@ export const services = [
   get('/os-services', {
     policy: 'os_compute_api:os-services:list',
     query: query({ host: once(z.string()), binary: once(z.string()) }),
-    run: async (ctx, { query: { host, binary } }) => (await all(ctx)).filter((service) => (host ?? service.host) === service.host && (binary ?? service.binary) === service.binary),
+    run: async (ctx, { query: { host, binary } }) =>
+      (await all(ctx)).filter(
+        (service) => (host ?? service.host) === service.host && (binary ?? service.binary) === service.binary,
+      ),
     view: (found, at) => ({ services: found.map((service) => shown(service, at)) }),
   }),
-  put('/os-services/enable', { ...old, body: z.strictObject(named), run: (ctx, { body }) => change(ctx, 'enable', body, { disabled: false, disabledReason: null }) }),
-  put('/os-services/disable', { ...old, body: z.strictObject(named), run: (ctx, { body }) => change(ctx, 'disable', body, { disabled: true, disabledReason: null }) }),
+  put('/os-services/enable', {
+    ...old,
+    body: z.strictObject(named),
+    run: (ctx, { body }) => change(ctx, 'enable', body, { disabled: false, disabledReason: null }),
+  }),
+  put('/os-services/disable', {
+    ...old,
+    body: z.strictObject(named),
+    run: (ctx, { body }) => change(ctx, 'disable', body, { disabled: true, disabledReason: null }),
+  }),
   put('/os-services/disable-log-reason', {
     ...old,
     body: z.strictObject({ ...named, disabled_reason: reason }),
-    run: (ctx, { body }) => change(ctx, 'disable-log-reason', body, { disabled: true, disabledReason: body.disabled_reason }),
+    run: (ctx, { body }) =>
+      change(ctx, 'disable-log-reason', body, { disabled: true, disabledReason: body.disabled_reason }),
   }),
   put('/os-services/force-down', {
     ...old,
@@ -92,7 +140,13 @@ export const services = [
     body: z.strictObject({ ...named, forced_down: boolean }),
     run: (ctx, { body }) => change(ctx, 'force-down', body, { forcedDown: body.forced_down }),
   }),
-  put('/os-services/:id', { policy, since: '2.53', body: update, run: (ctx, { body }) => updateOne(ctx, body), view: (service, at) => ({ service: shown(service, at) }) }),
+  put('/os-services/:id', {
+    policy,
+    since: '2.53',
+    body: update,
+    run: (ctx, { body }) => updateOne(ctx, body),
+    view: (service, at) => ({ service: shown(service, at) }),
+  }),
   remove('/os-services/:id', {
     policy: 'os_compute_api:os-services:delete',
     status: 204,
@@ -100,7 +154,10 @@ export const services = [
       const id = ctx.params['id'] ?? ''
       const service = await find(ctx, (each) => each.id === id || String(each.number) === id, id)
       if (service.binary === COMPUTE && (await listedOn(ctx.db, [service.host])).length > 0)
-        throw new ApiFault(409, 'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.')
+        throw new ApiFault(
+          409,
+          'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.',
+        )
       await deleteService(ctx.db, service)
     },
   }),
