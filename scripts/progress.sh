@@ -8,9 +8,9 @@ step() {
   STEP_LOG=${STEP_LOG:-$(mktemp "${TMPDIR:-/tmp}/kilonova-step.XXXXXX")}
   if [ -t 2 ]; then
     "$@" >"$STEP_LOG" 2>&1 </dev/null &
-    local pid=$! frames='|/-\' frame=0
+    local pid=$! frames=(⠋ ⠙ ⠹ ⠸ ⠼ ⠴ ⠦ ⠧ ⠇ ⠏) frame=0
     while kill -0 "$pid" 2>/dev/null; do
-      printf '\r%s %s (%ds)\033[K' "${frames:frame++%4:1}" "$name" $((SECONDS - started)) >&2
+      printf '\r%s %s %d s\033[K' "${frames[frame++ % 10]}" "$name" $((SECONDS - started)) >&2
       read -rt 0.1 <> <(:) || :
     done
     wait "$pid" || code=$?
@@ -19,9 +19,9 @@ step() {
     "$@" >"$STEP_LOG" 2>&1 </dev/null || code=$?
   fi
   if [ "$code" = 0 ]; then
-    say "$name: done in $((SECONDS - started)) s"
+    say "✓ $name ($((SECONDS - started)) s)"
   else
-    say "$name: failed after $((SECONDS - started)) s; its last lines:"
+    say "✗ $name ($((SECONDS - started)) s); its last lines:"
     tail -n 20 "$STEP_LOG" | sed 's/^/  | /' >&2
   fi
   return "$code"
