@@ -3,6 +3,7 @@ import { newId, type Clock } from '@kilonova/base/clock.ts'
 import type { Kysely } from 'kysely'
 import { atomically } from '../db/database.ts'
 import { lockGuards } from '../db/guards.ts'
+import { promisedPort } from '../db/port-promises.ts'
 import { findServer, insertServer, transition, usedByProject, type NewServer } from '../db/servers.ts'
 import { cancelTask, insertTask } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
@@ -35,7 +36,7 @@ export interface Limits {
 
 const standing = ({ vmState, taskState, powerState }: Admitted): Admitted => ({ vmState, taskState, powerState })
 
-/** Errors: NovaError TooManyInstances; then nothing was written. */
+/** Errors: NovaError TooManyInstances, PortInUse; then nothing was written. */
 export async function admitCreate({ db, bus, clock }: Admission, caller: Caller, servers: readonly NewServer[], body: CreateBody, limits: Limits): Promise<void> {
   const now = clock.now()
   const [first] = servers
@@ -44,6 +45,8 @@ export async function admitCreate({ db, bus, clock }: Admission, caller: Caller,
   await atomically(db, async (tx) => {
     await lockGuards(tx, [`project/${first.projectId}`])
     if (Object.values(limits).some((limit) => limit >= 0)) quotaAllows(await usedByProject(tx, first.projectId), servers, limits)
+    const port = await promisedPort(tx, servers.flatMap(({ requestedNics }) => requestedNics.flatMap(({ portId }) => portId ?? [])))
+    if (port !== undefined) throw new NovaError('PortInUse', { id: port })
     for (const { server, id } of tasks) {
       await insertServer(tx, server, id)
       await insertTask(tx, { id, action: create.name, serverId: server.id, ...caller, body, admitted: standing(server), afterTaskId: null }, now)

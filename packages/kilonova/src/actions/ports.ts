@@ -1,5 +1,6 @@
 /** The ports of a server: made or bound for it, found again by owner and tag, given back with it. Used by several actions. */
 import type { Neutron, Port } from '../clients/neutron.ts'
+import { NovaError } from '../domain/errors.ts'
 import type { Address, Server } from '../domain/server.ts'
 import type { PortFacts } from '../virt/driver.ts'
 
@@ -22,7 +23,12 @@ export async function makePorts(neutron: Neutron, { key, firstTry, server, place
     const found = known.find((port) => (nic.portId === undefined ? port.tags.includes(tag) : port.id === nic.portId))
     const binding = { serverId: server.id, host: place.host, zone: place.availabilityZone }
     if (found) ports.push(found)
-    else if (nic.portId !== undefined) ports.push(await neutron.bindPort(nic.portId, binding))
+    else if (nic.portId !== undefined) {
+      // Looked at again: it was free when the server was asked for.
+      const port = await neutron.port(nic.portId)
+      if (port && port.deviceId !== '') throw new NovaError('PortInUse', { id: nic.portId })
+      ports.push(await neutron.bindPort(nic.portId, binding))
+    }
     else if (nic.networkId !== undefined)
       ports.push(
         await neutron.createPort({

@@ -63,21 +63,22 @@ export async function listFlavors(db: Db, { projectId, isPublic, minRamMb = 0, m
 
 /** Which of id and name is taken already; undefined when neither, and the flavor was made. */
 export async function insertFlavor(db: Db, flavor: Flavor, now: number): Promise<'id' | 'name' | undefined> {
-  const taken = await db
-    .selectFrom('flavors')
-    .select('id')
-    .where(({ or, eb }) => or([eb('id', '=', flavor.id), eb('name', '=', flavor.name)]))
-    .execute()
-  if (taken.length > 0) return taken.some(({ id }) => id === flavor.id) ? 'id' : 'name'
-  await db
+  const { numInsertedOrUpdatedRows = 0n } = await db
     .insertInto('flavors')
     .values({
       id: flavor.id, name: flavor.name, vcpus: flavor.vcpus, memory_mb: flavor.memoryMb, root_gb: flavor.rootGb, ephemeral_gb: flavor.ephemeralGb,
       swap_mb: flavor.swapMb, rxtx_factor: flavor.rxtxFactor, is_public: Number(flavor.isPublic), disabled: Number(flavor.disabled),
       description: flavor.description, extra_specs: JSON.stringify(flavor.extraSpecs), created_at: now,
     })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  if (numInsertedOrUpdatedRows > 0n) return undefined
+  const taken = await db
+    .selectFrom('flavors')
+    .select('id')
+    .where(({ or, eb }) => or([eb('id', '=', flavor.id), eb('name', '=', flavor.name)]))
     .execute()
-  return undefined
+  return taken.some(({ id }) => id === flavor.id) ? 'id' : 'name'
 }
 
 export async function changeFlavor(db: Db, id: string, change: Pick<Updateable<FlavorsTable>, 'description' | 'extra_specs'>): Promise<void> {
