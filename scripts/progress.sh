@@ -9,11 +9,14 @@ step() {
   if [ -t 2 ]; then
     "$@" >"$STEP_LOG" 2>&1 </dev/null &
     local pid=$! frames=(⠋ ⠙ ⠹ ⠸ ⠼ ⠴ ⠦ ⠧ ⠇ ⠏) frame=0
+    # What runs in the background does not hear Ctrl-C by itself.
+    trap 'printf "\r\033[K" >&2; kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; exit 130' INT TERM
     while kill -0 "$pid" 2>/dev/null; do
       printf '\r%s %s %d s\033[K' "${frames[frame++ % 10]}" "$name" $((SECONDS - started)) >&2
       read -rt 0.1 <> <(:) || :
     done
     wait "$pid" || code=$?
+    trap - INT TERM
     printf '\r\033[K' >&2
   else
     "$@" >"$STEP_LOG" 2>&1 </dev/null || code=$?
