@@ -1,4 +1,4 @@
-/** For tests: the API over an in-memory database, with identity, image and network services that hold their state in this process. */
+/** For tests: the API over a database of its own, with identity, image and network services that hold their state in this process. */
 import type { TestContext } from 'node:test'
 import { newId, systemClock, type Clock } from '@kilonova/base/clock.ts'
 import { exchange, type HttpAnswer } from '@kilonova/base/http/client.ts'
@@ -7,9 +7,10 @@ import type { Glance, ImageFacts } from '../../clients/glance.ts'
 import type { Identity, Keystone } from '../../clients/keystone.ts'
 import type { Network, Neutron, Port } from '../../clients/neutron.ts'
 import { readConfig, type Overrides } from '../../config/index.ts'
-import { openKilonovaDatabase, type Db, type KilonovaDatabase } from '../../db/database.ts'
+import type { Db } from '../../db/database.ts'
 import { insertFlavor } from '../../db/flavors.ts'
 import { keepReport } from '../../db/hosts.ts'
+import { testDatabase } from '../../db/testing/test-database.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import type { HostReport } from '../../domain/host.ts'
@@ -20,7 +21,6 @@ import { startApi } from '../app.ts'
 export interface Cloud {
   readonly url: string
   readonly db: Db
-  readonly database: KilonovaDatabase
   readonly bus: Bus
   readonly clock: Clock
   readonly identities: Map<string, Identity>
@@ -30,7 +30,11 @@ export interface Cloud {
   readonly securityGroups: Map<string, string>
   /** Moves the clock forward. */
   pass(ms: number): void
-  call(method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH' | 'HEAD', path: string, options?: CallOptions): Promise<HttpAnswer>
+  call(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH' | 'HEAD',
+    path: string,
+    options?: CallOptions,
+  ): Promise<HttpAnswer>
 }
 export interface CallOptions {
   readonly json?: unknown
@@ -46,40 +50,113 @@ export const ADMIN_PROJECT = '33333333333333333333333333333333'
 const HOUR_MS = 3600_000
 
 const identity = (userId: string, projectId: string, roles: readonly string[], now: number): Identity => ({
-  userId, userName: userId, projectId, projectName: projectId, domainId: 'default', roles, expiresAt: now + HOUR_MS,
+  userId,
+  userName: userId,
+  projectId,
+  projectName: projectId,
+  domainId: 'default',
+  roles,
+  expiresAt: now + HOUR_MS,
 })
 
 export const imageOf = (change: Partial<ImageFacts> = {}): ImageFacts => ({
-  id: newId(), name: 'demo', status: 'active', diskFormat: 'qcow2', containerFormat: 'bare', minDiskGb: 0, minRamMb: 0, sizeBytes: 1_000_000, virtualSizeBytes: 1_000_000,
-  hashAlgorithm: 'sha512', hash: 'abc', properties: {}, ...change,
+  id: newId(),
+  name: 'demo',
+  status: 'active',
+  diskFormat: 'qcow2',
+  containerFormat: 'bare',
+  minDiskGb: 0,
+  minRamMb: 0,
+  sizeBytes: 1_000_000,
+  virtualSizeBytes: 1_000_000,
+  hashAlgorithm: 'sha512',
+  hash: 'abc',
+  properties: {},
+  ...change,
 })
 export const flavorOf = (change: Partial<Flavor> = {}): Flavor => ({
-  id: '1', name: 'm1.tiny', vcpus: 1, memoryMb: 512, rootGb: 1, ephemeralGb: 0, swapMb: 0, rxtxFactor: 1, isPublic: true, disabled: false, description: null, extraSpecs: {}, ...change,
+  id: '1',
+  name: 'm1.tiny',
+  vcpus: 1,
+  memoryMb: 512,
+  rootGb: 1,
+  ephemeralGb: 0,
+  swapMb: 0,
+  rxtxFactor: 1,
+  isPublic: true,
+  disabled: false,
+  description: null,
+  extraSpecs: {},
+  ...change,
 })
 export const networkOf = (change: Partial<Network> = {}): Network => ({
-  id: newId(), name: 'private', mtu: 1450, projectId: ADMIN_PROJECT, shared: true, subnets: [newId()], portSecurity: true, tags: [], ...change,
+  id: newId(),
+  name: 'private',
+  mtu: 1450,
+  projectId: ADMIN_PROJECT,
+  shared: true,
+  subnets: [newId()],
+  portSecurity: true,
+  tags: [],
+  ...change,
 })
 export const portOf = (change: Partial<Port> = {}): Port => ({
-  id: newId(), networkId: newId(), projectId: PROJECT, mac: 'fa:16:3e:00:00:01', fixedIps: [{ address: '10.0.0.5', subnetId: newId() }], deviceId: '', deviceOwner: '', host: '',
-  status: 'DOWN', securityGroups: [], portSecurity: true, tags: [], ...change,
+  id: newId(),
+  networkId: newId(),
+  projectId: PROJECT,
+  mac: 'fa:16:3e:00:00:01',
+  fixedIps: [{ address: '10.0.0.5', subnetId: newId() }],
+  deviceId: '',
+  deviceOwner: '',
+  host: '',
+  status: 'DOWN',
+  securityGroups: [],
+  portSecurity: true,
+  tags: [],
+  ...change,
 })
 export const reportOf = (host: string): HostReport => ({
-  host, hypervisorHostname: `${host}.example`, hypervisorType: 'QEMU', hypervisorVersion: 7_002_000, hostIp: '192.0.2.1', vcpus: 8, memoryMb: 16_384, diskGb: 100, diskFreeGb: 90,
-  cpuInfo: { arch: 'x86_64', model: 'qemu64', vendor: 'AMD', features: ['sse'], topology: { sockets: 1, cores: 8, threads: 1 } },
-  supportedInstances: [['x86_64', 'qemu', 'hvm']], runningServers: 0, uptimeSeconds: 60,
+  host,
+  hypervisorHostname: `${host}.example`,
+  hypervisorType: 'QEMU',
+  hypervisorVersion: 7_002_000,
+  hostIp: '192.0.2.1',
+  vcpus: 8,
+  memoryMb: 16_384,
+  diskGb: 100,
+  diskFreeGb: 90,
+  cpuInfo: {
+    arch: 'x86_64',
+    model: 'qemu64',
+    vendor: 'AMD',
+    features: ['sse'],
+    topology: { sockets: 1, cores: 8, threads: 1 },
+  },
+  supportedInstances: [['x86_64', 'qemu', 'hvm']],
+  runningServers: 0,
+  uptimeSeconds: 60,
 })
 
 function keystone(identities: ReadonlyMap<string, Identity>): Keystone {
-  return { validate: async (token) => identities.get(token), serviceToken: async () => 'ours', forgetServiceToken: () => undefined, endpoint: async (type) => `http://${type}.invalid` }
+  return {
+    validate: async (token) => identities.get(token),
+    serviceToken: async () => 'ours',
+    forgetServiceToken: () => undefined,
+    endpoint: async (type) => `http://${type}.invalid`,
+  }
 }
 
-const glance = (images: ReadonlyMap<string, ImageFacts>): Glance => ({ show: async (id) => images.get(id), download: async () => undefined })
+const glance = (images: ReadonlyMap<string, ImageFacts>): Glance => ({
+  show: async (id) => images.get(id),
+  download: async () => undefined,
+})
 
 function neutron({ networks, ports, securityGroups }: Pick<Cloud, 'networks' | 'ports' | 'securityGroups'>): Neutron {
   const unused = async (): Promise<never> => Promise.reject(new Error('the API never does this'))
   return {
     network: async (id) => networks.get(id),
-    availableNetworks: async (projectId) => [...networks.values()].filter((network) => network.shared || network.projectId === projectId),
+    availableNetworks: async (projectId) =>
+      [...networks.values()].filter((network) => network.shared || network.projectId === projectId),
     port: async (id) => ports.get(id),
     securityGroups: async (wanted) =>
       wanted.map((name) => {
@@ -87,7 +164,14 @@ function neutron({ networks, ports, securityGroups }: Pick<Cloud, 'networks' | '
         if (id === undefined) throw new NovaError('UnknownSecurityGroup', { id: name })
         return id
       }),
-    groups: async (ids) => ids.map((id) => ({ id, name: [...securityGroups].find(([, other]) => other === id)?.[0] ?? id, description: '', projectId: PROJECT, rules: [] })),
+    groups: async (ids) =>
+      ids.map((id) => ({
+        id,
+        name: [...securityGroups].find(([, other]) => other === id)?.[0] ?? id,
+        description: '',
+        projectId: PROJECT,
+        rules: [],
+      })),
     portsOf: async (serverId) => [...ports.values()].filter((port) => port.deviceId === serverId),
     createPort: unused,
     bindPort: unused,
@@ -102,8 +186,7 @@ export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<
   let offset = 0
   const real = systemClock()
   const clock: Clock = { now: () => real.now() + offset }
-  const database = await openKilonovaDatabase({ url: 'sqlite::memory:', synchronous: 'normal' })
-  const db = database.kysely
+  const db = await testDatabase(t)
   const bus = memoryBus()
   const now = clock.now()
   const identities = new Map([
@@ -113,7 +196,13 @@ export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<
     ['admin', identity('root', ADMIN_PROJECT, ['admin', 'member', 'reader'], now)],
     ['service', identity('neutron', ADMIN_PROJECT, ['service'], now)],
   ])
-  const state = { identities, images: new Map<string, ImageFacts>(), networks: new Map<string, Network>(), ports: new Map<string, Port>(), securityGroups: new Map<string, string>() }
+  const state = {
+    identities,
+    images: new Map<string, ImageFacts>(),
+    networks: new Map<string, Network>(),
+    ports: new Map<string, Port>(),
+    securityGroups: new Map<string, string>(),
+  }
   const image = imageOf()
   const network = networkOf()
   state.images.set(image.id, image)
@@ -121,22 +210,38 @@ export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<
   await insertFlavor(db, flavorOf(), now)
   await keepReport(db, reportOf('host1'), 'nova', now)
   const { url, close } = await startApi({
-    host: '127.0.0.1', port: 0, db, bus, clock, log: silentLog, ready: () => undefined, config: readConfig('', overrides),
-    keystone: keystone(identities), glance: glance(state.images), neutron: neutron(state),
+    host: '127.0.0.1',
+    port: 0,
+    db,
+    bus,
+    clock,
+    log: silentLog,
+    ready: () => undefined,
+    config: readConfig('', overrides),
+    keystone: keystone(identities),
+    glance: glance(state.images),
+    neutron: neutron(state),
   })
   t.after(async () => {
     await close()
     await bus.close()
-    await database.close()
   })
   return {
-    ...state, url, db, database, bus, clock,
+    ...state,
+    url,
+    db,
+    bus,
+    clock,
     pass: (ms) => void (offset += ms),
     call: (method, path, { json, as = 'member', version, headers = {} } = {}) =>
       exchange({
         method,
         url: path.startsWith('/v2') || path === '/' ? `${url}${path}` : `${url}/v2.1${path}`,
-        headers: { ...(as === '' ? {} : { 'x-auth-token': as }), ...(version === undefined ? {} : { 'openstack-api-version': `compute ${version}` }), ...headers },
+        headers: {
+          ...(as === '' ? {} : { 'x-auth-token': as }),
+          ...(version === undefined ? {} : { 'openstack-api-version': `compute ${version}` }),
+          ...headers,
+        },
         ...(json === undefined ? {} : { json }),
       }),
   }
@@ -144,17 +249,40 @@ export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<
 
 /** What an answer's body has under a key, as anything. */
 export const at = (answer: HttpAnswer, ...path: readonly (string | number)[]): unknown =>
-  path.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined), answer.body)
+  path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[key] : undefined,
+    answer.body,
+  )
 
 /** A server of alice's, as admission leaves it. */
 export async function server(it: Cloud, more: object = {}): Promise<string> {
-  const answer = await it.call('POST', '/servers', { json: { server: { name: 'one', flavorRef: '1', imageRef: [...it.images.keys()][0], ...more } } })
+  const answer = await it.call('POST', '/servers', {
+    json: { server: { name: 'one', flavorRef: '1', imageRef: [...it.images.keys()][0], ...more } },
+  })
   if (answer.status !== 202) throw new Error(`no server was made: ${JSON.stringify(answer.body)}`)
   return String(at(answer, 'server', 'id'))
 }
 
 /** Lets its create task have succeeded on host1. */
 export async function settled(it: Cloud, id: string): Promise<void> {
-  await it.db.updateTable('servers').set({ vm_state: 'active', task_state: null, power_state: 'running', task_id: null, host: 'host1', hypervisor_hostname: 'host1.example', availability_zone: 'nova', launched_at: it.clock.now() }).where('id', '=', id).execute()
-  await it.db.updateTable('tasks').set({ status: 'succeeded', finished_at: it.clock.now() }).where('server_id', '=', id).execute()
+  await it.db
+    .updateTable('servers')
+    .set({
+      vm_state: 'active',
+      task_state: null,
+      power_state: 'running',
+      task_id: null,
+      host: 'host1',
+      hypervisor_hostname: 'host1.example',
+      availability_zone: 'nova',
+      launched_at: it.clock.now(),
+    })
+    .where('id', '=', id)
+    .execute()
+  await it.db
+    .updateTable('tasks')
+    .set({ status: 'succeeded', finished_at: it.clock.now() })
+    .where('server_id', '=', id)
+    .execute()
 }
