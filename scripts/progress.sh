@@ -10,7 +10,7 @@ step() {
     "$@" >"$STEP_LOG" 2>&1 </dev/null &
     local pid=$! frames=(⠋ ⠙ ⠹ ⠸ ⠼ ⠴ ⠦ ⠧ ⠇ ⠏) frame=0
     # What runs in the background does not hear Ctrl-C by itself.
-    trap 'printf "\r\033[K" >&2; kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; exit 130' INT TERM
+    trap 'printf "\r\033[K" >&2; kill "$pid" 2>/dev/null || :; wait "$pid" 2>/dev/null || :; exit 130' INT TERM
     while kill -0 "$pid" 2>/dev/null; do
       printf '\r%s %s %d s\033[K' "${frames[frame++ % 10]}" "$name" $((SECONDS - started)) >&2
       read -rt 0.1 <> <(:) || :
