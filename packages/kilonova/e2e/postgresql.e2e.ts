@@ -23,7 +23,7 @@ after(() => server.close())
 for (const [name, patterns] of Object.entries(TESTS))
   test(`${name}: on PostgreSQL`, async () => {
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
-    const child = spawn(process.execPath, ['--test', '--test-reporter=spec', ...globSync(patterns, { cwd: ROOT })], {
+    const child = spawn(process.execPath, ['--test', '--test-reporter=spec', '--test-timeout=60000', ...globSync(patterns, { cwd: ROOT })], {
       cwd: ROOT,
       env: { ...env, KILONOVA_TEST_POSTGRESQL: server.url },
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -35,7 +35,7 @@ export function runningTasks<Ctx>({ runner, actions, lease, clock, onEnd }: Runn
 
   /** What no run holds must not be held by a lease either: it would never be taken up. */
   async function release(task: Task, reason: string): Promise<void> {
-    const wait = backOffMs(task.attempts + 1, runner.retryFirstDelayMs, runner.maxBackOffMs)
+    const wait = Math.ceil(backOffMs(task.attempts + 1, runner.retryFirstDelayMs, runner.maxBackOffMs))
     const work = () => lease.release(task.id, clock.now() + wait, reason)
     await retry(work, { tries: Infinity, firstDelayMs: runner.retryFirstDelayMs, maxDelayMs: runner.maxBackOffMs, signal: closed.signal, transient: () => true }).catch((error: unknown) =>
       log.warn('lease not released', { task: task.id, error }),

@@ -186,7 +186,7 @@ class Run<Ctx> {
   /** It never gives up and never blocks others: the task is let go and taken up again later, and says why. */
   async #putOff(step: Step<Ctx & Base<never>>, error: unknown): Promise<Outcome> {
     await this.#flush()
-    const wait = backOffMs(this.#task.attempts + 1, this.#runner.retryFirstDelayMs, this.#runner.maxBackOffMs)
+    const wait = Math.ceil(backOffMs(this.#task.attempts + 1, this.#runner.retryFirstDelayMs, this.#runner.maxBackOffMs))
     this.#log.error('task put off', { step: step.name, error, seconds: Math.ceil(wait / 1000), attempts: this.#task.attempts + 1 })
     await this.#runner.store.postpone(this.#task, this.#runner.clock.now() + wait, `${step.name}: ${causes(error)}`)
     return 'postponed'
