@@ -1,4 +1,4 @@
-/** The thread that lists: the same answers as without it, its errors too, and a new one after it died. */
+/** The thread that lists: the same answers as without it, its errors too, and answers also while it cannot start. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemClock } from '@kilonova/base/clock.ts'
 import { openKilonovaDatabase } from '../db/database.ts'
+import { testDatabase } from '../db/testing/test-database.ts'
 import { insertServer, type NewServer } from '../db/servers.ts'
 import type { ServerFilter } from '../db/server-list.ts'
 import { listThread } from './list-thread.ts'
@@ -93,4 +94,15 @@ test('the thread answers as this thread does, also with an error, and sees what 
   })
   const many = await Promise.all(Array.from({ length: 20 }, () => lister.page(ask)))
   assert.ok(many.every((page) => String(page) === String(many[0])))
+})
+
+test('a thread that cannot start does not keep anybody from an answer', async (t) => {
+  const db = await testDatabase(t)
+  await insertServer(db, newServer('a', 1000), 'task-a')
+  const lister = listThread(db, join(tmpdir(), 'there is no such folder', 'db.sqlite'), systemClock())
+  t.after(() => lister.close())
+  for (let count = 0; count < 3; count++) {
+    assert.match(String(await lister.page({ detail: false, filter, at: viewer })), /"id":"a"/)
+    await lister.ended()
+  }
 })

@@ -20,6 +20,8 @@ const LIMITS = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 16 }
 export interface ListThread extends ServerLister {
   /** Starts it, and resolves when it answers itself. */
   up(): Promise<void>
+  /** Resolves when the one that was started, if any, is gone. */
+  ended(): Promise<void>
 }
 
 export function listThread(db: Kysely<Tables>, file: string, clock: Clock): ListThread {
@@ -72,6 +74,13 @@ export function listThread(db: Kysely<Tables>, file: string, clock: Clock): List
     up: async () => {
       worker ??= start()
       while (!up) await once(worker, 'message')
+    },
+    ended: async () => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      if (!worker) return
+      worker.once('exit', () => resolve())
+      worker.ref()
+      await promise
     },
     page: async (request) => {
       worker ??= start()

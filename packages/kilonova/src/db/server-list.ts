@@ -1,9 +1,9 @@
 /** Lists of servers: filters, order, marker and limit as one query. Columns that may be large are read only when asked for. */
-import { RE2JS } from 're2js'
 import { sql, type ExpressionBuilder, type Selectable } from 'kysely'
 import { NovaError } from '../domain/errors.ts'
 import type { Address } from '../domain/server.ts'
 import type { Db } from './database.ts'
+import { expressionOf } from './expression.ts'
 import type { ServersTable, Tables } from './tables.ts'
 
 type Row = Selectable<ServersTable>
@@ -176,44 +176,30 @@ function select(
 }
 
 /** What SQL cannot say, as a predicate over rows; undefined when there is nothing of it. */
-function predicate({ name, hostname, ip, ip6, metadata }: ServerFilter): ((row: ListedRow) => boolean) | undefined {
+async function predicate(filter: ServerFilter): Promise<((row: ListedRow) => boolean) | undefined> {
+  const { name, hostname, ip, ip6, metadata } = filter
   const tests: ((row: ListedRow) => boolean)[] = []
-  const found = (text: string, expression: string) => expressionOf(expression).test(text)
-  if (name !== undefined) tests.push((row) => found(row.name, name))
-  if (hostname !== undefined) tests.push((row) => found(row.hostname, hostname))
-  const addressed = (version: number, expression: string) => (row: ListedRow) =>
-    (JSON.parse(row.addresses) as Address[]).some(
-      (address) => address.version === version && found(address.address, expression),
-    )
-  if (ip !== undefined) tests.push(addressed(4, ip))
-  if (ip6 !== undefined) tests.push(addressed(6, ip6))
+  const addressed = async (version: number, expression: string) => {
+    const found = await expressionOf(expression)
+    return ({ addresses }: ListedRow) =>
+      (JSON.parse(addresses) as Address[]).some((address) => address.version === version && found(address.address))
+  }
+  if (name !== undefined) {
+    const found = await expressionOf(name)
+    tests.push((row) => found(row.name))
+  }
+  if (hostname !== undefined) {
+    const found = await expressionOf(hostname)
+    tests.push((row) => found(row.hostname))
+  }
+  if (ip !== undefined) tests.push(await addressed(4, ip))
+  if (ip6 !== undefined) tests.push(await addressed(6, ip6))
   if (metadata)
     tests.push((row) => {
       const has = JSON.parse(row.metadata) as Record<string, string>
       return Object.entries(metadata).every(([key, value]) => has[key] === value)
     })
   return tests.length === 0 ? undefined : (row) => tests.every((test) => test(row))
-}
-
-const expressions = new Map<string, RE2JS>()
-/** Time grows with an expression's length times that of all names. */
-const LONGEST_EXPRESSION = 255
-/** Case does not matter, as with upstream's usual database. Errors: NovaError BadRequest. */
-export function expressionOf(text: string): { test(value: string): boolean } {
-  if (text.length > LONGEST_EXPRESSION)
-    throw new NovaError('BadRequest', {
-      message: `Invalid regular expression: it is longer than ${LONGEST_EXPRESSION} characters.`,
-    })
-  const known = expressions.get(text)
-  if (known) return { test: (value) => known.matcher(value).find() }
-  try {
-    const compiled = RE2JS.compile(text, RE2JS.CASE_INSENSITIVE)
-    if (expressions.size >= 100) expressions.clear()
-    expressions.set(text, compiled)
-    return { test: (value) => compiled.matcher(value).find() }
-  } catch (cause) {
-    throw new NovaError('BadRequest', { message: `Invalid regular expression: ${text}` }, { cause })
-  }
 }
 
 /** `brief`: ids and names. Otherwise everything but the columns that nobody will look at. */
@@ -231,7 +217,7 @@ export async function* listServers(
   filter: ServerFilter,
   detail: Detail,
 ): AsyncGenerator<readonly ListedRow[], void, undefined> {
-  const test = predicate(filter)
+  const test = await predicate(filter)
   const sorted = filter.sort.map(({ column }) => column)
   const columns: readonly (keyof Row)[] =
     detail === 'brief' && !test

@@ -104,3 +104,16 @@ test('extra specs are set, read, changed and taken away', async (t) => {
   assert.equal((await it.call('DELETE', `${path}/a`, admin)).status, 404)
   assert.equal((await it.call('POST', path, { json: { extra_specs: {} } })).status, 403)
 })
+
+test('flavors are found by name from 2.102', async (t) => {
+  const it = await cloud(t)
+  await make(it, { ...big, id: 'b' })
+  const found = await it.call('GET', '/flavors?name=^b', { version: '2.102' })
+  assert.deepEqual(
+    (at(found, 'flavors') as { name: string }[]).map(({ name }) => name),
+    ['big'],
+  )
+  assert.equal((await it.call('GET', '/flavors?name=[', { version: '2.102' })).status, 400)
+  assert.equal((await it.call('GET', `/flavors?name=${'a'.repeat(300)}`, { version: '2.102' })).status, 400)
+  assert.equal((await it.call('GET', '/flavors?name=^b', { version: '2.101' })).status, 400)
+})

@@ -3,7 +3,7 @@ import { newId } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
 import { atomically } from '../../db/database.ts'
 import { changeFlavor, deleteFlavor, FLAVOR_SORT, giveAccess, insertFlavor, listFlavors } from '../../db/flavors.ts'
-import { expressionOf } from '../../db/server-list.ts'
+import { expressionOf } from '../../db/expression.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import type { Ctx } from '../context.ts'
@@ -79,6 +79,11 @@ function publicity(text: string | undefined, isAdmin: boolean): boolean | null {
   throw badRequest(`Invalid is_public filter [${text}]`)
 }
 
+async function named(all: readonly Flavor[], expression: string): Promise<readonly Flavor[]> {
+  const found = await expressionOf(expression)
+  return all.filter(({ name }) => found(name))
+}
+
 async function list({ db, caller, config }: Ctx, query: Query): Promise<Page<Flavor>> {
   const { sort_key: sort = 'flavorid', sort_dir: direction = 'asc' } = query
   if (!Object.hasOwn(FLAVOR_SORT, sort))
@@ -99,12 +104,12 @@ async function list({ db, caller, config }: Ctx, query: Query): Promise<Page<Fla
     sort: sort as keyof typeof FLAVOR_SORT,
     descending: direction === 'desc',
   })
-  const named =
-    query.name === undefined ? all : all.filter((flavor) => expressionOf(query.name ?? '').test(flavor.name))
-  const start = query.marker === undefined ? 0 : named.findIndex(({ id }) => id === query.marker) + 1
+  const chosen =
+    query.name === undefined ? all : await named(all, query.name)
+  const start = query.marker === undefined ? 0 : chosen.findIndex(({ id }) => id === query.marker) + 1
   if (query.marker !== undefined && start === 0) throw new NovaError('MarkerNotFound', { marker: query.marker })
   const limit = Math.min(query.limit ?? config.api.max_limit, config.api.max_limit)
-  return fullPage(named.slice(start, start + limit), limit, ({ id }) => id)
+  return fullPage(chosen.slice(start, start + limit), limit, ({ id }) => id)
 }
 
 const id = z.preprocess(

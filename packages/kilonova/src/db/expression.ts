@@ -1,0 +1,20 @@
+/** Users' regular expressions, for filters: an engine that never backtracks, loaded by the first who asks, since it is large and few do. */
+import { NovaError } from '../domain/errors.ts'
+
+/** Time grows with an expression's length times that of all names. */
+const LONGEST = 255
+
+/** Whether the expression is found in a text, in any case of letters, as with upstream's usual database. Errors: NovaError BadRequest. */
+export async function expressionOf(expression: string): Promise<(text: string) => boolean> {
+  if (expression.length > LONGEST)
+    throw new NovaError('BadRequest', {
+      message: `Invalid regular expression: it is longer than ${LONGEST} characters.`,
+    })
+  const { RE2JS } = await import('re2js')
+  try {
+    const compiled = RE2JS.compile(expression, RE2JS.CASE_INSENSITIVE)
+    return (text) => compiled.matcher(text).find()
+  } catch (cause) {
+    throw new NovaError('BadRequest', { message: `Invalid regular expression: ${expression}` }, { cause })
+  }
+}
