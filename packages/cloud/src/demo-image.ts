@@ -22,8 +22,13 @@ export async function demoImage(driver: 'libvirt' | 'fake', stateDir: string): P
     if (!existsSync(file)) writeFileSync(file, tinyQcow2())
     return { file, minRamMb: 0 }
   }
-  await promisify(execFile)('/bin/bash', [BUILD, folder], { timeout: BUILD_MS, maxBuffer: 64 * 1024 * 1024 }).catch((error: Error & { stderr?: string }) => {
-    throw new Error(`the demo image cannot be built: ${error.stderr?.trim().split('\n').slice(-3).join(' ') ?? error.message}`, { cause: error })
-  })
+  await promisify(execFile)('/bin/bash', [BUILD, folder], { timeout: BUILD_MS, maxBuffer: 64 * 1024 * 1024 }).catch(
+    (error: Error & { stderr?: string }) => {
+      throw new Error(
+        `the demo image cannot be built: ${error.stderr?.trim().split('\n').slice(-3).join(' ') || error.message}`,
+        { cause: error },
+      )
+    },
+  )
   return { file: join(folder, 'demo.qcow2'), minRamMb: 128 }
 }

@@ -13,20 +13,44 @@ const LOOK_MS = 250
 const BOOT_MS = 180_000
 const BUILD_MS = 120_000
 
-/** Errors: Error with the server's fault. */
-export async function bootDemoServer(session: Session): Promise<DemoServer> {
+/** One of an earlier start is watched on, or made anew when it failed. Errors: Error with the server's fault; AbortError. */
+export async function bootDemoServer(session: Session, stop: AbortSignal): Promise<DemoServer> {
   const [image, networks] = await Promise.all([
-    session.call('image', 'GET', '/v2/images?name=demo').then(({ body }) => (body as { images: { id: string }[] }).images[0]),
-    session.call('network', 'GET', '/v2.0/networks?name=private').then(({ body }) => (body as { networks: { id: string }[] }).networks),
+    session
+      .call('image', 'GET', '/v2/images?name=demo')
+      .then(({ body }) => (body as { images: { id: string }[] }).images[0]),
+    session
+      .call('network', 'GET', '/v2.0/networks?name=private')
+      .then(({ body }) => (body as { networks: { id: string }[] }).networks),
   ])
-  const known = await session.call('compute', 'GET', '/servers?name=%5Edemo%24').then(({ body }) => (body as { servers: { id: string }[] }).servers[0])
-  const id = known?.id ?? (await create(session, image?.id, networks.map(({ id: uuid }) => ({ uuid }))))
-  const address = await active(session, id)
-  return { id, address, prompt: await loginPrompt(session, id) }
+  const id =
+    (await standing(session)) ??
+    (await create(
+      session,
+      image?.id,
+      networks.map(({ id: uuid }) => ({ uuid })),
+    ))
+  const address = await active(session, id, stop)
+  return { id, address, prompt: await loginPrompt(session, id, stop) }
 }
 
-async function create(session: Session, imageRef: string | undefined, networks: readonly { uuid: string }[]): Promise<string> {
-  const { body } = await session.call('compute', 'POST', '/servers', { server: { name: 'demo', flavorRef: '42', imageRef, networks } })
+/** The id of a server `demo` that has not failed; one that has is removed. */
+async function standing(session: Session): Promise<string | undefined> {
+  const { body } = await session.call('compute', 'GET', '/servers/detail?name=%5Edemo%24')
+  const [known] = (body as { servers: { id: string; status: string }[] }).servers
+  if (known?.status !== 'ERROR') return known?.id
+  await session.call('compute', 'DELETE', `/servers/${known.id}`)
+  return undefined
+}
+
+async function create(
+  session: Session,
+  imageRef: string | undefined,
+  networks: readonly { uuid: string }[],
+): Promise<string> {
+  const { body } = await session.call('compute', 'POST', '/servers', {
+    server: { name: 'demo', flavorRef: '42', imageRef, networks },
+  })
   return (body as { server: { id: string } }).server.id
 }
 
@@ -36,19 +60,22 @@ interface Shown {
   readonly addresses: Readonly<Record<string, readonly { readonly addr: string }[]>>
 }
 
-async function active(session: Session, id: string): Promise<string | undefined> {
-  for (const until = Date.now() + BUILD_MS; Date.now() < until; await delay(LOOK_MS)) {
+async function active(session: Session, id: string, signal: AbortSignal): Promise<string | undefined> {
+  for (const until = Date.now() + BUILD_MS; Date.now() < until; await delay(LOOK_MS, undefined, { signal })) {
     const { body } = await session.call('compute', 'GET', `/servers/${id}`)
     const { server } = body as { server: Shown }
-    if (server.status === 'ERROR') throw new Error(`the demo server failed: ${server.fault?.message ?? 'no reason given'}`)
+    if (server.status === 'ERROR')
+      throw new Error(`the demo server failed: ${server.fault?.message ?? 'no reason given'}`)
     if (server.status === 'ACTIVE') return Object.values(server.addresses).flat()[0]?.addr
   }
   throw new Error(`the demo server was not active within ${BUILD_MS / 1000} s`)
 }
 
-async function loginPrompt(session: Session, id: string): Promise<string | undefined> {
-  for (const until = Date.now() + BOOT_MS; Date.now() < until; await delay(LOOK_MS)) {
-    const { body } = await session.call('compute', 'POST', `/servers/${id}/action`, { 'os-getConsoleOutput': { length: 20 } })
+async function loginPrompt(session: Session, id: string, signal: AbortSignal): Promise<string | undefined> {
+  for (const until = Date.now() + BOOT_MS; Date.now() < until; await delay(LOOK_MS, undefined, { signal })) {
+    const { body } = await session.call('compute', 'POST', `/servers/${id}/action`, {
+      'os-getConsoleOutput': { length: 20 },
+    })
     const prompt = (body as { output: string }).output.split(/\r?\n/).findLast((line) => /login:\s*$/.test(line))
     if (prompt !== undefined) return prompt.trim()
   }

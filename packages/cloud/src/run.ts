@@ -1,4 +1,5 @@
 /** The life of the process: options, state, cloud, the words on the terminal, and a clean end on a signal. Returns the exit code. */
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { openLog } from '@kilonova/base/log.ts'
 import { startCloud, type Cloud } from './cloud.ts'
@@ -13,6 +14,7 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
   const began = performance.now()
   const shown = progress(process.stdout)
   let state: StateDir | undefined
+  let stop: AbortSignal | undefined
   try {
     const options = parseOptions(args, env)
     if (options === 'help') {
@@ -27,18 +29,25 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
       json: config.DEFAULT.use_json,
       file: join(state.path, 'log/kilonova.log'),
     })
-    const stopped = untilSignal()
+    stop = stopSignal()
     process.on('SIGHUP', () => log.reopen())
     process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }))
     const cloud = await startCloud(options, config, state, log, shown, env)
-    welcome(cloud, shown, (performance.now() - began) / 1000)
-    if (options.demo && options.driver === 'libvirt' && !state.done('demo-server')) await demo(cloud, state, shown)
-    await stopped
+    if (!stop.aborted) {
+      welcome(cloud, shown, (performance.now() - began) / 1000)
+      if (options.demo && options.driver === 'libvirt' && !state.done('demo-server'))
+        await demo(cloud, state, shown, stop)
+    }
+    if (!stop.aborted) await once(stop, 'abort')
     shown.say('\nStopping; servers keep running.')
     await cloud.close()
     log.flush()
     return 0
   } catch (error) {
+    if (stop?.aborted) {
+      process.stderr.write('\nStopped before it was ready.\n')
+      return 130
+    }
     const { code, text } = explain(error)
     process.stderr.write(`\nKilonova cannot start: ${text}\n`)
     return code
@@ -47,15 +56,12 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
   }
 }
 
-/** A second signal ends the process at once. */
-function untilSignal(): Promise<void> {
-  return new Promise((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => {
-        done()
-        process.once(signal, () => process.exit(130))
-      })
-  })
+/** Aborted by the first signal; a second one ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => (stop.signal.aborted ? process.exit(130) : stop.abort()))
+  return stop.signal
 }
 
 function welcome({ urls, cloudsYaml }: Cloud, { say }: Progress, seconds: number): void {
@@ -67,14 +73,16 @@ function welcome({ urls, cloudsYaml }: Cloud, { say }: Progress, seconds: number
 }
 
 /** A demo server that fails is told, and does not end the cloud. */
-async function demo(cloud: Cloud, state: StateDir, shown: Progress): Promise<void> {
+async function demo(cloud: Cloud, state: StateDir, shown: Progress, stop: AbortSignal): Promise<void> {
   try {
-    const server = await shown.step('server "demo" boots', async () => bootDemoServer(await cloud.openDemoSession()))
+    const server = await shown.step('server "demo" boots', async () =>
+      bootDemoServer(await cloud.openDemoSession(), stop),
+    )
     state.markDone('demo-server')
     shown.say(
       `\n  server    demo (${server.id})\n  address   ${server.address ?? 'none'}\n  console   ${server.prompt ?? 'no login prompt yet: openstack console log show demo'}\n`,
     )
   } catch (error) {
-    shown.say(`  ${(error as Error).message}`)
+    if (!stop.aborted) shown.say(`  ${(error as Error).message}`)
   }
 }
