@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, createPublicKey, hash } from 'node:crypto'
 import { test } from 'node:test'
-import { opensshOf } from '../../domain/ssh-key.ts'
+import { opensshOf } from '../ssh-key.ts'
 import { at, cloud } from '../testing/cloud.ts'
 
 const ED25519 = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1n8wGfSJn9yQ1X0m8m3b2y0y6Yw3m0aV8m3y9u2b3c user@host'

@@ -13,7 +13,7 @@ import {
 import { quotaLimits } from '../../db/quotas.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { KeyPair } from '../../domain/key-pair.ts'
-import { certificateFingerprint, fingerprintOf, opensshOf } from '../../domain/ssh-key.ts'
+import { certificateFingerprint, fingerprintOf, opensshOf } from '../ssh-key.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import { name, once, page } from '../fields.ts'
