@@ -71,11 +71,9 @@ const qemuAppears = async (): Promise<void> => {
     await pause(1)
   }
 }
-// Any moment will do: the pauses are no waits for something.
+// Any moment will do: the pauses are no waits for something. The worst are those around the birth of QEMU's process.
 const moments: readonly (readonly [string, () => Promise<unknown>])[] = [
-  ['at once after', () => pause(0)],
-  ['200 ms after', () => pause(200)],
-  ['400 ms after', () => pause(400)],
+  ...[0, 120, 150, 180, 210, 240, 400].map((ms) => [`${ms} ms after`, () => pause(ms)] as const),
   ['when QEMU has just appeared after', qemuAppears],
 ]
 for (const [when, moment] of moments)

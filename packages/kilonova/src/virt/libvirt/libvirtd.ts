@@ -23,6 +23,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '@kilonova/base/log.ts'
 import { connect } from '@kilonova/libvirt/client.ts'
 import { HostError } from '../host-error.ts'
+import { command } from './command.ts'
 import { configFiles } from './libvirtd-conf.ts'
 import { endProcess, isAlive, startTimeOf, type ProcessId } from './process.ts'
 
@@ -64,6 +65,7 @@ export async function ensureLibvirtd({ stateDir, log, cacheDir }: LibvirtdOption
   const found = runningDaemon(folder, 'libvirtd')
   const { pid, startTime } = found ?? start(folder, 'libvirtd')
   await answers(folder, { pid, startTime }, libvirtdAnswers)
+  if (!found) await freeProcessors(pid)
   log.info(found ? 'found our libvirtd running' : 'started our libvirtd', { pid, socket: socketPath })
   return { socketPath, pid }
 }
@@ -106,6 +108,18 @@ function afterReboot(folder: string): void {
   writeFileSync(path, boot)
 }
 
+/**
+ * A libvirtd that died just before it made a guest's process left the note that it is starting one. The next libvirtd believes
+ * it, looks for no process where there is no number of one, and keeps everybody waiting for that guest for ever.
+ */
+function forgetUnborn(folder: string): void {
+  const states = join(folder, 'run', 'qemu')
+  for (const name of existsSync(states) ? readdirSync(states) : []) {
+    const path = join(states, name)
+    if (name.endsWith('.xml') && /^\s*<domstatus [^>]*\bpid='0'/m.test(readFileSync(path, 'utf8'))) rmSync(path)
+  }
+}
+
 const socketOf = (folder: string, daemon: Daemon): string => join(folder, 'run', DAEMONS[daemon].socket)
 const pidFile = (folder: string, daemon: Daemon): string => join(folder, `${daemon}.pid`)
 
@@ -119,6 +133,7 @@ function runningDaemon(folder: string, daemon: Daemon): ProcessId | undefined {
 function start(folder: string, daemon: Daemon): ProcessId {
   const { program } = DAEMONS[daemon]
   rmSync(socketOf(folder, daemon), { force: true })
+  if (daemon === 'libvirtd') forgetUnborn(folder)
   const output = openSync(join(folder, 'log', `${daemon}.out`), 'a', 0o640)
   const script = join(import.meta.dirname, 'libvirtd.sh')
   const command = [program, '--pid-file', `/run/libvirt/${daemon}.pid`]
@@ -160,6 +175,12 @@ async function libvirtdAnswers(folder: string): Promise<void> {
 async function logdAnswers(folder: string): Promise<void> {
   const socket = connectSocket({ path: socketOf(folder, 'virtlogd') })
   await once(socket, 'connect').finally(() => socket.destroy())
+}
+
+/** It was started on one processor (libvirtd.sh says why); from now on it may use those that we may. */
+async function freeProcessors(pid: number): Promise<void> {
+  const allowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+  if (allowed !== undefined) await command('taskset', ['--all-tasks', '--cpu-list', '--pid', allowed, String(pid)])
 }
 
 function unavailable(folder: string, what: string, cause?: unknown): HostError {

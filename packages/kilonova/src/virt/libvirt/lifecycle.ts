@@ -1,5 +1,10 @@
 /** Start, stop and restart of a guest. Each looks at what is there and does what is missing. */
-import { DomainShutdownFlagValues, DomainUndefineFlagsValues } from '@kilonova/libvirt/constants.gen.ts'
+import {
+  DomainPausedReason,
+  DomainShutdownFlagValues,
+  DomainState,
+  DomainUndefineFlagsValues,
+} from '@kilonova/libvirt/constants.gen.ts'
 import { isLibvirtError } from '@kilonova/libvirt/errors.ts'
 import type { Client } from '@kilonova/libvirt/client.ts'
 import type { Domain } from '@kilonova/libvirt/protocol-types.gen.ts'
@@ -28,6 +33,7 @@ export async function start(
 ): Promise<void> {
   const isRunning = await connection.use(async (client) => {
     const domain = await lookUp(client, installationId, spec.serverId)
+    if (domain) await discardHalfStarted(client, domain)
     const state = domain ? await stateOf(client, domain) : 'nostate'
     if (domain && (state === 'paused' || state === 'suspended')) await client.domainResume(domain)
     return state === 'running' || state === 'paused' || state === 'suspended'
@@ -36,11 +42,22 @@ export async function start(
   const xml = await describe(spec)
   await connection.use(async (client) => {
     const domain = await client.domainDefineXMLFlags(xml)
+    await discardHalfStarted(client, domain)
     // OPERATION_INVALID: it runs already, from a try whose answer was lost.
     await client.domainCreateWithFlags(domain).catch(async (error: unknown) => {
       if (!isLibvirtError(error, 'OPERATION_INVALID') || (await stateOf(client, domain)) !== 'running') throw error
     })
   })
+}
+
+/**
+ * A libvirtd that died while it started a guest ends that guest when it is back: it must not be taken for one that was paused.
+ * Of our own verbs only one at a time starts a guest.
+ */
+async function discardHalfStarted(client: Client, domain: Domain): Promise<void> {
+  const seen = await ifThere(client.domainGetState(domain))
+  if (seen?.state === DomainState.PAUSED && seen.reason === DomainPausedReason.STARTING_UP)
+    await cutPower(client, domain)
 }
 
 export const shutdown = ({ connection, installationId }: LifecycleContext, serverId: string): Promise<void> =>
