@@ -54,7 +54,10 @@ const plain = (debug: boolean) => (facts: Facts): Facts => {
 }
 
 export function openLog(options: LogOptions): RootLog {
-  const sink = options.file === undefined ? destination({ fd: 2, sync: true }) : destination({ dest: options.file, mkdir: true, sync: true, mode: 0o640 })
+  // A file is written while we go on; only a kill of the process may lose the last few lines.
+  const sink = options.file === undefined ? destination({ fd: 2, sync: true }) : destination({ dest: options.file, mkdir: true, sync: false, mode: 0o640 })
+  // A full disk must not end the daemon that would tell of it.
+  sink.on('error', () => undefined)
   const stream = options.json ? sink : { write: (line: string) => void sink.write(asText(line)) }
   const root = pino(
     {

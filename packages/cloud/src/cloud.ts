@@ -9,7 +9,7 @@ import { startAllInOne } from '@kilonova/kilonova/bin/all-in-one.ts'
 import type { KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import { writeCloudsYaml } from './clouds-yaml.ts'
 import { demoImage } from './demo-image.ts'
-import { fakeDrivers, libvirtDrivers } from './drivers.ts'
+import { driversOf, type Drivers } from './drivers.ts'
 import { makeFirstContent } from './first-content.ts'
 import type { CloudOptions } from './options.ts'
 import { refuseTakenCidr } from './private-cidr.ts'
@@ -59,6 +59,12 @@ export async function startCloud(
   let missing: string | undefined = 'the first content is being made'
   const ready = () => missing
   try {
+    // Begun beside the image: both take seconds the first time.
+    const hosts = driversOf(options, config, state, { clock, log, metadataUrl: here('metadata') })
+    closers.push(async () => {
+      for (const driver of (await hosts.catch((): Drivers => new Map())).values()) await driver.close()
+    })
+    hosts.catch((error: unknown) => log.error('no hypervisor', { error }))
     const image = await progress.step('demo image', () => demoImage(options.driver, state.path))
     const { projects, ...companions } = await progress.step('identity, image and network services', async () => {
       const store = (name: string) => `sqlite:${join(state.path, `${name}.sqlite`)}`
@@ -106,20 +112,8 @@ export async function startCloud(
       options.driver === 'fake'
         ? `${options.hosts} fake ${options.hosts === 1 ? 'host' : 'hosts'}`
         : 'libvirt and guest networks',
-      async () =>
-        options.driver === 'fake'
-          ? fakeDrivers(options.hosts, clock)
-          : libvirtDrivers({
-              stateDir: state.path,
-              installationId: state.installationId,
-              virtType: config.libvirt.virt_type,
-              hostIp: config.DEFAULT.my_ip,
-              log,
-              clock,
-              metadata: { proxyTo: here('metadata'), sharedSecret: state.secrets.metadataSecret },
-            }),
+      () => hosts,
     )
-    for (const driver of drivers.values()) opened(driver)
     const kilonova = await progress.step('compute service', async () =>
       opened(
         await startAllInOne({

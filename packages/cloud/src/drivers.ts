@@ -4,26 +4,36 @@ import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
+import type { KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import type { Driver } from '@kilonova/kilonova/virt/driver.ts'
+import type { CloudOptions } from './options.ts'
+import type { StateDir } from './state-dir.ts'
 
-export interface DriverOptions {
-  readonly stateDir: string
-  readonly installationId: string
-  readonly metadata: { readonly proxyTo: string; readonly sharedSecret: string }
-  readonly virtType: 'auto' | 'kvm' | 'qemu'
-  readonly hostIp: string
+export interface DriverReach {
+  /** Where guests' requests for metadata are passed on to. */
+  readonly metadataUrl: string
   readonly log: Log
   readonly clock: Clock
 }
+export type Drivers = ReadonlyMap<string, Driver>
 
-export const fakeDrivers = (count: number, clock: Clock): ReadonlyMap<string, Driver> =>
-  new Map(Array.from({ length: count }, (_, index) => `fake-${String(index + 1).padStart(String(count).length, '0')}`).map((host) => [host, fakeDriver({ host, clock })]))
+/** By host name. */
+export const driversOf = async (options: CloudOptions, config: KilonovaConfig, state: StateDir, reach: DriverReach): Promise<Drivers> =>
+  options.driver === 'fake' ? fakeDrivers(options.hosts, reach.clock) : libvirtDrivers(config, state, reach)
+
+const fakeDrivers = (count: number, clock: Clock): Drivers =>
+  new Map(
+    Array.from({ length: count }, (_, index) => `fake-${String(index + 1).padStart(String(count).length, '0')}`).map((host) => [
+      host,
+      fakeDriver({ host, clock }),
+    ]),
+  )
 
 const ACCELERATORS = { auto: 'auto', kvm: 'kvm', qemu: 'tcg' } as const
 
 /** Starts libvirtd if none of ours runs, finds the guests' networks again. What it needs is loaded only here. */
-export async function libvirtDrivers(options: DriverOptions): Promise<ReadonlyMap<string, Driver>> {
-  const { stateDir, installationId, log, clock } = options
+async function libvirtDrivers(config: KilonovaConfig, state: StateDir, { metadataUrl, log, clock }: DriverReach): Promise<Drivers> {
+  const { path: stateDir, installationId } = state
   const [{ ensureLibvirtd }, { libvirtDriver }, { hostNetwork }] = await Promise.all([
     import('@kilonova/kilonova/virt/libvirt/libvirtd.ts'),
     import('@kilonova/kilonova/virt/libvirt/driver.ts'),
@@ -31,7 +41,7 @@ export async function libvirtDrivers(options: DriverOptions): Promise<ReadonlyMa
   ])
   const revive = () => ensureLibvirtd({ stateDir, log: log.in(import.meta) })
   const { socketPath } = await revive()
-  const network = await hostNetwork({ installationId, stateDir, metadata: options.metadata, log, clock })
+  const network = await hostNetwork({ installationId, stateDir, metadata: { proxyTo: metadataUrl, sharedSecret: state.secrets.metadataSecret }, log, clock })
   const host = hostname()
   const driver = await libvirtDriver({
     connection: { socketPath, revive },
@@ -39,11 +49,13 @@ export async function libvirtDrivers(options: DriverOptions): Promise<ReadonlyMa
     instancesDir: join(stateDir, 'instances'),
     stateDir,
     network,
-    accelerator: ACCELERATORS[options.virtType],
+    accelerator: ACCELERATORS[config.libvirt.virt_type],
     host,
-    hostIp: options.hostIp,
+    hostIp: config.DEFAULT.my_ip,
     log,
     clock,
   })
+  // A new libvirtd takes seconds to learn what this machine's QEMU can do; the first report asks for it.
+  await driver.report()
   return new Map([[host, { ...driver, close: async () => void (await Promise.all([driver.close(), network.close()])) }]])
 }
