@@ -18,21 +18,29 @@ export interface DriverReach {
 export type Drivers = ReadonlyMap<string, Driver>
 
 /** By host name. */
-export const driversOf = async (options: CloudOptions, config: KilonovaConfig, state: StateDir, reach: DriverReach): Promise<Drivers> =>
+export const driversOf = async (
+  options: CloudOptions,
+  config: KilonovaConfig,
+  state: StateDir,
+  reach: DriverReach,
+): Promise<Drivers> =>
   options.driver === 'fake' ? fakeDrivers(options.hosts, reach.clock) : libvirtDrivers(config, state, reach)
 
 const fakeDrivers = (count: number, clock: Clock): Drivers =>
   new Map(
-    Array.from({ length: count }, (_, index) => `fake-${String(index + 1).padStart(String(count).length, '0')}`).map((host) => [
-      host,
-      fakeDriver({ host, clock }),
-    ]),
+    Array.from({ length: count }, (_, index) => `fake-${String(index + 1).padStart(String(count).length, '0')}`).map(
+      (host) => [host, fakeDriver({ host, clock })],
+    ),
   )
 
 const ACCELERATORS = { auto: 'auto', kvm: 'kvm', qemu: 'tcg' } as const
 
 /** Starts libvirtd if none of ours runs, finds the guests' networks again. What it needs is loaded only here. */
-async function libvirtDrivers(config: KilonovaConfig, state: StateDir, { metadataUrl, log, clock }: DriverReach): Promise<Drivers> {
+async function libvirtDrivers(
+  config: KilonovaConfig,
+  state: StateDir,
+  { metadataUrl, log, clock }: DriverReach,
+): Promise<Drivers> {
   const { path: stateDir, installationId } = state
   const [{ ensureLibvirtd }, { libvirtDriver }, { hostNetwork }] = await Promise.all([
     import('@kilonova/kilonova/virt/libvirt/libvirtd.ts'),
@@ -41,7 +49,13 @@ async function libvirtDrivers(config: KilonovaConfig, state: StateDir, { metadat
   ])
   const revive = () => ensureLibvirtd({ stateDir, log: log.in(import.meta) })
   const { socketPath } = await revive()
-  const network = await hostNetwork({ installationId, stateDir, metadata: { proxyTo: metadataUrl, sharedSecret: state.secrets.metadataSecret }, log, clock })
+  const network = await hostNetwork({
+    installationId,
+    stateDir,
+    metadata: { proxyTo: metadataUrl, sharedSecret: state.secrets.metadataSecret },
+    log,
+    clock,
+  })
   const host = hostname()
   const driver = await libvirtDriver({
     connection: { socketPath, revive },
@@ -57,5 +71,7 @@ async function libvirtDrivers(config: KilonovaConfig, state: StateDir, { metadat
   })
   // A new libvirtd takes seconds to learn what this machine's QEMU can do; the first report asks for it.
   await driver.report()
-  return new Map([[host, { ...driver, close: async () => void (await Promise.all([driver.close(), network.close()])) }]])
+  return new Map([
+    [host, { ...driver, close: async () => void (await Promise.all([driver.close(), network.close()])) }],
+  ])
 }

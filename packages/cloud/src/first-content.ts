@@ -43,12 +43,23 @@ async function demoImage(admin: Session, imageUrl: string, { file, minRamMb }: F
   if (found.some(({ status }) => status === 'active')) return
   for (const { id } of found) await admin.call('image', 'DELETE', `/v2/images/${id}`)
   const made = await admin.call('image', 'POST', '/v2/images', {
-    name: 'demo', disk_format: 'qcow2', container_format: 'bare', visibility: 'public', min_ram: minRamMb, os_distro: 'kilonova-demo',
+    name: 'demo',
+    disk_format: 'qcow2',
+    container_format: 'bare',
+    visibility: 'public',
+    min_ram: minRamMb,
+    os_distro: 'kilonova-demo',
   })
   const { id } = made.body as { id: string }
   const headers = { 'x-auth-token': admin.token, 'content-type': 'application/octet-stream' }
-  const answer = await exchange({ method: 'PUT', url: `${imageUrl}/v2/images/${id}/file`, headers, stream: createReadStream(file) })
-  if (answer.status !== 204) throw new Error(`the demo image was refused: ${answer.status} ${JSON.stringify(answer.body)}`)
+  const answer = await exchange({
+    method: 'PUT',
+    url: `${imageUrl}/v2/images/${id}/file`,
+    headers,
+    stream: createReadStream(file),
+  })
+  if (answer.status !== 204)
+    throw new Error(`the demo image was refused: ${answer.status} ${JSON.stringify(answer.body)}`)
 }
 
 async function privateNetwork(admin: Session, cidr: string): Promise<void> {
@@ -56,7 +67,10 @@ async function privateNetwork(admin: Session, cidr: string): Promise<void> {
   const [found] = (body as { networks: PrivateNetwork[] }).networks
   const network = found ?? (await newNetwork(admin))
   await admin.call('network', 'PUT', `/v2.0/networks/${network.id}/tags/${encodeURIComponent(ROUTED)}`)
-  if (network.subnets.length === 0) await admin.call('network', 'POST', '/v2.0/subnets', { subnet: { name: 'private', network_id: network.id, ip_version: 4, cidr } })
+  if (network.subnets.length === 0)
+    await admin.call('network', 'POST', '/v2.0/subnets', {
+      subnet: { name: 'private', network_id: network.id, ip_version: 4, cidr },
+    })
 }
 
 interface PrivateNetwork {

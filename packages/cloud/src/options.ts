@@ -41,7 +41,10 @@ export const USAGE = `Usage: npm start -- [options]
 const CIDR = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/
 
 /** Errors: UsageError. */
-export function parseOptions(args: readonly string[], env: Readonly<Record<string, string | undefined>>): CloudOptions | 'help' {
+export function parseOptions(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): CloudOptions | 'help' {
   const values = parsed(args)
   if (values.help) return 'help'
   const { driver } = values
@@ -88,8 +91,10 @@ function parsed(args: readonly string[]) {
 
 function whole(name: string, text: string, min: number, max: number): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < min || value > max) throw new UsageError(`${name} must be a whole number from ${min} to ${max}, not ${text}`)
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new UsageError(`${name} must be a whole number from ${min} to ${max}, not ${text}`)
   return value
 }
 
-const defaultStateDir = (): string => (process.getuid?.() === 0 ? '/var/lib/kilonova' : join(homedir(), '.local/state/kilonova'))
+const defaultStateDir = (): string =>
+  process.getuid?.() === 0 ? '/var/lib/kilonova' : join(homedir(), '.local/state/kilonova')
