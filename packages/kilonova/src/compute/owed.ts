@@ -3,7 +3,7 @@ import type { Log } from '@kilonova/base/log.ts'
 import type { ConductorContract } from '../rpc/conductor.ts'
 import type { Client } from '../rpc/contract.ts'
 import type { Driver } from '../virt/driver.ts'
-import type { Fencing } from './fencing.ts'
+import { StaleEpochError, type Fencing } from './fencing.ts'
 
 export interface OwedContext {
   readonly host: string
@@ -20,10 +20,17 @@ export async function settleOwed({ host, driver, fencing, conductor, log }: Owed
     // Later removals of the same server wait too: files go after the guest that uses them.
     if (failed.has(serverId)) continue
     try {
-      await fencing.run(verb, { serverId, epoch, key: `owed/${id}` }, () => driver[verb](serverId))
+      // The id is the same each time this removal is owed; the epoch tells one time from the next.
+      await fencing.run(verb, { serverId, epoch, key: `owed/${id}/${epoch}` }, () => driver[verb](serverId))
       await conductor.settled({ id })
       log.info('owed removal done', { server: serverId, verb })
     } catch (error) {
+      if (error instanceof StaleEpochError) {
+        // A later task has been here: what it made is not to be removed for an older one.
+        await conductor.settled({ id })
+        log.info('owed removal is out of date', { server: serverId, verb, epoch })
+        continue
+      }
       failed.add(serverId)
       log.warn('owed removal failed', { server: serverId, verb, error })
     }
