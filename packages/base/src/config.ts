@@ -11,17 +11,18 @@ export class ConfigError extends Error {
 
 /** `[section]`, `key = value`, `#` and `;` comments, a line that starts with white space goes on with the value before it. */
 export function parseIni(text: string, source = 'configuration'): Raw {
-  const sections: Raw = {}
+  // Without a prototype: a section may be called anything.
+  const sections = Object.create(null) as Raw
   let section = 'DEFAULT'
   let key: string | undefined
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (/^\s*([#;]|$)/.test(line)) continue
     const head = /^\[([^\]]+)\]\s*$/.exec(line)
     const pair = /^([A-Za-z][\w.-]*)\s*[=:]\s*(.*)$/.exec(line)
-    const values = (sections[section] ??= {})
+    const values = () => (sections[section] ??= Object.create(null) as Raw[string])
     if (head?.[1]) [section, key] = [head[1].trim(), undefined]
-    else if (/^\s/.test(line) && key) values[key] += `\n${line.trim()}`
-    else if (pair?.[1]) values[(key = pair[1])] = pair[2]?.trim() ?? ''
+    else if (/^\s/.test(line) && key) values()[key] += `\n${line.trim()}`
+    else if (pair?.[1]) values()[(key = pair[1])] = pair[2]?.trim() ?? ''
     else throw new ConfigError(`${source}, line ${index + 1}: expected "[section]" or "key = value"`)
   }
   return sections
@@ -40,11 +41,11 @@ function typed(value: string, schema: z.ZodType): unknown {
 /** Parses every section; unknown sections and keys are errors that name the nearest place. */
 export function loadConfig<S extends Sections>(sections: S, text: string, overrides: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {}, source?: string): Config<S> {
   const raw = parseIni(text, source)
-  for (const name of Object.keys({ ...raw, ...overrides })) if (!(name in sections)) throw new ConfigError(`${source ?? 'configuration'}: unknown section [${name}]`)
+  for (const name of Object.keys({ ...raw, ...overrides })) if (!Object.hasOwn(sections, name)) throw new ConfigError(`${source ?? 'configuration'}: unknown section [${name}]`)
   const parsed = Object.entries(sections).map(([name, schema]) => {
     const given: Record<string, unknown> = {}
     for (const [key, value] of Object.entries(raw[name] ?? {})) {
-      const field = schema.shape[key] as z.ZodType | undefined
+      const field = Object.hasOwn(schema.shape, key) ? (schema.shape[key] as z.ZodType) : undefined
       if (!field) throw new ConfigError(`${source ?? 'configuration'}: unknown option ${key} in [${name}]`)
       given[key] = typed(value, field)
     }

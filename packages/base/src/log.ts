@@ -1,5 +1,6 @@
 /** The log: a constant phrase and facts as fields. One line per event, for people or (by option) JSON for machines. */
-import { relative, resolve } from 'node:path'
+import { mkdirSync, openSync } from 'node:fs'
+import { dirname, relative, resolve } from 'node:path'
 import { pino, destination, type Level } from 'pino'
 
 export type Facts = Readonly<Record<string, unknown>>
@@ -53,12 +54,20 @@ const plain = (debug: boolean) => (facts: Facts): Facts => {
   return { ...facts, error: causes.join(' < '), ...(debug ? { stack: error.stack } : {}) }
 }
 
-export function openLog(options: LogOptions): RootLog {
-  // A file is written while we go on; only a kill of the process may lose the last few lines.
-  const sink = options.file === undefined ? destination({ fd: 2, sync: true }) : destination({ dest: options.file, mkdir: true, sync: false, mode: 0o640 })
+/** A file is written while we go on; only a kill of the process may lose the last few lines. */
+function openSink(file: string | undefined) {
+  if (file === undefined) return destination({ fd: 2, sync: true })
+  mkdirSync(dirname(file), { recursive: true, mode: 0o750 })
+  const sink = destination({ fd: openSync(file, 'a', 0o640), sync: false })
   // A full disk must not end the daemon that would tell of it.
   sink.on('error', () => undefined)
-  const stream = options.json ? sink : { write: (line: string) => void sink.write(asText(line)) }
+  return sink
+}
+
+export function openLog(options: LogOptions): RootLog {
+  let sink = openSink(options.file)
+  const { json } = options
+  const stream = { write: (line: string) => void sink.write(json ? line : asText(line)) }
   const root = pino(
     {
       level: options.level,
@@ -83,7 +92,12 @@ export function openLog(options: LogOptions): RootLog {
       },
     }
   }
-  return { ...wrap(root), reopen: () => sink.reopen(), flush: () => sink.flushSync() }
+  const reopen = () => {
+    const old = sink
+    sink = openSink(options.file)
+    old.end()
+  }
+  return { ...wrap(root), reopen, flush: () => sink.flushSync() }
 }
 
 /** A log that keeps nothing: for tests and tools. */
