@@ -27,7 +27,11 @@ let imageId = ''
 let networkId = ''
 
 const body = <T>(answer: HttpAnswer): T => answer.body as T
-const listOf = async (service: 'image' | 'network', path: string, key: string): Promise<readonly { id: string; name: string }[]> =>
+const listOf = async (
+  service: 'image' | 'network',
+  path: string,
+  key: string,
+): Promise<readonly { id: string; name: string }[]> =>
   body<Record<string, { id: string; name: string }[]>>(
     await exchange({ method: 'GET', url: `${cloud.urls[service]}${path}`, headers: { 'x-auth-token': demo.token } }),
   )[key] ?? []
@@ -45,8 +49,11 @@ after(async () => {
   await rm(stateDir, { recursive: true, force: true })
 })
 
-const wanted = (more: object = {}) => ({ server: { name: 'web', flavorRef: '42', imageRef: imageId, networks: [{ uuid: networkId }], ...more } })
-const seen = async (id: string): Promise<Seen> => body<{ server: Seen }>(await demo.call('GET', `/servers/${id}`)).server
+const wanted = (more: object = {}) => ({
+  server: { name: 'web', flavorRef: '42', imageRef: imageId, networks: [{ uuid: networkId }], ...more },
+})
+const seen = async (id: string): Promise<Seen> =>
+  body<{ server: Seen }>(await demo.call('GET', `/servers/${id}`)).server
 async function create(more: object = {}): Promise<string> {
   const answer = await demo.call('POST', '/servers', wanted(more))
   assert.equal(answer.status, 202, JSON.stringify(answer.body))
@@ -64,7 +71,8 @@ const gone = (id: string) =>
     () => demo.call('GET', `/servers/${id}`),
     ({ status }) => status === 404,
   )
-const count = async (path: string, key: string): Promise<number> => body<Record<string, readonly unknown[]>>(await demo.call('GET', path))[key]?.length ?? -1
+const count = async (path: string, key: string): Promise<number> =>
+  body<Record<string, readonly unknown[]>>(await demo.call('GET', path))[key]?.length ?? -1
 const ports = async (): Promise<number> => (await listOf('network', '/v2.0/ports', 'ports')).length
 
 test('a server lives: created, stopped, started, rebooted both ways, deleted; and nothing is left', async () => {
@@ -84,8 +92,19 @@ test('a server lives: created, stopped, started, rebooted both ways, deleted; an
     assert.equal((await demo.call('POST', `/servers/${id}/action`, request)).status, 202)
     assert.equal((await settled(id)).status, status)
   }
-  const actions = body<{ instanceActions: readonly { action: string; message: string | null }[] }>(await demo.call('GET', `/servers/${id}/os-instance-actions`))
-  assert.deepEqual(actions.instanceActions.map(({ action, message }) => [action, message]), [['reboot', null], ['reboot', null], ['start', null], ['stop', null], ['create', null]])
+  const actions = body<{ instanceActions: readonly { action: string; message: string | null }[] }>(
+    await demo.call('GET', `/servers/${id}/os-instance-actions`),
+  )
+  assert.deepEqual(
+    actions.instanceActions.map(({ action, message }) => [action, message]),
+    [
+      ['reboot', null],
+      ['reboot', null],
+      ['start', null],
+      ['stop', null],
+      ['create', null],
+    ],
+  )
 
   assert.equal((await demo.call('DELETE', `/servers/${id}`)).status, 204)
   await gone(id)
@@ -107,13 +126,31 @@ test('no valid host: the fault counts the hosts by reason, and what was begun is
 })
 
 const WRONG: readonly (readonly [string, () => unknown, number, string, RegExp])[] = [
-  ['an unknown image', () => wanted({ imageRef: NOWHERE }), 400, 'badRequest', new RegExp(`^Can not find requested image: ${NOWHERE}$`)],
+  [
+    'an unknown image',
+    () => wanted({ imageRef: NOWHERE }),
+    400,
+    'badRequest',
+    new RegExp(`^Can not find requested image: ${NOWHERE}$`),
+  ],
   ['an unknown flavor', () => wanted({ flavorRef: '4711' }), 400, 'badRequest', /^Flavor 4711 could not be found\.$/],
-  ['an unknown network', () => wanted({ networks: [{ uuid: NOWHERE }] }), 400, 'badRequest', new RegExp(`^Network ${NOWHERE} could not be found\\.$`)],
+  [
+    'an unknown network',
+    () => wanted({ networks: [{ uuid: NOWHERE }] }),
+    400,
+    'badRequest',
+    new RegExp(`^Network ${NOWHERE} could not be found\\.$`),
+  ],
   ['an unknown key', () => wanted({ key_name: 'nobody' }), 400, 'badRequest', /^Invalid key_name provided\.$/],
   ['a name that is no text', () => wanted({ name: 7 }), 400, 'badRequest', /name/],
   ['a mistyped field', () => wanted({ flavourRef: '42' }), 400, 'badRequest', /flavourRef/],
-  ['no name at all', () => ({ server: { flavorRef: '42', imageRef: imageId, networks: 'none' } }), 400, 'badRequest', /name/],
+  [
+    'no name at all',
+    () => ({ server: { flavorRef: '42', imageRef: imageId, networks: 'none' } }),
+    400,
+    'badRequest',
+    /name/,
+  ],
   ['a body that is none', () => ({}), 400, 'badRequest', /server/],
 ]
 for (const [what, request, status, kind, message] of WRONG)
@@ -129,14 +166,21 @@ for (const [what, request, status, kind, message] of WRONG)
 
 test('an image that needs more memory or disk than the flavor has is refused', async () => {
   const made = await exchange({
-    method: 'POST', url: `${cloud.urls['image']}/v2/images`, headers: { 'x-auth-token': demo.token },
+    method: 'POST',
+    url: `${cloud.urls['image']}/v2/images`,
+    headers: { 'x-auth-token': demo.token },
     json: { name: 'large', disk_format: 'raw', container_format: 'bare', min_ram: 1024, min_disk: 30 },
   })
   const { id } = body<{ id: string }>(made)
-  const bytes = { method: 'PUT', url: `${cloud.urls['image']}/v2/images/${id}/file`, headers: { 'x-auth-token': demo.token, 'content-type': 'application/octet-stream' } } as const
+  const bytes = {
+    method: 'PUT',
+    url: `${cloud.urls['image']}/v2/images/${id}/file`,
+    headers: { 'x-auth-token': demo.token, 'content-type': 'application/octet-stream' },
+  } as const
   assert.equal((await exchange({ ...bytes, stream: Readable.from([Buffer.alloc(4096)]) })).status, 204)
   const refusal = async (flavorRef: string) =>
-    body<{ badRequest?: { message: string } }>(await demo.call('POST', '/servers', wanted({ imageRef: id, flavorRef }))).badRequest?.message ?? ''
+    body<{ badRequest?: { message: string } }>(await demo.call('POST', '/servers', wanted({ imageRef: id, flavorRef })))
+      .badRequest?.message ?? ''
   assert.match(await refusal('42'), /^Flavor's memory is too small for requested image/)
   assert.match(await refusal('2'), /^Flavor's disk is too small for requested image/)
 })
@@ -145,9 +189,18 @@ test('what may not be done now is a 409 with the state in the way; what is not t
   const id = await create()
   assert.equal((await settled(id)).status, 'ACTIVE')
   const refused = await demo.call('POST', `/servers/${id}/action`, { 'os-start': null })
-  assert.deepEqual([refused.status, refused.body], [409, { conflictingRequest: { code: 409, message: `Cannot 'start' instance ${id} while it is in vm_state active` } }])
+  assert.deepEqual(
+    [refused.status, refused.body],
+    [
+      409,
+      { conflictingRequest: { code: 409, message: `Cannot 'start' instance ${id} while it is in vm_state active` } },
+    ],
+  )
   const missing = await demo.call('DELETE', `/servers/${NOWHERE}`)
-  assert.deepEqual([missing.status, missing.body], [404, { itemNotFound: { code: 404, message: `Instance ${NOWHERE} could not be found.` } }])
+  assert.deepEqual(
+    [missing.status, missing.body],
+    [404, { itemNotFound: { code: 404, message: `Instance ${NOWHERE} could not be found.` } }],
+  )
   assert.equal((await demo.call('POST', `/servers/${id}/action`, { 'os-strat': null })).status, 400)
   await demo.call('DELETE', `/servers/${id}`)
   await gone(id)
@@ -158,7 +211,7 @@ test('a token that nobody gave is a 401', async () => {
   assert.equal(answer.status, 401)
 })
 
-test('a cloud that is stopped and started again a day later finds everything; yesterday\'s token has expired', async () => {
+test("a cloud that is stopped and started again a day later finds everything; yesterday's token has expired", async () => {
   const id = await create({ name: 'survivor' })
   assert.equal((await settled(id)).status, 'ACTIVE')
   const [flavors, before] = [await count('/flavors', 'flavors'), await seen(id)]
@@ -170,7 +223,10 @@ test('a cloud that is stopped and started again a day later finds everything; ye
   const found = await seen(id)
   assert.deepEqual([found.name, found.addresses], [before.name, before.addresses])
   assert.equal(await count('/flavors', 'flavors'), flavors)
-  assert.deepEqual((await listOf('image', '/v2/images', 'images')).filter(({ name }) => name === 'demo').map((image) => image.id), [imageId])
+  assert.deepEqual(
+    (await listOf('image', '/v2/images', 'images')).filter(({ name }) => name === 'demo').map((image) => image.id),
+    [imageId],
+  )
   assert.equal((await demo.call('DELETE', `/servers/${id}`)).status, 204)
   await gone(id)
   const next = await create()

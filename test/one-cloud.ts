@@ -58,7 +58,17 @@ export const personOf = (computeUrl: string, token: string): Person => ({
 })
 
 export async function oneCloud(stateDir: string, clockOffsetMs = 0): Promise<OneCloud> {
-  const args = ['--driver', 'fake', '--hosts', '2', '--state-dir', stateDir, '--port-offset', String(await freeOffset()), '--no-demo']
+  const args = [
+    '--driver',
+    'fake',
+    '--hosts',
+    '2',
+    '--state-dir',
+    stateDir,
+    '--port-offset',
+    String(await freeOffset()),
+    '--no-demo',
+  ]
   const options = parseOptions(args, {})
   if (options === 'help') throw new Error('nobody asked for help')
   const state = openStateDir(stateDir)
@@ -71,7 +81,13 @@ export async function oneCloud(stateDir: string, clockOffsetMs = 0): Promise<One
     urls: cloud.urls,
     logIn: async (name) => {
       const urls = { compute, image, network }
-      const { token } = await openSession({ identityUrl: identity, username: name, password: state.secrets[`${name}Password`], project: name, urls })
+      const { token } = await openSession({
+        identityUrl: identity,
+        username: name,
+        password: state.secrets[`${name}Password`],
+        project: name,
+        urls,
+      })
       return personOf(compute, token)
     },
     close: async () => {
@@ -83,7 +99,10 @@ export async function oneCloud(stateDir: string, clockOffsetMs = 0): Promise<One
 }
 
 /** Asks until the answer is as wished; HTTP has no other way. */
-export async function until(ask: () => Promise<HttpAnswer>, wish: (answer: HttpAnswer) => boolean): Promise<HttpAnswer> {
+export async function until(
+  ask: () => Promise<HttpAnswer>,
+  wish: (answer: HttpAnswer) => boolean,
+): Promise<HttpAnswer> {
   for (;;) {
     const answer = await ask()
     if (wish(answer)) return answer

@@ -110,5 +110,8 @@ for (const [name, action] of Object.entries(ACTIONS))
         await conductor.close()
       }
       const { guests, held, unfinished, owed } = await w.counts()
-      assert.deepEqual({ mine: guests.filter((guest) => guest.startsWith(serverId)), held, unfinished, owed }, { mine: [], held: 0, unfinished: 0, owed: 0 })
+      assert.deepEqual(
+        { mine: guests.filter((guest) => guest.startsWith(serverId)), held, unfinished, owed },
+        { mine: [], held: 0, unfinished: 0, owed: 0 },
+      )
     })

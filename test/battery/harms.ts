@@ -29,7 +29,10 @@ const lose = (): never => {
 }
 
 /** `odd` says what comes around the real `run`, by the number of the call. Only the very first real one is a first try. */
-const around = (step: Step, odd: (call: number, real: () => ReturnType<Step['run']>) => ReturnType<Step['run']>): Step => {
+const around = (
+  step: Step,
+  odd: (call: number, real: () => ReturnType<Step['run']>) => ReturnType<Step['run']>,
+): Step => {
   let call = 0
   let tried = false
   const real = (...[ctx, done]: Parameters<Step['run']>) => {
@@ -55,7 +58,11 @@ const asItIs = (step: Step): Step => step
 const MANY = 3
 
 export const HARMS: readonly Harm[] = [
-  { name: 'has no effect and fails', ends: 'before', harmed: (step) => around(step, (call, real) => (call === 1 ? fail() : real())) },
+  {
+    name: 'has no effect and fails',
+    ends: 'before',
+    harmed: (step) => around(step, (call, real) => (call === 1 ? fail() : real())),
+  },
   { name: 'has its effect and fails', ends: 'before', harmed: failsAfterEffect },
   {
     name: 'has its effect, and its answer is lost',
@@ -102,7 +109,13 @@ export const HARMS: readonly Harm[] = [
     needsUndo: true,
     harmed: (step, die) => aroundUndo(failsAfterEffect(step), async (call, real) => (call === 1 ? die() : real())),
   },
-  { name: 'fails, and the process dies after its undo', ends: 'before', needsUndo: true, kill: 'undo', harmed: failsAfterEffect },
+  {
+    name: 'fails, and the process dies after its undo',
+    ends: 'before',
+    needsUndo: true,
+    kill: 'undo',
+    harmed: failsAfterEffect,
+  },
   {
     name: 'fails, and its undo runs twice',
     ends: 'before',

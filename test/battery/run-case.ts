@@ -21,7 +21,10 @@ async function calmly<T>(world: World, work: () => Promise<T>): Promise<T> {
 }
 
 /** A server with its user's port, brought into the state that the action starts from. */
-export function prepare(world: World, action: ServerAction): Promise<{ readonly serverId?: string; readonly portId: string }> {
+export function prepare(
+  world: World,
+  action: ServerAction,
+): Promise<{ readonly serverId?: string; readonly portId: string }> {
   return calmly(world, async () => {
     const portId = await world.userPort()
     if (action.name === 'create') return { portId }
@@ -42,7 +45,13 @@ export interface Ended {
 }
 
 /** Runs the action to its end with one step harmed. `action` may be another than the registry's of that name. */
-export async function runHarmed(world: World, action: ServerAction, stepName: string, harm: Harm, ask: () => Promise<Asked>): Promise<Ended> {
+export async function runHarmed(
+  world: World,
+  action: ServerAction,
+  stepName: string,
+  harm: Harm,
+  ask: () => Promise<Asked>,
+): Promise<Ended> {
   let living = life()
   let killed = false
   const die = (): never => living.die()
@@ -73,7 +82,11 @@ export async function runHarmed(world: World, action: ServerAction, stepName: st
 }
 
 /** The counts without what is said of single servers. */
-const numbers = ({ guests, ...rest }: Counts) => ({ ...rest, guests: guests.length, running: guests.filter((guest) => guest.endsWith('running')).length })
+const numbers = ({ guests, ...rest }: Counts) => ({
+  ...rest,
+  guests: guests.length,
+  running: guests.filter((guest) => guest.endsWith('running')).length,
+})
 type Numbers = ReturnType<typeof numbers>
 
 export interface Result extends Ended {
@@ -82,13 +95,25 @@ export interface Result extends Ended {
 }
 
 /** What the case changed in the world. */
-export async function runCase(world: World, action: ServerAction, stepName: string, harm: Harm, weather: 'calm' | 'storm' = 'calm'): Promise<Result> {
+export async function runCase(
+  world: World,
+  action: ServerAction,
+  stepName: string,
+  harm: Harm,
+  weather: 'calm' | 'storm' = 'calm',
+): Promise<Result> {
   const { serverId, portId } = await prepare(world, action)
   const before = numbers(await world.counts())
   world.setWeather(weather)
-  const ended = await runHarmed(world, action, stepName, harm, () => (serverId === undefined ? world.create(portId) : world.ask(action, serverId)))
+  const ended = await runHarmed(world, action, stepName, harm, () =>
+    serverId === undefined ? world.create(portId) : world.ask(action, serverId),
+  )
   world.setWeather('calm')
   const after = numbers(await world.counts())
-  const change = Object.fromEntries(Object.entries(after).flatMap(([key, value]) => (value === before[key as keyof Numbers] ? [] : [[key, value - before[key as keyof Numbers]]])))
+  const change = Object.fromEntries(
+    Object.entries(after).flatMap(([key, value]) =>
+      value === before[key as keyof Numbers] ? [] : [[key, value - before[key as keyof Numbers]]],
+    ),
+  )
   return { ...ended, change, standing: await world.standing(ended.asked.serverId) }
 }

@@ -9,7 +9,9 @@ import type { HostVerbs, Reach } from '@kilonova/kilonova/actions/define.ts'
 import { life } from './life.ts'
 import { world, type World } from './world.ts'
 
-async function running(t: TestContext): Promise<{ readonly w: World; readonly hosts: Map<string, { close(): Promise<void> }> }> {
+async function running(
+  t: TestContext,
+): Promise<{ readonly w: World; readonly hosts: Map<string, { close(): Promise<void> }> }> {
   const w = await world()
   const conductor = await w.conductor(life())
   const hosts = new Map(await Promise.all(w.hosts.map(async (host) => [host, await w.startHost(host)] as const)))
@@ -24,7 +26,11 @@ async function running(t: TestContext): Promise<{ readonly w: World; readonly ho
 /** The host's agent stops and is silent for so long that it counts as down. */
 async function lose(w: World, hosts: Map<string, { close(): Promise<void> }>, host: string): Promise<void> {
   await hosts.get(host)?.close()
-  await w.db.updateTable('hosts').set({ last_seen_at: w.clock.now() - 3_600_000 }).where('host', '=', host).execute()
+  await w.db
+    .updateTable('hosts')
+    .set({ last_seen_at: w.clock.now() - 3_600_000 })
+    .where('host', '=', host)
+    .execute()
 }
 
 test('a delete on a dead host ends at once; the host does what it owes before it serves again', async (t) => {
@@ -39,7 +45,10 @@ test('a delete on a dead host ends at once; the host does what it owes before it
   const removal = await w.ask(deleteServer, serverId)
   assert.equal(await w.ended(removal.taskId), 'succeeded')
   const owing = await w.counts()
-  assert.deepEqual({ guests: owing.guests.length, owed: owing.owed, allocations: owing.allocations, ports: owing.ports }, { guests: 1, owed: 3, allocations: 0, ports: 0 })
+  assert.deepEqual(
+    { guests: owing.guests.length, owed: owing.owed, allocations: owing.allocations, ports: owing.ports },
+    { guests: 1, owed: 3, allocations: 0, ports: 0 },
+  )
 
   hosts.set(host, await w.startHost(host))
   assert.deepEqual(await w.counts(), nothing)
@@ -62,7 +71,12 @@ test('a hard reboot on a dead host owes nothing: when the host is back, the gues
   assert.equal((await w.counts()).owed, 0)
   hosts.set(host, await w.startHost(host))
   assert.equal(await w.ended(reboot.taskId), 'undone')
-  assert.deepEqual(await w.standing(serverId), { vmState: 'active', taskState: null, powerState: 'running', placed: true })
+  assert.deepEqual(await w.standing(serverId), {
+    vmState: 'active',
+    taskState: null,
+    powerState: 'running',
+    placed: true,
+  })
   assert.deepEqual((await w.counts()).guests, [`${serverId} running`])
   await conductor.close()
 })
@@ -77,7 +91,10 @@ test('a conductor that lost its lease can change nothing any more: not the journ
       () => 'nothing',
       (error: Error & { code?: string }) => error.code ?? error.name,
     )
-  const late = async ({ rows, scheduler, hostAt, server, waitFor }: Reach & Parameters<(typeof create.steps)[number]['run']>[0], host: string) => {
+  const late = async (
+    { rows, scheduler, hostAt, server, waitFor }: Reach & Parameters<(typeof create.steps)[number]['run']>[0],
+    host: string,
+  ) => {
     const verbs: HostVerbs = hostAt(host)
     return [
       await nameOf(rows.place(null)),
@@ -101,20 +118,38 @@ test('a conductor that lost its lease can change nothing any more: not the journ
     }
   })
   // The old one never renews its lease, which is over at once.
-  const old = await w.conductor(life(), { ...ACTIONS, create: { ...create, steps } }, undefined, { name: 'old', leaseMs: 1, pollMs: 3_600_000 })
+  const old = await w.conductor(life(), { ...ACTIONS, create: { ...create, steps } }, undefined, {
+    name: 'old',
+    leaseMs: 1,
+    pollMs: 3_600_000,
+  })
   const { serverId, taskId } = await w.create()
   await reached.promise
   const next = await w.conductor(life(), ACTIONS, undefined, { name: 'next' })
   assert.equal(await w.ended(taskId), 'succeeded')
-  const [counts, standing, journal] = [await w.counts(), await w.standing(serverId), await w.db.selectFrom('journal').selectAll().execute()]
+  const [counts, standing, journal] = [
+    await w.counts(),
+    await w.standing(serverId),
+    await w.db.selectFrom('journal').selectAll().execute(),
+  ]
 
   const takenOver = Promise.withResolvers<void>()
   const stop = w.heard.on((phrase) => phrase === 'task was taken over' && takenOver.resolve())
   gate.resolve()
-  assert.deepEqual(await tried.promise, ['FencedError', 'FencedError', 'StaleClaimError', 'StaleEpochError', 'StaleEpochError', 'nothing'])
+  assert.deepEqual(await tried.promise, [
+    'FencedError',
+    'FencedError',
+    'StaleClaimError',
+    'StaleEpochError',
+    'StaleEpochError',
+    'nothing',
+  ])
   await takenOver.promise
   stop()
-  assert.deepEqual([await w.counts(), await w.standing(serverId), await w.db.selectFrom('journal').selectAll().execute()], [counts, standing, journal])
+  assert.deepEqual(
+    [await w.counts(), await w.standing(serverId), await w.db.selectFrom('journal').selectAll().execute()],
+    [counts, standing, journal],
+  )
   await old.close()
   await next.close()
 })

@@ -27,11 +27,26 @@ import type { Life } from './life.ts'
 import { switchableWeather } from './weather.ts'
 
 const IMAGE_ID = '0b0e5a8e-6c8e-4c52-9d0e-000000000001'
-const image = { id: IMAGE_ID, name: 'demo', diskFormat: 'qcow2', minDiskGb: 0, minRamMb: 0, sizeBytes: 1_000_000, properties: {} }
+const image = {
+  id: IMAGE_ID,
+  name: 'demo',
+  diskFormat: 'qcow2',
+  minDiskGb: 0,
+  minRamMb: 0,
+  sizeBytes: 1_000_000,
+  properties: {},
+}
 const glance: Glance = {
   show: async (id) =>
     id === IMAGE_ID
-      ? { ...image, status: 'active', containerFormat: 'bare', virtualSizeBytes: null, hashAlgorithm: 'sha512', hash: 'abc' }
+      ? {
+          ...image,
+          status: 'active',
+          containerFormat: 'bare',
+          virtualSizeBytes: null,
+          hashAlgorithm: 'sha512',
+          hash: 'abc',
+        }
       : undefined,
   download: async () => undefined,
 }
@@ -79,38 +94,109 @@ export async function world(seed = 1) {
   const bus = memoryBus(weather)
   const heard = heardLog()
   const identity = keystone({
-    authUrl: companions.identity.url, username: 'kilonova', password: 'service-secret', projectName: 'service',
-    userDomainName: 'default', projectDomainName: 'default', regionName: undefined, interface: 'public', clock,
+    authUrl: companions.identity.url,
+    username: 'kilonova',
+    password: 'service-secret',
+    projectName: 'service',
+    userDomainName: 'default',
+    projectDomainName: 'default',
+    regionName: undefined,
+    interface: 'public',
+    clock,
   })
   const networkClient = neutron(identity, { endpoint: companions.network.url, clock })
   const images = await startImageRelay({ host: '127.0.0.1', port: 0, glance, clock, log: silentLog })
   const scheduler = startScheduler({
-    db, bus, clock, log: silentLog,
+    db,
+    bus,
+    clock,
+    log: silentLog,
     options: {
-      enabledFilters: ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter'], multipliers: {}, defaultArchitecture: null,
-      cpuAllocationRatio: 1, ramAllocationRatio: 1, diskAllocationRatio: 1, reservedHostMemoryMb: 0, reservedHostDiskMb: 0, serviceDownMs: 60_000,
+      enabledFilters: ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter'],
+      multipliers: {},
+      defaultArchitecture: null,
+      cpuAllocationRatio: 1,
+      ramAllocationRatio: 1,
+      diskAllocationRatio: 1,
+      reservedHostMemoryMb: 0,
+      reservedHostDiskMb: 0,
+      serviceDownMs: 60_000,
     },
   })
   const wrong = faults()
-  const drivers = new Map(HOSTS.map((host) => [host, fakeDriver({ host, clock, vcpus: 10_000, memoryMb: 10_000_000, diskGb: 100_000, faults: wrong })]))
+  const drivers = new Map(
+    HOSTS.map((host) => [
+      host,
+      fakeDriver({ host, clock, vcpus: 10_000, memoryMb: 10_000_000, diskGb: 100_000, faults: wrong }),
+    ]),
+  )
 
   const startHost = (host: string) => {
     const driver = drivers.get(host)
     if (!driver) throw new Error(`there is no host ${host}`)
-    return startCompute({ host, driver, bus, clock, log: silentLog, fences: memoryFences(), reportIntervalMs: 3_600_000, syncPowerIntervalMs: 3_600_000 })
+    return startCompute({
+      host,
+      driver,
+      bus,
+      clock,
+      log: silentLog,
+      fences: memoryFences(),
+      reportIntervalMs: 3_600_000,
+      syncPowerIntervalMs: 3_600_000,
+    })
   }
   /** A conductor of this name; the next one takes over what it held. */
-  const conductor = (living: Life, actions: Readonly<Record<string, ServerAction>> = ACTIONS, kills: KillPoints = { kill() {}, fail() {} }, more: object = {}) =>
+  const conductor = (
+    living: Life,
+    actions: Readonly<Record<string, ServerAction>> = ACTIONS,
+    kills: KillPoints = { kill() {}, fail() {} },
+    more: object = {},
+  ) =>
     startConductor(
-      { actions, db: living.database(db), bus: living.bus(bus), neutron: networkClient, glance, images, clock, log: heard.log, kills },
       {
-        name: 'conductor', leaseMs: 60_000, pollMs: 5, maxRunning: 100, serviceDownMs: 60_000, defaultZone: 'nova', shutdownTimeoutSeconds: 60,
-        softRebootTimeoutSeconds: 60, retryTries: 3, retryFirstDelayMs: 1, maxBackOffMs: 4, verbTimeoutMs: 100, placeTimeoutMs: 100, ...more,
+        actions,
+        db: living.database(db),
+        bus: living.bus(bus),
+        neutron: networkClient,
+        glance,
+        images,
+        clock,
+        log: heard.log,
+        kills,
+      },
+      {
+        name: 'conductor',
+        leaseMs: 60_000,
+        pollMs: 5,
+        maxRunning: 100,
+        serviceDownMs: 60_000,
+        defaultZone: 'nova',
+        shutdownTimeoutSeconds: 60,
+        softRebootTimeoutSeconds: 60,
+        retryTries: 3,
+        retryFirstDelayMs: 1,
+        maxBackOffMs: 4,
+        verbTimeoutMs: 100,
+        placeTimeoutMs: 100,
+        ...more,
       },
     )
 
   return {
-    db, kind: database.kind, bus, clock, caller, project, drivers, heard, wrong, setWeather, conductor, startHost, hosts: HOSTS, neutron: networkClient,
+    db,
+    kind: database.kind,
+    bus,
+    clock,
+    caller,
+    project,
+    drivers,
+    heard,
+    wrong,
+    setWeather,
+    conductor,
+    startHost,
+    hosts: HOSTS,
+    neutron: networkClient,
 
     /** A port that its user made: it must outlive every server. */
     userPort: () => post('port', { network_id: network, project_id: project }),
@@ -120,7 +206,18 @@ export async function world(seed = 1) {
       const { taskId: _, epoch: _e, ...rest } = demoServer()
       const id = newId()
       const requestedNics = [{ networkId: network }, ...(portId === undefined ? [] : [{ networkId: network, portId }])]
-      const server = { ...rest, id, projectId: project, image, requestedNics, configDrive: true, vmState: 'building', taskState: 'scheduling', powerState: 'nostate', createdAt: clock.now() } as const
+      const server = {
+        ...rest,
+        id,
+        projectId: project,
+        image,
+        requestedNics,
+        configDrive: true,
+        vmState: 'building',
+        taskState: 'scheduling',
+        powerState: 'nostate',
+        createdAt: clock.now(),
+      } as const
       await admitCreate({ db, bus, clock }, caller, [server], { onlyHost: null, securityGroupIds: [] }, UNLIMITED)
       return asked(id)
     },
@@ -135,16 +232,29 @@ export async function world(seed = 1) {
     },
     standing: async (id: string): Promise<Standing> => {
       const server = await findServer(db, id, { deleted: true })
-      return { vmState: server?.vmState ?? '', taskState: server?.taskState ?? null, powerState: server?.powerState ?? '', placed: server?.host !== null }
+      return {
+        vmState: server?.vmState ?? '',
+        taskState: server?.taskState ?? null,
+        powerState: server?.powerState ?? '',
+        placed: server?.host !== null,
+      }
     },
     counts: async (): Promise<Counts> => {
       const inventories = [...drivers.values()].map((driver) => driver.inventory())
-      const sum = (of: (inventory: (typeof inventories)[number]) => number) => inventories.reduce((total, each) => total + of(each), 0)
+      const sum = (of: (inventory: (typeof inventories)[number]) => number) =>
+        inventories.reduce((total, each) => total + of(each), 0)
       const guests = (await Promise.all([...drivers.values()].map((driver) => driver.guests()))).flat()
       const { body } = await admin.call('GET', '/v2.0/ports?fields=id&fields=device_id')
       const { ports } = body as { ports: readonly { device_id: string }[] }
       const count = async (table: 'allocations' | 'owed') =>
-        Number((await db.selectFrom(table).select(({ fn }) => fn.countAll<number>().as('n')).executeTakeFirst())?.n)
+        Number(
+          (
+            await db
+              .selectFrom(table)
+              .select(({ fn }) => fn.countAll<number>().as('n'))
+              .executeTakeFirst()
+          )?.n,
+        )
       const tasks = await db.selectFrom('tasks').select(['finished_at', 'leased_until']).execute()
       const held = await db.selectFrom('servers').select('id').where('task_id', 'is not', null).execute()
       return {

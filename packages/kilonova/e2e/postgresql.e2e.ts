@@ -9,9 +9,16 @@ import { privatePostgresql, type PrivatePostgresql } from './private-postgresql.
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const TESTS = {
-  'queries, claims and admission': ['packages/kilonova/src/db/*.test.ts', 'packages/kilonova/src/placement/*.test.ts', 'packages/kilonova/src/actions/*.test.ts'],
+  'queries, claims and admission': [
+    'packages/kilonova/src/db/*.test.ts',
+    'packages/kilonova/src/placement/*.test.ts',
+    'packages/kilonova/src/actions/*.test.ts',
+  ],
   'the API': ['packages/kilonova/src/api/**/*.test.ts'],
-  'deletes at every moment, lost hosts and leases': ['test/battery/delete-during.test.ts', 'test/battery/takeover.test.ts'],
+  'deletes at every moment, lost hosts and leases': [
+    'test/battery/delete-during.test.ts',
+    'test/battery/takeover.test.ts',
+  ],
   'the battery': ['test/battery/battery.test.ts'],
   'the companions': ['packages/companions/src/**/*.test.ts'],
 }
@@ -23,11 +30,15 @@ after(() => server.close())
 for (const [name, patterns] of Object.entries(TESTS))
   test(`${name}: on PostgreSQL`, async () => {
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
-    const child = spawn(process.execPath, ['--test', '--test-reporter=spec', '--test-timeout=60000', ...globSync(patterns, { cwd: ROOT })], {
-      cwd: ROOT,
-      env: { ...env, KILONOVA_TEST_POSTGRESQL: server.url },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+    const child = spawn(
+      process.execPath,
+      ['--test', '--test-reporter=spec', '--test-timeout=60000', ...globSync(patterns, { cwd: ROOT })],
+      {
+        cwd: ROOT,
+        env: { ...env, KILONOVA_TEST_POSTGRESQL: server.url },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    )
     const lines: string[] = []
     child.stdout.setEncoding('utf8').on('data', (text: string) => lines.push(text))
     const [code] = (await once(child, 'close')) as [number | null]

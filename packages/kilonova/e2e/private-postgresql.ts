@@ -14,7 +14,10 @@ export interface PrivatePostgresql {
 
 /** Its binaries refuse root; Debian's package brings a user for them. */
 const asItsUser = (command: readonly string[]): readonly [string, readonly string[]] => {
-  const [program = '', ...args] = process.getuid?.() === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command] : command
+  const [program = '', ...args] =
+    process.getuid?.() === 0
+      ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command]
+      : command
   return [program, args]
 }
 
@@ -42,11 +45,34 @@ export async function privatePostgresql(): Promise<PrivatePostgresql> {
     const [program, args] = asItsUser(command)
     return execFileSync(program, args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
   }
-  run([`${bin}/initdb`, '-D', data, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${join(folder, 'password')}`, '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync'])
+  run([
+    `${bin}/initdb`,
+    '-D',
+    data,
+    '-U',
+    'postgres',
+    '--auth=scram-sha-256',
+    `--pwfile=${join(folder, 'password')}`,
+    '--encoding=UTF8',
+    '--locale=C.UTF-8',
+    '--no-sync',
+  ])
 
   const port = await freePort()
-  const options = { listen_addresses: '127.0.0.1', port, unix_socket_directories: folder, max_connections: 200, fsync: 'off', shared_buffers: '64MB' }
-  const [program, args] = asItsUser([`${bin}/postgres`, '-D', data, ...Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`])])
+  const options = {
+    listen_addresses: '127.0.0.1',
+    port,
+    unix_socket_directories: folder,
+    max_connections: 200,
+    fsync: 'off',
+    shared_buffers: '64MB',
+  }
+  const [program, args] = asItsUser([
+    `${bin}/postgres`,
+    '-D',
+    data,
+    ...Object.entries(options).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ])
   const server = spawn(program, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = once(server, 'exit')
   const said: string[] = []

@@ -40,17 +40,20 @@ interface Import {
 }
 
 /** Tests and what only tests use may reach for anything. */
-const forTests = (file: string): boolean => /\.(test|contract)\.ts$|\/testing\/|-fixture\.ts$|\/test-cloud\.ts$/.test(file)
+const forTests = (file: string): boolean =>
+  /\.(test|contract)\.ts$|\/testing\/|-fixture\.ts$|\/test-cloud\.ts$/.test(file)
 
 function importsOf(file: string): readonly Import[] {
   const [, pack = '', , room = ''] = file.split('/')
   const text = readFileSync(join(ROOT, file), 'utf8')
-  return [...text.matchAll(/^(?:import|export) .*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gms)].map(([, from, bare, dynamic]) => ({
-    file,
-    package: pack,
-    room,
-    target: from ?? bare ?? dynamic ?? '',
-  }))
+  return [...text.matchAll(/^(?:import|export) .*?from '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gms)].map(
+    ([, from, bare, dynamic]) => ({
+      file,
+      package: pack,
+      room,
+      target: from ?? bare ?? dynamic ?? '',
+    }),
+  )
 }
 
 const imports = globSync('packages/*/src/**/*.ts', { cwd: ROOT })
@@ -62,7 +65,9 @@ const floorOf = (room: string): number => FLOORS.findIndex((rooms) => (rooms as 
 /** The room of kilonova that an import of one of its files leads to. */
 const roomOf = ({ file, target }: Import): string | undefined => {
   if (!target.startsWith('.')) return undefined
-  const [pack, , room = ''] = normalize(join(dirname(file), target)).replace('packages/', '').split('/')
+  const [pack, , room = ''] = normalize(join(dirname(file), target))
+    .replace('packages/', '')
+    .split('/')
   return pack === 'kilonova' ? room : undefined
 }
 
@@ -73,7 +78,10 @@ function mayImport(from: string, to: string): boolean {
 
 test('every room of kilonova stands on a floor', () => {
   const rooms = new Set(imports.filter((each) => each.package === 'kilonova').map(({ room }) => room))
-  assert.deepEqual([...rooms].filter((room) => floorOf(room) < 0), [])
+  assert.deepEqual(
+    [...rooms].filter((room) => floorOf(room) < 0),
+    [],
+  )
 })
 
 test('rooms import downward only', () => {
@@ -87,7 +95,8 @@ test('rooms import downward only', () => {
 test('packages import those below them, and no file outside their own', () => {
   const wrong = imports.flatMap(({ file, package: from, target }) => {
     const [, to] = /^@kilonova\/([^/]+)/.exec(target) ?? []
-    if (to !== undefined && to !== from && !(PACKAGES[from] ?? []).includes(to)) return [`${file}: ${from} may not import ${to}`]
+    if (to !== undefined && to !== from && !(PACKAGES[from] ?? []).includes(to))
+      return [`${file}: ${from} may not import ${to}`]
     const path = target.startsWith('.') ? normalize(join(dirname(file), target)) : undefined
     return path === undefined || path.startsWith(`packages/${from}/src/`) ? [] : [`${file} may not import ${path}`]
   })
@@ -95,11 +104,27 @@ test('packages import those below them, and no file outside their own', () => {
 })
 
 test('one room alone speaks to libvirt', () => {
-  const wrong = imports.filter((each) => each.package === 'kilonova' && each.target.startsWith('@kilonova/libvirt') && !each.file.includes('/virt/libvirt/'))
-  assert.deepEqual(wrong.map(({ file }) => `${file} may not import libvirt`), [])
+  const wrong = imports.filter(
+    (each) =>
+      each.package === 'kilonova' &&
+      each.target.startsWith('@kilonova/libvirt') &&
+      !each.file.includes('/virt/libvirt/'),
+  )
+  assert.deepEqual(
+    wrong.map(({ file }) => `${file} may not import libvirt`),
+    [],
+  )
 })
 
 test('what is pure stays pure: domain, scheduler and policy import nothing of Node', () => {
-  const wrong = imports.filter((each) => each.package === 'kilonova' && ['domain', 'scheduler', 'policy'].includes(each.room) && each.target.startsWith('node:'))
-  assert.deepEqual(wrong.map(({ file, target }) => `${file} may not import ${target}`), [])
+  const wrong = imports.filter(
+    (each) =>
+      each.package === 'kilonova' &&
+      ['domain', 'scheduler', 'policy'].includes(each.room) &&
+      each.target.startsWith('node:'),
+  )
+  assert.deepEqual(
+    wrong.map(({ file, target }) => `${file} may not import ${target}`),
+    [],
+  )
 })

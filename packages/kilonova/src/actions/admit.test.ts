@@ -19,7 +19,11 @@ const BODY = { onlyHost: null, securityGroupIds: [] }
 const LIMITS: Limits = { instances: 10, cores: -1, ram: -1 }
 
 const newServer = (wish: Partial<Server> = {}): NewServer => {
-  const { taskId: _t, epoch: _e, ...server } = demoServer({ vmState: 'building', taskState: 'scheduling', powerState: 'nostate', ...wish })
+  const {
+    taskId: _t,
+    epoch: _e,
+    ...server
+  } = demoServer({ vmState: 'building', taskState: 'scheduling', powerState: 'nostate', ...wish })
   return { ...server, id: newId() }
 }
 async function admission(t: Parameters<typeof testDatabase>[0]) {
@@ -32,18 +36,35 @@ async function activeServer(to: Awaited<ReturnType<typeof admission>>): Promise<
   const server = newServer()
   await admitCreate(to, CALLER, [server], BODY, { instances: -1, cores: -1, ram: -1 })
   const row = await findServer(to.db, server.id)
-  assert.ok(row && (await transition(to.db, row, { vmState: 'active', taskState: null, taskId: null, powerState: 'running' }, 1)))
+  assert.ok(
+    row &&
+      (await transition(to.db, row, { vmState: 'active', taskState: null, taskId: null, powerState: 'running' }, 1)),
+  )
   await to.db.updateTable('servers').set({ host: 'host-1' }).where('id', '=', server.id).execute()
   return server.id
 }
 const names = (results: readonly PromiseSettledResult<unknown>[]): readonly string[] =>
-  results.map((result) => (result.status === 'fulfilled' ? 'admitted' : result.reason instanceof NovaError ? result.reason.name : String(result.reason)))
+  results.map((result) =>
+    result.status === 'fulfilled'
+      ? 'admitted'
+      : result.reason instanceof NovaError
+        ? result.reason.name
+        : String(result.reason),
+  )
 const count = (words: readonly string[], word: string): number => words.filter((each) => each === word).length
 
 test('of fifty creates at once for the last unit of quota, exactly one is admitted', async (t) => {
   const to = await admission(t)
-  await admitCreate(to, CALLER, Array.from({ length: 9 }, () => newServer()), BODY, LIMITS)
-  const words = names(await Promise.allSettled(Array.from({ length: 50 }, () => admitCreate(to, CALLER, [newServer()], BODY, LIMITS))))
+  await admitCreate(
+    to,
+    CALLER,
+    Array.from({ length: 9 }, () => newServer()),
+    BODY,
+    LIMITS,
+  )
+  const words = names(
+    await Promise.allSettled(Array.from({ length: 50 }, () => admitCreate(to, CALLER, [newServer()], BODY, LIMITS))),
+  )
   assert.deepEqual([count(words, 'admitted'), count(words, 'TooManyInstances')], [1, 49])
   assert.equal((await usedByProject(to.db, 'project-1')).instances, 10)
 })
@@ -72,13 +93,18 @@ test('of stop and other actions asked for at once, one wins and the others are t
   const words = names(await Promise.allSettled(Array.from({ length: 20 }, () => admit(to, CALLER, stop, id, null))))
   assert.deepEqual([count(words, 'admitted'), count(words, 'InstanceInvalidState')], [1, 19])
   const tasks = await to.db.selectFrom('tasks').select('id').where('action', '=', 'stop').execute()
-  assert.deepEqual(tasks.map((task) => task.id), [(await findServer(to.db, id))?.taskId])
+  assert.deepEqual(
+    tasks.map((task) => task.id),
+    [(await findServer(to.db, id))?.taskId],
+  )
 })
 
 test('twenty deletes at once leave one task, and all are accepted', async (t) => {
   const to = await admission(t)
   const id = await activeServer(to)
-  const words = names(await Promise.allSettled(Array.from({ length: 20 }, () => admit(to, CALLER, deleteServer, id, null))))
+  const words = names(
+    await Promise.allSettled(Array.from({ length: 20 }, () => admit(to, CALLER, deleteServer, id, null))),
+  )
   assert.equal(count(words, 'admitted'), 20)
   assert.equal((await to.db.selectFrom('tasks').select('id').where('action', '=', 'delete').execute()).length, 1)
 })
@@ -90,21 +116,31 @@ test('a delete cancels the task that runs, and comes after it', async (t) => {
   await admit(to, CALLER, stop, id, null)
   const stopping = (await findServer(to.db, id))?.taskId ?? ''
   const both = Promise.withResolvers<void>()
-  for (const topic of [TASK_CANCELLED, TASK_ADMITTED]) to.bus.subscribe(topic, (event) => void (heard.push([topic, event]) === 2 && both.resolve()))
+  for (const topic of [TASK_CANCELLED, TASK_ADMITTED])
+    to.bus.subscribe(topic, (event) => void (heard.push([topic, event]) === 2 && both.resolve()))
   await admit(to, CALLER, deleteServer, id, null)
   await both.promise
   const server = await findServer(to.db, id)
   const task = await findTask(to.db, server?.taskId ?? '')
-  assert.deepEqual([server?.taskState, task?.action, task?.after_task_id, (await findTask(to.db, stopping))?.cancelled_by], ['deleting', 'delete', stopping, 'delete'])
+  assert.deepEqual(
+    [server?.taskState, task?.action, task?.after_task_id, (await findTask(to.db, stopping))?.cancelled_by],
+    ['deleting', 'delete', stopping, 'delete'],
+  )
   assert.deepEqual(JSON.parse(task?.admitted ?? ''), { vmState: 'active', taskState: null, powerState: 'running' })
-  assert.deepEqual(heard, [[TASK_CANCELLED, { taskId: stopping, by: 'delete' }], [TASK_ADMITTED, { taskId: task?.id }]])
+  assert.deepEqual(heard, [
+    [TASK_CANCELLED, { taskId: stopping, by: 'delete' }],
+    [TASK_ADMITTED, { taskId: task?.id }],
+  ])
 })
 
 test('what may not be done now is refused, and nothing is written', async (t) => {
   const to = await admission(t)
   const id = await activeServer(to)
   const before = await findServer(to.db, id)
-  await assert.rejects(admit(to, CALLER, start, id, null), { name: 'InstanceInvalidState', message: `Cannot 'start' instance ${id} while it is in vm_state active` })
+  await assert.rejects(admit(to, CALLER, start, id, null), {
+    name: 'InstanceInvalidState',
+    message: `Cannot 'start' instance ${id} while it is in vm_state active`,
+  })
   await assert.rejects(admit(to, CALLER, start, newId(), null), { name: 'InstanceNotFound' })
   assert.deepEqual(await findServer(to.db, id), before)
   assert.equal((await to.db.selectFrom('tasks').select('id').where('action', '=', 'start').execute()).length, 0)

@@ -37,19 +37,41 @@ export interface Limits {
 const standing = ({ vmState, taskState, powerState }: Admitted): Admitted => ({ vmState, taskState, powerState })
 
 /** Errors: NovaError TooManyInstances, PortInUse; then nothing was written. */
-export async function admitCreate({ db, bus, clock }: Admission, caller: Caller, servers: readonly NewServer[], body: CreateBody, limits: Limits): Promise<void> {
+export async function admitCreate(
+  { db, bus, clock }: Admission,
+  caller: Caller,
+  servers: readonly NewServer[],
+  body: CreateBody,
+  limits: Limits,
+): Promise<void> {
   const now = clock.now()
   const [first] = servers
   if (!first) return
   const tasks = servers.map((server) => ({ server, id: newId() }))
   await atomically(db, async (tx) => {
     await lockGuards(tx, [`project/${first.projectId}`])
-    if (Object.values(limits).some((limit) => limit >= 0)) quotaAllows(await usedByProject(tx, first.projectId), servers, limits)
-    const port = await promisedPort(tx, servers.flatMap(({ requestedNics }) => requestedNics.flatMap(({ portId }) => portId ?? [])))
+    if (Object.values(limits).some((limit) => limit >= 0))
+      quotaAllows(await usedByProject(tx, first.projectId), servers, limits)
+    const port = await promisedPort(
+      tx,
+      servers.flatMap(({ requestedNics }) => requestedNics.flatMap(({ portId }) => portId ?? [])),
+    )
     if (port !== undefined) throw new NovaError('PortInUse', { id: port })
     for (const { server, id } of tasks) {
       await insertServer(tx, server, id)
-      await insertTask(tx, { id, action: create.name, serverId: server.id, ...caller, body, admitted: standing(server), afterTaskId: null }, now)
+      await insertTask(
+        tx,
+        {
+          id,
+          action: create.name,
+          serverId: server.id,
+          ...caller,
+          body,
+          admitted: standing(server),
+          afterTaskId: null,
+        },
+        now,
+      )
     }
   })
   for (const { id } of tasks) bus.publish(TASK_ADMITTED, { taskId: id })
@@ -57,15 +79,32 @@ export async function admitCreate({ db, bus, clock }: Admission, caller: Caller,
 
 function quotaAllows(used: Limits, servers: readonly NewServer[], limits: Limits): void {
   const sum = (of: (server: NewServer) => number) => servers.reduce((total, server) => total + of(server), 0)
-  const requested: Limits = { instances: servers.length, cores: sum(({ flavor }) => flavor.vcpus), ram: sum(({ flavor }) => flavor.memoryMb) }
-  const overs = (['cores', 'instances', 'ram'] as const).filter((what) => limits[what] >= 0 && used[what] + requested[what] > limits[what])
+  const requested: Limits = {
+    instances: servers.length,
+    cores: sum(({ flavor }) => flavor.vcpus),
+    ram: sum(({ flavor }) => flavor.memoryMb),
+  }
+  const overs = (['cores', 'instances', 'ram'] as const).filter(
+    (what) => limits[what] >= 0 && used[what] + requested[what] > limits[what],
+  )
   if (overs.length === 0) return
   const list = (of: Limits) => overs.map((what) => of[what]).join(', ')
-  throw new NovaError('TooManyInstances', { overs: overs.join(', '), requested: list(requested), used: list(used), allowed: list(limits) })
+  throw new NovaError('TooManyInstances', {
+    overs: overs.join(', '),
+    requested: list(requested),
+    used: list(used),
+    allowed: list(limits),
+  })
 }
 
 /** Errors: NovaError InstanceNotFound, InstanceIsLocked, InstanceInvalidState, InstanceNotReady; then nothing was written. */
-export async function admit({ db, bus, clock }: Admission, caller: Caller, action: ServerAction, serverId: string, body: unknown): Promise<void> {
+export async function admit(
+  { db, bus, clock }: Admission,
+  caller: Caller,
+  action: ServerAction,
+  serverId: string,
+  body: unknown,
+): Promise<void> {
   const id = newId()
   const begun = await decided(db, clock.now(), action, caller, serverId, id, body)
   if (!begun) return
@@ -77,17 +116,39 @@ export async function admit({ db, bus, clock }: Admission, caller: Caller, actio
 class MovedError extends Error {}
 const LOOKS = 10
 
-async function decided(db: Kysely<Tables>, now: number, action: ServerAction, caller: Caller, serverId: string, id: string, body: unknown): Promise<{ readonly cancelled: string | null } | undefined> {
+async function decided(
+  db: Kysely<Tables>,
+  now: number,
+  action: ServerAction,
+  caller: Caller,
+  serverId: string,
+  id: string,
+  body: unknown,
+): Promise<{ readonly cancelled: string | null } | undefined> {
   for (let look = 1; ; look++)
     try {
       return await decide(db, now, action, caller, serverId, id, body)
     } catch (error) {
       if (!(error instanceof MovedError)) throw error
-      if (look === LOOKS) throw new NovaError('InstanceInvalidState', { id: serverId, action: action.shownAs.action, attr: 'task_state', state: 'changing' })
+      if (look === LOOKS)
+        throw new NovaError('InstanceInvalidState', {
+          id: serverId,
+          action: action.shownAs.action,
+          attr: 'task_state',
+          state: 'changing',
+        })
     }
 }
 
-const decide = (db: Kysely<Tables>, now: number, action: ServerAction, caller: Caller, serverId: string, id: string, body: unknown) =>
+const decide = (
+  db: Kysely<Tables>,
+  now: number,
+  action: ServerAction,
+  caller: Caller,
+  serverId: string,
+  id: string,
+  body: unknown,
+) =>
   atomically(db, async (tx) => {
     const server = await findServer(tx, serverId)
     if (!server) throw new NovaError('InstanceNotFound', { id: serverId })
@@ -95,7 +156,20 @@ const decide = (db: Kysely<Tables>, now: number, action: ServerAction, caller: C
     if (problem) throw problem
     if (action.repeatable && server.taskState === action.taskState) return undefined
     const cancelled = server.taskId
-    await insertTask(tx, { id, action: action.name, serverId, ...caller, projectId: server.projectId, body, admitted: settled(server), afterTaskId: cancelled }, now)
+    await insertTask(
+      tx,
+      {
+        id,
+        action: action.name,
+        serverId,
+        ...caller,
+        projectId: server.projectId,
+        body,
+        admitted: settled(server),
+        afterTaskId: cancelled,
+      },
+      now,
+    )
     if (cancelled !== null) await cancelTask(tx, cancelled, action.name, now)
     if (!(await transition(tx, server, { taskState: action.taskState, taskId: id }, now))) throw new MovedError()
     return { cancelled }

@@ -13,10 +13,13 @@ const SEED_BYTES = 512
 export async function writeConfigDrive(host: HostVerbs, server: Server, ports: readonly PortFacts[]): Promise<void> {
   if (!server.configDrive) return
   const documents = guestDocuments(server, ports, randomBytes(SEED_BYTES).toString('base64'))
-  const files = Object.fromEntries(Object.entries(documents).map(([path, content]) => [path, Buffer.from(content).toString('base64')]))
+  const files = Object.fromEntries(
+    Object.entries(documents).map(([path, content]) => [path, Buffer.from(content).toString('base64')]),
+  )
   await host.createConfigDrive({ serverId: server.id, files })
 }
 
 export async function rewriteConfigDrive(ctx: Reach & Base<unknown>): Promise<void> {
-  if (ctx.server.configDrive) await writeConfigDrive(hostOf(ctx), ctx.server, await portFactsOf(ctx.neutron, ctx.server))
+  if (ctx.server.configDrive)
+    await writeConfigDrive(hostOf(ctx), ctx.server, await portFactsOf(ctx.neutron, ctx.server))
 }

@@ -33,10 +33,24 @@ export const create = action('create', {
 })
   .step('claim', {
     run: async ({ scheduler, server, body, requestId, rows }) => {
-      const spec = { resources: resourcesOf(server.flavor), zone: server.availabilityZone, onlyHost: body.onlyHost, imageProperties: server.image?.properties ?? {} }
-      const placement = await scheduler.place({ consumerId: server.id, projectId: server.projectId, seed: requestId, spec })
+      const spec = {
+        resources: resourcesOf(server.flavor),
+        zone: server.availabilityZone,
+        onlyHost: body.onlyHost,
+        imageProperties: server.image?.properties ?? {},
+      }
+      const placement = await scheduler.place({
+        consumerId: server.id,
+        projectId: server.projectId,
+        seed: requestId,
+        spec,
+      })
       if (!placement.placed) throw new NovaError('NoValidHost', { reason: placement.explanation })
-      const place = { host: placement.host, hypervisorHostname: placement.hypervisorHostname, availabilityZone: placement.zone }
+      const place = {
+        host: placement.host,
+        hypervisorHostname: placement.hypervisorHostname,
+        availabilityZone: placement.zone,
+      }
       await rows.place(place)
       return place
     },
@@ -49,7 +63,13 @@ export const create = action('create', {
     taskState: 'networking',
     run: async ({ neutron, server, body, key, firstTry, rows }, { claim }) => {
       if (server.requestedNics.length === 0) return []
-      const ports = await makePorts(neutron, { key, firstTry, server, place: claim, securityGroups: body.securityGroupIds })
+      const ports = await makePorts(neutron, {
+        key,
+        firstTry,
+        server,
+        place: claim,
+        securityGroups: body.securityGroupIds,
+      })
       const facts = await neutron.facts(ports, server.hostname)
       await rows.addresses(addressesOf(facts))
       return facts
@@ -66,11 +86,17 @@ export const create = action('create', {
     run: async ({ hostAt, server, imageTicket }, { claim }) => {
       const ticket = await imageTicket(imageOf(server).id)
       await hostAt(claim.host).fetchImage(ticket)
-      return { imageId: ticket.imageId, diskFormat: ticket.diskFormat, hash: ticket.hash, hashAlgorithm: ticket.hashAlgorithm }
+      return {
+        imageId: ticket.imageId,
+        diskFormat: ticket.diskFormat,
+        hash: ticket.hash,
+        hashAlgorithm: ticket.hashAlgorithm,
+      }
     },
   })
   .step('disk', {
-    run: ({ hostAt, server }, { claim, image }) => hostAt(claim.host).createDisk({ serverId: server.id, image, rootGb: server.flavor.rootGb }),
+    run: ({ hostAt, server }, { claim, image }) =>
+      hostAt(claim.host).createDisk({ serverId: server.id, image, rootGb: server.flavor.rootGb }),
     undo: ({ hostAt }, { claim }) => hostAt(claim.host).removeFiles(),
   })
   .step('configDrive', {

@@ -8,4 +8,6 @@ import { stop } from './stop.ts'
 
 const all: readonly ServerAction[] = [create, deleteServer, start, stop, rebootSoft, rebootHard]
 
-export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(all.map((action) => [action.name, action]))
+export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(
+  all.map((action) => [action.name, action]),
+)

@@ -15,7 +15,10 @@ export interface PortRequest {
 }
 
 /** One port per requested interface, in order. */
-export async function makePorts(neutron: Neutron, { key, firstTry, server, place, securityGroups }: PortRequest): Promise<readonly Port[]> {
+export async function makePorts(
+  neutron: Neutron,
+  { key, firstTry, server, place, securityGroups }: PortRequest,
+): Promise<readonly Port[]> {
   const known = firstTry ? [] : await neutron.portsOf(server.id)
   const ports: Port[] = []
   for (const [index, nic] of server.requestedNics.entries()) {
@@ -28,8 +31,7 @@ export async function makePorts(neutron: Neutron, { key, firstTry, server, place
       const port = await neutron.port(nic.portId)
       if (port && port.deviceId !== '') throw new NovaError('PortInUse', { id: nic.portId })
       ports.push(await neutron.bindPort(nic.portId, binding))
-    }
-    else if (nic.networkId !== undefined)
+    } else if (nic.networkId !== undefined)
       ports.push(
         await neutron.createPort({
           ...binding,

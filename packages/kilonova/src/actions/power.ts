@@ -19,7 +19,7 @@ const PRESS_AGAIN_SECONDS = 10
 export async function shutDownGuest(ctx: Ctx, timeoutSeconds: number): Promise<void> {
   const host = hostOf(ctx)
   if (timeoutSeconds <= 0 || (await host.powerState()) !== 'running') return
-  for (let until = 0; until < timeoutSeconds; ) {
+  for (let until = 0; until < timeoutSeconds;) {
     until = Math.min(until + PRESS_AGAIN_SECONDS, timeoutSeconds)
     await host.shutdown()
     if ((await host.powerState()) !== 'running') return
@@ -46,4 +46,3 @@ export async function restorePower(ctx: Ctx): Promise<void> {
   if (ctx.admitted.powerState === 'running') await startGuest(ctx)
   else await hostOf(ctx).powerOff()
 }
-

@@ -7,7 +7,9 @@ import { hostOf, restorePower, shutDownGuest, startGuest } from './power.ts'
 const wire = (type: 'SOFT' | 'HARD'): Wire => ({
   key: 'reboot',
   status: 202,
-  value: z.strictObject({ type: z.string().regex(new RegExp(`^${type}$`, 'i'), 'must be HARD or SOFT') }).transform(() => null),
+  value: z
+    .strictObject({ type: z.string().regex(new RegExp(`^${type}$`, 'i'), 'must be HARD or SOFT') })
+    .transform(() => null),
 })
 const shownAs = { action: 'reboot', event: 'compute_reboot_instance' }
 
@@ -28,7 +30,12 @@ export const rebootSoft = onWire(
       run: (ctx) => shutDownGuest(ctx, ctx.options.softRebootTimeoutSeconds),
       undo: restorePower,
     })
-    .step('powerOff', { taskState: 'reboot_started', loses: ['memory'], run: (ctx) => hostOf(ctx).powerOff(), undo: restorePower })
+    .step('powerOff', {
+      taskState: 'reboot_started',
+      loses: ['memory'],
+      run: (ctx) => hostOf(ctx).powerOff(),
+      undo: restorePower,
+    })
     .step('start', { run: startGuest, undo: restorePower }),
 )
 
@@ -47,7 +54,12 @@ export const rebootHard = onWire(
     then: { vmState: 'active', powerState: 'running' },
     shownAs,
   })
-    .step('destroy', { taskState: 'reboot_pending_hard', loses: ['memory'], run: (ctx) => hostOf(ctx).destroyNow(), undo: restorePower })
+    .step('destroy', {
+      taskState: 'reboot_pending_hard',
+      loses: ['memory'],
+      run: (ctx) => hostOf(ctx).destroyNow(),
+      undo: restorePower,
+    })
     .step('configDrive', { run: rewriteConfigDrive })
     .step('start', { taskState: 'reboot_started_hard', run: startGuest, undo: restorePower }),
 )

@@ -30,7 +30,10 @@ async function host() {
   const drive = () => driver.createConfigDrive({ serverId: 's', files: {} })
   await drive()
   return {
-    wrong, owed, fences, drive,
+    wrong,
+    owed,
+    fences,
+    drive,
     drives: () => driver.inventory().configDrives,
     owe: (epoch: number) => owed.set('removal', { id: 'removal', serverId: 's', verb: 'removeFiles', epoch }),
     settle: () => settleOwed({ host: 'h', driver, fencing: fences, conductor, log: silentLog }),

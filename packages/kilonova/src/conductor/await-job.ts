@@ -32,7 +32,16 @@ export class JobFailedError extends Error {
   }
 }
 
-export async function awaitJob({ jobs, key, signal, abandons, begin, status, cancel, progress }: AwaitedJob): Promise<void> {
+export async function awaitJob({
+  jobs,
+  key,
+  signal,
+  abandons,
+  begin,
+  status,
+  cancel,
+  progress,
+}: AwaitedJob): Promise<void> {
   let wake: () => void = () => undefined
   const stop = jobs.on(key, () => wake())
   const onAbort = () => wake()

@@ -59,16 +59,23 @@ export interface ConductorReach {
 const NOBODY = { requestId: '-', userId: '-', projectId: '-' }
 const EVENTS_KEPT_MS = 3600_000
 
-export async function startConductor(reach: ConductorReach, options: ConductorOptions): Promise<{ close(): Promise<void> }> {
+export async function startConductor(
+  reach: ConductorReach,
+  options: ConductorOptions,
+): Promise<{ close(): Promise<void> }> {
   const { db, bus, clock, log, actions } = reach
   const jobs = signals()
   const serverEvents = signals()
   const lease = leases(db, clock, `${options.name}/${newId()}`, options.leaseMs)
-  const quietly = (work: Promise<void>, what: string): void => void work.catch((error: unknown) => log.error(what, { error }))
+  const quietly = (work: Promise<void>, what: string): void =>
+    void work.catch((error: unknown) => log.error(what, { error }))
   let closing = false
   let backlog = false
 
-  const store = taskStore(db, clock, { taskReady: (id) => bus.publish(TASK_ADMITTED, { taskId: id }), onServerEvent: serverEvents.on })
+  const store = taskStore(db, clock, {
+    taskReady: (id) => bus.publish(TASK_ADMITTED, { taskId: id }),
+    onServerEvent: serverEvents.on,
+  })
   const place = client(scheduler, bus, SCHEDULER, NOBODY, options.placeTimeoutMs)
   const runner: Runner<Reach> = {
     store,
@@ -91,7 +98,13 @@ export async function startConductor(reach: ConductorReach, options: ConductorOp
       imageTicket: (imageId) => reach.images.ticket(imageId, task.id),
       rows: {
         place: (where) =>
-          whileHeld(db, task, (tx) => setPlace(tx, task.serverId, where ?? { host: null, hypervisorHostname: null, availabilityZone: base.server.availabilityZone })),
+          whileHeld(db, task, (tx) =>
+            setPlace(
+              tx,
+              task.serverId,
+              where ?? { host: null, hypervisorHostname: null, availabilityZone: base.server.availabilityZone },
+            ),
+          ),
         addresses: (addresses) => whileHeld(db, task, (tx) => setAddresses(tx, task.serverId, addresses)),
       },
       options,
@@ -144,9 +157,12 @@ export async function startConductor(reach: ConductorReach, options: ConductorOp
       const event = hostEvent.parse(message)
       if (event.kind === 'job') return jobs.wake(event.key)
       const power = {
-        db, clock, log,
+        db,
+        clock,
+        log,
         serverEvent: serverEvents.wake,
-        ask: (host: string, serverId: string) => client(compute, bus, computeTopic(host), NOBODY, 10_000).powerState({ serverId }),
+        ask: (host: string, serverId: string) =>
+          client(compute, bus, computeTopic(host), NOBODY, 10_000).powerState({ serverId }),
       }
       quietly(powerChanged(power, event.host, event.serverId, event.powerState), 'power change not followed')
     }),
@@ -156,8 +172,14 @@ export async function startConductor(reach: ConductorReach, options: ConductorOp
   await releaseLeasesOf(db, options.name)
   await takeDue()
   let polling = Promise.resolve()
-  const timer = setInterval(() => (polling = poll().catch((error: unknown) => log.error('leases not renewed', { error }))), options.pollMs)
-  const pruner = setInterval(() => quietly(pruneEvents(db, clock.now() - EVENTS_KEPT_MS), 'old events not removed'), EVENTS_KEPT_MS / 4)
+  const timer = setInterval(
+    () => (polling = poll().catch((error: unknown) => log.error('leases not renewed', { error }))),
+    options.pollMs,
+  )
+  const pruner = setInterval(
+    () => quietly(pruneEvents(db, clock.now() - EVENTS_KEPT_MS), 'old events not removed'),
+    EVENTS_KEPT_MS / 4,
+  )
 
   return {
     /** Lets go of what runs: it is taken up again where it stands. */

@@ -25,16 +25,28 @@ export interface HostReach {
 
 const VERB_TIMEOUT_MS = 120_000
 
-export function hostVerbs(reach: HostReach, host: string, task: Task, base: Pick<Base<unknown>, 'key' | 'signal' | 'progress' | 'log'>): HostVerbs {
+export function hostVerbs(
+  reach: HostReach,
+  host: string,
+  task: Task,
+  base: Pick<Base<unknown>, 'key' | 'signal' | 'progress' | 'log'>,
+): HostVerbs {
   const context: RequestContext = { requestId: task.requestId, userId: task.userId, projectId: task.projectId }
-  const call = client(compute, cutShort(reach.bus, base.signal), computeTopic(host), context, reach.verbTimeoutMs ?? VERB_TIMEOUT_MS)
+  const call = client(
+    compute,
+    cutShort(reach.bus, base.signal),
+    computeTopic(host),
+    context,
+    reach.verbTimeoutMs ?? VERB_TIMEOUT_MS,
+  )
   const fence = (verb: string): Fence => ({ serverId: task.serverId, key: `${base.key}/${verb}`, epoch: task.epoch })
   const { serverId } = task
   let presses = 0
 
   async function remove(verb: Removal): Promise<void> {
     const found = await findHost(reach.db, host)
-    if (found && isUp(found, reach.clock.now(), reach.serviceDownMs)) return void (await call[verb]({ fence: fence(verb) }))
+    if (found && isUp(found, reach.clock.now(), reach.serviceDownMs))
+      return void (await call[verb]({ fence: fence(verb) }))
     base.log.warn('host is down, removal is owed', { host, verb })
     // A host that was deleted has nothing left to remove.
     if (found) await whileHeld(reach.db, task, (tx) => owe(tx, host, serverId, verb, task.epoch, reach.clock.now()))
@@ -51,12 +63,20 @@ export function hostVerbs(reach: HostReach, host: string, task: Task, base: Pick
         abandons: (reason) => reason instanceof FencedError,
         begin: async () => void (await call.startFetchImage({ fence: job, ticket })),
         status: () => call.jobStatus({ key: job.key }),
-        cancel: async () => void (await client(compute, reach.bus, computeTopic(host), context, reach.verbTimeoutMs ?? VERB_TIMEOUT_MS).cancelJob({ fence: fence('cancelFetchImage'), job: job.key })),
+        cancel: async () =>
+          void (await client(
+            compute,
+            reach.bus,
+            computeTopic(host),
+            context,
+            reach.verbTimeoutMs ?? VERB_TIMEOUT_MS,
+          ).cancelJob({ fence: fence('cancelFetchImage'), job: job.key })),
         progress: base.progress,
       })
     },
     createDisk: async (disk) => void (await call.createDisk({ fence: fence('createDisk'), disk })),
-    createConfigDrive: async (configDrive) => void (await call.createConfigDrive({ fence: fence('createConfigDrive'), configDrive })),
+    createConfigDrive: async (configDrive) =>
+      void (await call.createConfigDrive({ fence: fence('createConfigDrive'), configDrive })),
     plug: async (ports) => void (await call.plug({ fence: fence('plug'), ports })),
     start: async (guest) => void (await call.start({ fence: fence('start'), guest })),
     // Each press is one of its own: a repeated key would only be answered from what is kept.

@@ -16,7 +16,19 @@ export interface ImageRelay {
 
 const GOOD_FOR_MS = 24 * 3600 * 1000
 
-export async function startImageRelay({ host, port, glance, clock, log }: { host: string; port: number; glance: Glance; clock: Clock; log: Log }): Promise<ImageRelay> {
+export async function startImageRelay({
+  host,
+  port,
+  glance,
+  clock,
+  log,
+}: {
+  host: string
+  port: number
+  glance: Glance
+  clock: Clock
+  log: Log
+}): Promise<ImageRelay> {
   // Tickets die with this process; a task that is taken up again gets new ones.
   const secret = randomBytes(32)
   const sign = (text: string) => createHmac('sha256', secret).update(text).digest()
@@ -38,8 +50,13 @@ export async function startImageRelay({ host, port, glance, clock, log }: { host
     const bytes = await glance.download(imageId, gone.signal)
     if (!bytes) return reply.code(404).send({ message: `image ${imageId} is gone` })
     reply.hijack()
-    reply.raw.writeHead(200, { 'content-type': 'application/octet-stream', ...(bytes.headers['content-length'] ? { 'content-length': bytes.headers['content-length'] } : {}) })
-    await pipeline(bytes, reply.raw).catch((error: unknown) => log.info('image download broken off', { image: imageId, error }))
+    reply.raw.writeHead(200, {
+      'content-type': 'application/octet-stream',
+      ...(bytes.headers['content-length'] ? { 'content-length': bytes.headers['content-length'] } : {}),
+    })
+    await pipeline(bytes, reply.raw).catch((error: unknown) =>
+      log.info('image download broken off', { image: imageId, error }),
+    )
     return reply
   })
 
@@ -48,7 +65,8 @@ export async function startImageRelay({ host, port, glance, clock, log }: { host
     ticket: async (imageId, taskId) => {
       const image = await glance.show(imageId)
       if (!image) throw new NovaError('BuildAborted', { reason: `image ${imageId} is gone` })
-      if (image.status !== 'active') throw new NovaError('BuildAborted', { reason: `image ${imageId} is ${image.status}` })
+      if (image.status !== 'active')
+        throw new NovaError('BuildAborted', { reason: `image ${imageId} is ${image.status}` })
       const text = `${imageId}.${taskId}.${clock.now() + GOOD_FOR_MS}`
       return {
         imageId,

@@ -36,15 +36,29 @@ export function follow(server: Pick<Server, 'vmState' | 'powerState'>, seen: Pow
 }
 
 /** Writes what follows from what was seen; nothing when the server moved meanwhile. */
-export async function converge({ db, clock, log }: Pick<PowerReach, 'db' | 'clock' | 'log'>, server: Server, seen: PowerState): Promise<void> {
+export async function converge(
+  { db, clock, log }: Pick<PowerReach, 'db' | 'clock' | 'log'>,
+  server: Server,
+  seen: PowerState,
+): Promise<void> {
   if (server.taskId !== null) return
   const move = follow(server, seen)
   if (!move || !(await transition(db, server, move, clock.now()))) return
-  log.info('power state followed', { server: server.id, host: server.host, seen, vmState: move.vmState ?? server.vmState })
+  log.info('power state followed', {
+    server: server.id,
+    host: server.host,
+    seen,
+    vmState: move.vmState ?? server.vmState,
+  })
 }
 
 /** A host published a power change. */
-export async function powerChanged(reach: PowerReach, host: string, serverId: string, published: PowerState): Promise<void> {
+export async function powerChanged(
+  reach: PowerReach,
+  host: string,
+  serverId: string,
+  published: PowerState,
+): Promise<void> {
   const server = await findServer(reach.db, serverId)
   if (!server || server.host !== host) return
   if (server.taskId !== null) {

@@ -30,19 +30,31 @@ const CLOSE_MS = 2_000
 
 export function runningTasks<Ctx>({ runner, actions, lease, clock, onEnd }: RunningTasksOptions<Ctx>): RunningTasks {
   const { log } = runner
-  const running = new Map<string, { readonly cancel: AbortController; readonly stop: AbortController; readonly ended: Promise<void> }>()
+  const running = new Map<
+    string,
+    { readonly cancel: AbortController; readonly stop: AbortController; readonly ended: Promise<void> }
+  >()
   const closed = new AbortController()
 
   /** What no run holds must not be held by a lease either: it would never be taken up. */
   async function release(task: Task, reason: string): Promise<void> {
     const wait = Math.ceil(backOffMs(task.attempts + 1, runner.retryFirstDelayMs, runner.maxBackOffMs))
     const work = () => lease.release(task.id, clock.now() + wait, reason)
-    await retry(work, { tries: Infinity, firstDelayMs: runner.retryFirstDelayMs, maxDelayMs: runner.maxBackOffMs, signal: closed.signal, transient: () => true }).catch((error: unknown) =>
-      log.warn('lease not released', { task: task.id, error }),
-    )
+    await retry(work, {
+      tries: Infinity,
+      firstDelayMs: runner.retryFirstDelayMs,
+      maxDelayMs: runner.maxBackOffMs,
+      signal: closed.signal,
+      transient: () => true,
+    }).catch((error: unknown) => log.warn('lease not released', { task: task.id, error }))
   }
 
-  async function work(task: Task, action: AnyAction<Ctx> | undefined, cancel: AbortSignal, stop: AbortSignal): Promise<void> {
+  async function work(
+    task: Task,
+    action: AnyAction<Ctx> | undefined,
+    cancel: AbortSignal,
+    stop: AbortSignal,
+  ): Promise<void> {
     try {
       if (!action) throw new Error(`there is no action ${task.action}`)
       const outcome = await run(runner, action, task, { cancel, stop })

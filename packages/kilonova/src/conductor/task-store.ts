@@ -4,7 +4,16 @@ import type { Kysely, Transaction } from 'kysely'
 import { atomically } from '../db/database.ts'
 import { findEvent } from '../db/events.ts'
 import { findServer, nextEpoch, setFault, setProgress, transition } from '../db/servers.ts'
-import { appendJournal, finishTask, holds, postponeTask, readJournal, setTaskEpoch, setTaskProgress, tasksAfter } from '../db/tasks.ts'
+import {
+  appendJournal,
+  finishTask,
+  holds,
+  postponeTask,
+  readJournal,
+  setTaskEpoch,
+  setTaskProgress,
+  tasksAfter,
+} from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Json } from '../domain/json.ts'
 import { FencedError, type Entry, type NewEntry, type Task, type TaskStore } from '../task/journal.ts'
@@ -16,7 +25,11 @@ export interface Wakers {
 }
 
 /** One transaction under the task's lease. Errors: FencedError when the task is not ours any more; then nothing was written. */
-export const whileHeld = <T>(db: Kysely<Tables>, task: Pick<Task, 'id' | 'epoch'>, work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> =>
+export const whileHeld = <T>(
+  db: Kysely<Tables>,
+  task: Pick<Task, 'id' | 'epoch'>,
+  work: (tx: Transaction<Tables>) => Promise<T>,
+): Promise<T> =>
   atomically(db, async (tx) => {
     if (!(await holds(tx, task.id, task.epoch))) throw new FencedError(`task ${task.id} is not ours any more`)
     return work(tx)
@@ -26,7 +39,8 @@ export function taskStore(db: Kysely<Tables>, clock: Clock, wakers: Wakers): Tas
   /** The next journal number of each task we run; found by `read`. */
   const numbers = new Map<string, number>()
 
-  const guarded = <T>(task: Task, work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> => whileHeld(db, task, work)
+  const guarded = <T>(task: Task, work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> =>
+    whileHeld(db, task, work)
 
   async function write(tx: Transaction<Tables>, task: Task, entries: readonly NewEntry[]): Promise<void> {
     const from = numbers.get(task.id) ?? 0
@@ -67,7 +81,10 @@ export function taskStore(db: Kysely<Tables>, clock: Clock, wakers: Wakers): Tas
         handedOn = server?.taskId !== task.id
         if (!server || handedOn) return
         const free = { taskState: null, taskId: null }
-        const to = ending.result === 'succeeded' ? { ...ending.then, ...free } : { vmState: ending.vmState, powerState: ending.admitted.powerState, ...free }
+        const to =
+          ending.result === 'succeeded'
+            ? { ...ending.then, ...free }
+            : { vmState: ending.vmState, powerState: ending.admitted.powerState, ...free }
         await transition(tx, server, to, now)
         if (server.progress !== 0) await setProgress(tx, server.id, 0)
       })

@@ -26,7 +26,12 @@ const visible = (db: Db, projectId: string | null) => {
   return all.where(({ or, eb, exists, selectFrom }) =>
     or([
       eb('is_public', '=', 1),
-      exists(selectFrom('flavor_projects').select('flavor_id').whereRef('flavor_projects.flavor_id', '=', 'flavors.id').where('project_id', '=', projectId)),
+      exists(
+        selectFrom('flavor_projects')
+          .select('flavor_id')
+          .whereRef('flavor_projects.flavor_id', '=', 'flavors.id')
+          .where('project_id', '=', projectId),
+      ),
     ]),
   )
 }
@@ -37,9 +42,21 @@ export async function findFlavor(db: Db, id: string, projectId: string | null): 
 }
 
 export const FLAVOR_SORT = {
-  created_at: 'created_at', description: 'description', disabled: 'disabled', ephemeral_gb: 'ephemeral_gb', flavorid: 'id', id: 'number',
-  is_public: 'is_public', memory_mb: 'memory_mb', name: 'name', root_gb: 'root_gb', rxtx_factor: 'rxtx_factor', swap: 'swap_mb',
-  updated_at: 'created_at', vcpu_weight: 'vcpus', vcpus: 'vcpus',
+  created_at: 'created_at',
+  description: 'description',
+  disabled: 'disabled',
+  ephemeral_gb: 'ephemeral_gb',
+  flavorid: 'id',
+  id: 'number',
+  is_public: 'is_public',
+  memory_mb: 'memory_mb',
+  name: 'name',
+  root_gb: 'root_gb',
+  rxtx_factor: 'rxtx_factor',
+  swap: 'swap_mb',
+  updated_at: 'created_at',
+  vcpu_weight: 'vcpus',
+  vcpus: 'vcpus',
 } as const satisfies Readonly<Record<string, keyof FlavorsTable>>
 
 export interface FlavorFilter {
@@ -51,7 +68,10 @@ export interface FlavorFilter {
   readonly descending: boolean
 }
 
-export async function listFlavors(db: Db, { projectId, isPublic, minRamMb = 0, minDiskGb = 0, sort, descending }: FlavorFilter): Promise<readonly Flavor[]> {
+export async function listFlavors(
+  db: Db,
+  { projectId, isPublic, minRamMb = 0, minDiskGb = 0, sort, descending }: FlavorFilter,
+): Promise<readonly Flavor[]> {
   let query = visible(db, projectId).where('memory_mb', '>=', minRamMb).where('root_gb', '>=', minDiskGb)
   if (isPublic !== undefined) query = query.where('is_public', '=', Number(isPublic))
   const rows = await query
@@ -66,9 +86,19 @@ export async function insertFlavor(db: Db, flavor: Flavor, now: number): Promise
   const { numInsertedOrUpdatedRows = 0n } = await db
     .insertInto('flavors')
     .values({
-      id: flavor.id, name: flavor.name, vcpus: flavor.vcpus, memory_mb: flavor.memoryMb, root_gb: flavor.rootGb, ephemeral_gb: flavor.ephemeralGb,
-      swap_mb: flavor.swapMb, rxtx_factor: flavor.rxtxFactor, is_public: Number(flavor.isPublic), disabled: Number(flavor.disabled),
-      description: flavor.description, extra_specs: JSON.stringify(flavor.extraSpecs), created_at: now,
+      id: flavor.id,
+      name: flavor.name,
+      vcpus: flavor.vcpus,
+      memory_mb: flavor.memoryMb,
+      root_gb: flavor.rootGb,
+      ephemeral_gb: flavor.ephemeralGb,
+      swap_mb: flavor.swapMb,
+      rxtx_factor: flavor.rxtxFactor,
+      is_public: Number(flavor.isPublic),
+      disabled: Number(flavor.disabled),
+      description: flavor.description,
+      extra_specs: JSON.stringify(flavor.extraSpecs),
+      created_at: now,
     })
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst()
@@ -81,7 +111,11 @@ export async function insertFlavor(db: Db, flavor: Flavor, now: number): Promise
   return taken.some(({ id }) => id === flavor.id) ? 'id' : 'name'
 }
 
-export async function changeFlavor(db: Db, id: string, change: Pick<Updateable<FlavorsTable>, 'description' | 'extra_specs'>): Promise<void> {
+export async function changeFlavor(
+  db: Db,
+  id: string,
+  change: Pick<Updateable<FlavorsTable>, 'description' | 'extra_specs'>,
+): Promise<void> {
   await db.updateTable('flavors').set(change).where('id', '=', id).execute()
 }
 
@@ -91,7 +125,12 @@ export async function deleteFlavor(db: Db, id: string): Promise<void> {
 }
 
 export async function flavorProjects(db: Db, id: string): Promise<readonly string[]> {
-  const rows = await db.selectFrom('flavor_projects').select('project_id').where('flavor_id', '=', id).orderBy('project_id').execute()
+  const rows = await db
+    .selectFrom('flavor_projects')
+    .select('project_id')
+    .where('flavor_id', '=', id)
+    .orderBy('project_id')
+    .execute()
   return rows.map((row) => row.project_id)
 }
 /** False: the project had access already. */
@@ -105,11 +144,19 @@ export async function giveAccess(db: Db, id: string, projectId: string): Promise
 }
 /** False: the project had none. */
 export async function takeAccess(db: Db, id: string, projectId: string): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom('flavor_projects').where('flavor_id', '=', id).where('project_id', '=', projectId).executeTakeFirst()
+  const { numDeletedRows } = await db
+    .deleteFrom('flavor_projects')
+    .where('flavor_id', '=', id)
+    .where('project_id', '=', projectId)
+    .executeTakeFirst()
   return numDeletedRows > 0n
 }
 
 /** Holds the flavor's row until the transaction ends. */
 export async function lockFlavor(db: Db, id: string): Promise<void> {
-  await db.updateTable('flavors').set({ number: sql`number` }).where('id', '=', id).execute()
+  await db
+    .updateTable('flavors')
+    .set({ number: sql`number` })
+    .where('id', '=', id)
+    .execute()
 }

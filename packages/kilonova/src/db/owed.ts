@@ -12,10 +12,25 @@ export interface Owed {
 }
 
 /** The same removal is owed once. */
-export async function owe(db: Db, host: string, serverId: string, verb: Removal, epoch: number, now: number): Promise<void> {
+export async function owe(
+  db: Db,
+  host: string,
+  serverId: string,
+  verb: Removal,
+  epoch: number,
+  now: number,
+): Promise<void> {
   await db
     .insertInto('owed')
-    .values({ id: uuid5(`${host}/${serverId}/${verb}`), host, server_id: serverId, verb, input: '{}', epoch, created_at: now })
+    .values({
+      id: uuid5(`${host}/${serverId}/${verb}`),
+      host,
+      server_id: serverId,
+      verb,
+      input: '{}',
+      epoch,
+      created_at: now,
+    })
     .onConflict((conflict) => conflict.column('id').doUpdateSet({ epoch }).where('owed.epoch', '<', epoch))
     .execute()
 }

@@ -12,6 +12,10 @@ export async function promisedPort(db: Db, portIds: readonly string[]): Promise<
     .where('tasks.action', '=', 'create')
     .where('servers.requested_nics', 'like', '%"portId"%')
     .execute()
-  const promised = new Set(rows.flatMap((row) => (JSON.parse(row.requested_nics) as readonly { portId?: string }[]).map(({ portId }) => portId)))
+  const promised = new Set(
+    rows.flatMap((row) =>
+      (JSON.parse(row.requested_nics) as readonly { portId?: string }[]).map(({ portId }) => portId),
+    ),
+  )
   return portIds.find((id) => promised.has(id))
 }

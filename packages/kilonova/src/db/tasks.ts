@@ -49,7 +49,12 @@ export async function insertTask(db: Db, task: NewTask, now: number): Promise<vo
 
 export async function cancelTask(db: Db, id: string, by: string, now: number): Promise<void> {
   // A task that waits to be tried again need not wait any longer to be undone.
-  await db.updateTable('tasks').set({ cancelled_by: by, run_at: now, updated_at: now }).where('id', '=', id).where('finished_at', 'is', null).execute()
+  await db
+    .updateTable('tasks')
+    .set({ cancelled_by: by, run_at: now, updated_at: now })
+    .where('id', '=', id)
+    .where('finished_at', 'is', null)
+    .execute()
 }
 
 /** Open tasks that may be taken: due, not leased, and not waiting for another. Oldest first. */
@@ -63,7 +68,14 @@ export async function dueTasks(db: Db, now: number, limit: number): Promise<read
     .where(({ or, eb, not, exists, selectFrom }) =>
       or([
         eb('after_task_id', 'is', null),
-        not(exists(selectFrom('tasks as earlier').select('earlier.id').whereRef('earlier.id', '=', 'tasks.after_task_id').where('earlier.finished_at', 'is', null))),
+        not(
+          exists(
+            selectFrom('tasks as earlier')
+              .select('earlier.id')
+              .whereRef('earlier.id', '=', 'tasks.after_task_id')
+              .where('earlier.finished_at', 'is', null),
+          ),
+        ),
       ]),
     )
     .orderBy('created_at')
@@ -76,7 +88,13 @@ export async function findTask(db: Db, id: string): Promise<TaskRow | undefined>
 }
 
 /** Takes the task for `owner` and returns its row as it is then; undefined when another was first. The caller gives it a new epoch. */
-export async function leaseTask(db: Db, task: Pick<TaskRow, 'id' | 'epoch'>, owner: string, now: number, until: number): Promise<TaskRow | undefined> {
+export async function leaseTask(
+  db: Db,
+  task: Pick<TaskRow, 'id' | 'epoch'>,
+  owner: string,
+  now: number,
+  until: number,
+): Promise<TaskRow | undefined> {
   return db
     .updateTable('tasks')
     .set({ owner, leased_until: until, status: 'running', updated_at: now })
@@ -93,19 +111,40 @@ export async function setTaskEpoch(db: Db, id: string, epoch: number): Promise<v
 }
 
 /** Prolongs all leases of an owner in one statement and returns its open tasks: one that is missing was taken by another. */
-export async function renewLeases(db: Db, owner: string, until: number): Promise<readonly Pick<TaskRow, 'id' | 'epoch' | 'cancelled_by'>[]> {
-  return db.updateTable('tasks').set({ leased_until: until }).where('owner', '=', owner).where('finished_at', 'is', null).returning(['id', 'epoch', 'cancelled_by']).execute()
+export async function renewLeases(
+  db: Db,
+  owner: string,
+  until: number,
+): Promise<readonly Pick<TaskRow, 'id' | 'epoch' | 'cancelled_by'>[]> {
+  return db
+    .updateTable('tasks')
+    .set({ leased_until: until })
+    .where('owner', '=', owner)
+    .where('finished_at', 'is', null)
+    .returning(['id', 'epoch', 'cancelled_by'])
+    .execute()
 }
 
 /** Frees what earlier incarnations of this owner (`<name>/<incarnation>`) held when they died. */
 export async function releaseLeasesOf(db: Db, name: string): Promise<void> {
   const own = `${name}/`
-  await db.updateTable('tasks').set({ owner: null, leased_until: 0 }).where(sql`substr(owner, 1, ${sql.lit(own.length)})`, '=', own).where('finished_at', 'is', null).execute()
+  await db
+    .updateTable('tasks')
+    .set({ owner: null, leased_until: 0 })
+    .where(sql`substr(owner, 1, ${sql.lit(own.length)})`, '=', own)
+    .where('finished_at', 'is', null)
+    .execute()
 }
 
 /** Whether the task is still leased under this epoch; on PostgreSQL the row stays locked until the transaction ends. */
 export async function holds(db: Db, taskId: string, epoch: number): Promise<boolean> {
-  const { numUpdatedRows } = await db.updateTable('tasks').set({ epoch: sql`epoch` }).where('id', '=', taskId).where('epoch', '=', epoch).where('finished_at', 'is', null).executeTakeFirst()
+  const { numUpdatedRows } = await db
+    .updateTable('tasks')
+    .set({ epoch: sql`epoch` })
+    .where('id', '=', taskId)
+    .where('epoch', '=', epoch)
+    .where('finished_at', 'is', null)
+    .executeTakeFirst()
   return numUpdatedRows === 1n
 }
 
@@ -120,22 +159,63 @@ export interface NewJournalRow {
   readonly host: string | null
 }
 /** Appends after what is there; two writers cannot both get a number. */
-export async function appendJournal(db: Db, taskId: string, from: number, rows: readonly NewJournalRow[], now: number): Promise<void> {
+export async function appendJournal(
+  db: Db,
+  taskId: string,
+  from: number,
+  rows: readonly NewJournalRow[],
+  now: number,
+): Promise<void> {
   if (rows.length === 0) return
   await db
     .insertInto('journal')
-    .values(rows.map((row, index) => ({ task_id: taskId, number: from + index, event: row.event, step: row.step, data: row.data === undefined ? null : JSON.stringify(row.data), host: row.host, at: now })))
+    .values(
+      rows.map((row, index) => ({
+        task_id: taskId,
+        number: from + index,
+        event: row.event,
+        step: row.step,
+        data: row.data === undefined ? null : JSON.stringify(row.data),
+        host: row.host,
+        at: now,
+      })),
+    )
     .execute()
 }
 
-export async function finishTask(db: Db, id: string, status: 'succeeded' | 'undone', error: string | null, now: number): Promise<void> {
-  await db.updateTable('tasks').set({ status, error, owner: null, leased_until: 0, finished_at: now, updated_at: now }).where('id', '=', id).execute()
-}
-
-export async function postponeTask(db: Db, id: string, epoch: number, runAt: number, error: string, now: number): Promise<void> {
+export async function finishTask(
+  db: Db,
+  id: string,
+  status: 'succeeded' | 'undone',
+  error: string | null,
+  now: number,
+): Promise<void> {
   await db
     .updateTable('tasks')
-    .set({ status: 'waiting', owner: null, leased_until: 0, run_at: runAt, error, attempts: sql`attempts + 1`, updated_at: now })
+    .set({ status, error, owner: null, leased_until: 0, finished_at: now, updated_at: now })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function postponeTask(
+  db: Db,
+  id: string,
+  epoch: number,
+  runAt: number,
+  error: string,
+  now: number,
+): Promise<void> {
+  await db
+    .updateTable('tasks')
+    .set({
+      status: 'waiting',
+      owner: null,
+      leased_until: 0,
+      run_at: runAt,
+      error,
+      attempts: sql`attempts + 1`,
+      updated_at: now,
+    })
     .where('id', '=', id)
     .where('epoch', '=', epoch)
     .where('finished_at', 'is', null)
@@ -143,10 +223,25 @@ export async function postponeTask(db: Db, id: string, epoch: number, runAt: num
 }
 
 /** As `postponeTask`, for whoever holds the lease under whatever epoch. */
-export async function releaseLease(db: Db, id: string, owner: string, runAt: number, error: string, now: number): Promise<void> {
+export async function releaseLease(
+  db: Db,
+  id: string,
+  owner: string,
+  runAt: number,
+  error: string,
+  now: number,
+): Promise<void> {
   await db
     .updateTable('tasks')
-    .set({ status: 'waiting', owner: null, leased_until: 0, run_at: runAt, error, attempts: sql`attempts + 1`, updated_at: now })
+    .set({
+      status: 'waiting',
+      owner: null,
+      leased_until: 0,
+      run_at: runAt,
+      error,
+      attempts: sql`attempts + 1`,
+      updated_at: now,
+    })
     .where('id', '=', id)
     .where('owner', '=', owner)
     .where('finished_at', 'is', null)
@@ -155,7 +250,12 @@ export async function releaseLease(db: Db, id: string, owner: string, runAt: num
 
 /** Tasks that wait for this one to end. */
 export async function tasksAfter(db: Db, taskId: string): Promise<readonly string[]> {
-  const rows = await db.selectFrom('tasks').select('id').where('after_task_id', '=', taskId).where('finished_at', 'is', null).execute()
+  const rows = await db
+    .selectFrom('tasks')
+    .select('id')
+    .where('after_task_id', '=', taskId)
+    .where('finished_at', 'is', null)
+    .execute()
   return rows.map(({ id }) => id)
 }
 

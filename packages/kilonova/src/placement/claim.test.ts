@@ -9,15 +9,25 @@ import { claim, release } from './claim.ts'
 
 const WANTED = { vcpus: 2, memoryMb: 512, diskGb: 1 }
 const hostWith = (vcpus: number, host = 'host-1'): HostState => ({
-  host, hypervisorHostname: host, up: true, disabled: false, disabledReason: null, zone: 'nova', capacity: { vcpus, memoryMb: 100_000, diskGb: 1000 },
-  used: { vcpus: 0, memoryMb: 0, diskGb: 0 }, largest: { vcpus, memoryMb: 100_000, diskGb: 1000 }, supportedInstances: [],
+  host,
+  hypervisorHostname: host,
+  up: true,
+  disabled: false,
+  disabledReason: null,
+  zone: 'nova',
+  capacity: { vcpus, memoryMb: 100_000, diskGb: 1000 },
+  used: { vcpus: 0, memoryMb: 0, diskGb: 0 },
+  largest: { vcpus, memoryMb: 100_000, diskGb: 1000 },
+  supportedInstances: [],
 })
 
 test('of fifty claims at once for the last room of a host, exactly one gets it', async (t) => {
   const db = await testDatabase(t)
   const servers = Array.from({ length: 50 }, newId)
   const tasks = await Promise.all(servers.map((server) => openTask(db, server)))
-  const results = await Promise.all(servers.map((server, index) => claim(db, tasks[index] ?? assert.fail(), server, 'project', hostWith(3), WANTED, 0)))
+  const results = await Promise.all(
+    servers.map((server, index) => claim(db, tasks[index] ?? assert.fail(), server, 'project', hostWith(3), WANTED, 0)),
+  )
   assert.equal(results.filter(({ outcome }) => outcome === 'claimed').length, 1)
   assert.equal(results.filter(({ outcome }) => outcome === 'full').length, 49)
   assert.deepEqual(await usedByHost(db), { 'host-1': { ...WANTED, servers: 1 } })
@@ -27,7 +37,9 @@ test('a request that arrives many times at once, and chooses another host each t
   const db = await testDatabase(t)
   const server = newId()
   const task = await openTask(db, server)
-  const results = await Promise.all(Array.from({ length: 20 }, (_, n) => claim(db, task, server, 'project', hostWith(8, `host-${n % 4}`), WANTED, 0)))
+  const results = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => claim(db, task, server, 'project', hostWith(8, `host-${n % 4}`), WANTED, 0)),
+  )
   assert.equal(results.filter(({ outcome }) => outcome === 'claimed').length, 1)
   assert.equal(results.filter(({ outcome }) => outcome === 'already').length, 19)
   assert.equal(Object.keys(await usedByHost(db)).length, 1)
@@ -37,7 +49,9 @@ test('a claim or a release that arrives after its task has ended, or under an ol
   const db = await testDatabase(t)
   const server = newId()
   const task = await openTask(db, server)
-  await assert.rejects(claim(db, { ...task, epoch: 7 }, server, 'project', hostWith(8), WANTED, 0), { name: 'StaleClaimError' })
+  await assert.rejects(claim(db, { ...task, epoch: 7 }, server, 'project', hostWith(8), WANTED, 0), {
+    name: 'StaleClaimError',
+  })
   assert.deepEqual(await usedByHost(db), {})
   await claim(db, task, server, 'project', hostWith(8), WANTED, 0)
   await finishTask(db, task.id, 'succeeded', null, 1)

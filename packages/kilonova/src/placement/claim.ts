@@ -31,7 +31,15 @@ export const release = (db: Kysely<Tables>, asker: Asker, consumerId: string): P
   })
 
 /** `already`: the consumer has a claim, made by an earlier try whose answer was lost. */
-export const claim = (db: Kysely<Tables>, asker: Asker, consumerId: string, projectId: string, host: HostState, wanted: Resources, now: number): Promise<Claimed> =>
+export const claim = (
+  db: Kysely<Tables>,
+  asker: Asker,
+  consumerId: string,
+  projectId: string,
+  host: HostState,
+  wanted: Resources,
+  now: number,
+): Promise<Claimed> =>
   atomically(db, async (tx) => {
     // This also keeps a repeated request of the same task from claiming on another host at the same time.
     await stillAsking(tx, asker)
@@ -39,7 +47,9 @@ export const claim = (db: Kysely<Tables>, asker: Asker, consumerId: string, proj
     const [held] = await allocationsOf(tx, consumerId)
     if (held !== undefined) return { outcome: 'already', host: held }
     const used = await usedOn(tx, host.host)
-    const fits = (['vcpus', 'memoryMb', 'diskGb'] as const).every((what) => used[what] + wanted[what] <= host.capacity[what])
+    const fits = (['vcpus', 'memoryMb', 'diskGb'] as const).every(
+      (what) => used[what] + wanted[what] <= host.capacity[what],
+    )
     if (!fits) return { outcome: 'full' }
     await insertAllocation(tx, consumerId, host.host, projectId, wanted, now)
     return { outcome: 'claimed' }

@@ -26,12 +26,18 @@ const MAX_AGE_MS = 2_000
 
 export function startScheduler({ db, bus, clock, log, options }: SchedulerDaemon): { close(): Promise<void> } {
   const unknown = options.enabledFilters.filter((name) => !(name in FILTERS))
-  if (unknown.length > 0) throw new Error(`[filter_scheduler] enabled_filters names filters that do not exist: ${unknown.join(', ')}`)
+  if (unknown.length > 0)
+    throw new Error(`[filter_scheduler] enabled_filters names filters that do not exist: ${unknown.join(', ')}`)
   const states = hostStates(db, clock, options, MAX_AGE_MS)
 
   async function placed(host: string): Promise<Placement> {
     const found = (await allHosts(db)).find((other) => other.host === host)
-    return { placed: true, host, hypervisorHostname: found?.hypervisorHostname ?? host, zone: found?.availabilityZone ?? '' }
+    return {
+      placed: true,
+      host,
+      hypervisorHostname: found?.hypervisorHostname ?? host,
+      zone: found?.availabilityZone ?? '',
+    }
   }
 
   async function place({ task, consumerId, projectId, seed, spec }: PlaceRequest): Promise<Placement> {
@@ -39,7 +45,10 @@ export function startScheduler({ db, bus, clock, log, options }: SchedulerDaemon
     for (const fresh of [false, true]) {
       if (fresh) states.expire()
       const all = await states.snapshot()
-      const snapshot = spec.onlyHost === null ? all : all.filter(({ host, hypervisorHostname }) => host === spec.onlyHost || hypervisorHostname === spec.onlyHost)
+      const snapshot =
+        spec.onlyHost === null
+          ? all
+          : all.filter(({ host, hypervisorHostname }) => host === spec.onlyHost || hypervisorHostname === spec.onlyHost)
       const { hosts, rejections } = select(snapshot, spec, options, seed)
       const lost: Rejection[] = []
       for (const host of hosts) {
@@ -56,8 +65,13 @@ export function startScheduler({ db, bus, clock, log, options }: SchedulerDaemon
       const [held] = await allocationsOf(db, consumerId)
       if (held !== undefined) return placed(held)
       const reasons = [...rejections, ...lost]
-      const explanation = spec.onlyHost !== null && snapshot.length === 0 ? `There is no host called ${spec.onlyHost}.` : explain(snapshot.length, reasons)
-      log.in(import.meta).info('no valid host', { requestId: seed, server: consumerId, explanation, rejections: reasons.slice(0, 100) })
+      const explanation =
+        spec.onlyHost !== null && snapshot.length === 0
+          ? `There is no host called ${spec.onlyHost}.`
+          : explain(snapshot.length, reasons)
+      log
+        .in(import.meta)
+        .info('no valid host', { requestId: seed, server: consumerId, explanation, rejections: reasons.slice(0, 100) })
       return { placed: false, explanation, rejections: reasons }
     }
     throw new Error('unreachable: the second look always answers')

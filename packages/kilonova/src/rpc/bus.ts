@@ -13,7 +13,10 @@ export interface Call {
 export interface Bus {
   /** Errors: NoAnswerError when nobody answered in time (the call may have had its effect), RemoteError when the handler threw. */
   call(call: Call): Promise<Json>
-  serve(topic: string, handle: (method: string, input: Json, context: RequestContext) => Promise<Json>): () => Promise<void>
+  serve(
+    topic: string,
+    handle: (method: string, input: Json, context: RequestContext) => Promise<Json>,
+  ): () => Promise<void>
   publish(topic: string, event: Json): void
   subscribe(topic: string, listener: (event: Json) => void): () => void
   close(): Promise<void>

@@ -14,29 +14,66 @@ export type Fence = z.output<typeof fence>
 
 const text = z.record(z.string(), z.string())
 const rule = z.strictObject({
-  direction: z.enum(['ingress', 'egress']), version: z.union([z.literal(4), z.literal(6)]), protocol: z.string().nullable(),
-  portMin: z.int().nullable(), portMax: z.int().nullable(), remotes: z.array(z.string()),
+  direction: z.enum(['ingress', 'egress']),
+  version: z.union([z.literal(4), z.literal(6)]),
+  protocol: z.string().nullable(),
+  portMin: z.int().nullable(),
+  portMax: z.int().nullable(),
+  remotes: z.array(z.string()),
 })
 const port = z.strictObject({
-  portId: z.string(), networkId: z.string(), networkName: z.string(), mac: z.string(), mtu: z.int(),
+  portId: z.string(),
+  networkId: z.string(),
+  networkName: z.string(),
+  mac: z.string(),
+  mtu: z.int(),
   fixedIps: z.array(z.strictObject({ address: z.string(), subnetId: z.string() })),
-  subnets: z.array(z.strictObject({
-    id: z.string(), cidr: z.string(), gateway: z.string().nullable(), dhcp: z.boolean(), dnsServers: z.array(z.string()),
-    hostRoutes: z.array(z.strictObject({ destination: z.string(), nexthop: z.string() })), routed: z.boolean(),
-  })),
-  portSecurity: z.boolean(), rules: z.array(rule), hostname: z.string(),
+  subnets: z.array(
+    z.strictObject({
+      id: z.string(),
+      cidr: z.string(),
+      gateway: z.string().nullable(),
+      dhcp: z.boolean(),
+      dnsServers: z.array(z.string()),
+      hostRoutes: z.array(z.strictObject({ destination: z.string(), nexthop: z.string() })),
+      routed: z.boolean(),
+    }),
+  ),
+  portSecurity: z.boolean(),
+  rules: z.array(rule),
+  hostname: z.string(),
 }) satisfies z.ZodType<PortFacts>
 const ticket = z.strictObject({
-  imageId: z.string(), url: z.string(), diskFormat: z.string(), sizeBytes: z.number(), hashAlgorithm: z.string(), hash: z.string(),
+  imageId: z.string(),
+  url: z.string(),
+  diskFormat: z.string(),
+  sizeBytes: z.number(),
+  hashAlgorithm: z.string(),
+  hash: z.string(),
 }) satisfies z.ZodType<ImageTicket>
 const disk = z.strictObject({
-  serverId: z.string(), image: ticket.pick({ imageId: true, diskFormat: true, hash: true, hashAlgorithm: true }), rootGb: z.int(),
+  serverId: z.string(),
+  image: ticket.pick({ imageId: true, diskFormat: true, hash: true, hashAlgorithm: true }),
+  rootGb: z.int(),
 }) satisfies z.ZodType<DiskSpec>
 const configDrive = z.strictObject({ serverId: z.string(), files: text }) satisfies z.ZodType<ConfigDriveSpec>
 const guest = z.strictObject({
-  serverId: z.string(), name: z.string(), projectId: z.string(), userId: z.string(),
-  flavor: z.strictObject({ id: z.string(), name: z.string(), vcpus: z.int(), memoryMb: z.int(), rootGb: z.int(), extraSpecs: text }),
-  imageId: z.string().nullable(), imageProperties: text, ports: z.array(port), configDrive: z.boolean(),
+  serverId: z.string(),
+  name: z.string(),
+  projectId: z.string(),
+  userId: z.string(),
+  flavor: z.strictObject({
+    id: z.string(),
+    name: z.string(),
+    vcpus: z.int(),
+    memoryMb: z.int(),
+    rootGb: z.int(),
+    extraSpecs: text,
+  }),
+  imageId: z.string().nullable(),
+  imageProperties: text,
+  ports: z.array(port),
+  configDrive: z.boolean(),
 }) satisfies z.ZodType<GuestSpec>
 
 const nothing = z.null()
@@ -71,7 +108,20 @@ export type ComputeContract = typeof compute
 
 /** Published on HOST_EVENTS. */
 export const hostEvent = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('power'), host: z.string(), serverId: z.string(), powerState: z.enum(POWER_STATES), event: z.string(), at: z.number() }),
-  z.strictObject({ kind: z.literal('job'), host: z.string(), key: z.string(), percent: z.number(), ended: z.boolean() }),
+  z.strictObject({
+    kind: z.literal('power'),
+    host: z.string(),
+    serverId: z.string(),
+    powerState: z.enum(POWER_STATES),
+    event: z.string(),
+    at: z.number(),
+  }),
+  z.strictObject({
+    kind: z.literal('job'),
+    host: z.string(),
+    key: z.string(),
+    percent: z.number(),
+    ended: z.boolean(),
+  }),
 ])
 export type HostEvent = z.output<typeof hostEvent>

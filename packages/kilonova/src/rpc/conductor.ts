@@ -13,21 +13,49 @@ export const TASK_CANCELLED = 'task-cancelled'
 export const SERVER_EVENT = 'server-event'
 
 const report = z.strictObject({
-  host: z.string(), hypervisorHostname: z.string(), hypervisorType: z.string(), hypervisorVersion: z.int(), hostIp: z.string(),
-  vcpus: z.int(), memoryMb: z.int(), diskGb: z.number(), diskFreeGb: z.number(),
-  cpuInfo: z.strictObject({ arch: z.string(), model: z.string(), vendor: z.string(), features: z.array(z.string()), topology: z.record(z.string(), z.number()) }),
-  supportedInstances: z.array(z.tuple([z.string(), z.string(), z.string()])), runningServers: z.int(), uptimeSeconds: z.number(),
+  host: z.string(),
+  hypervisorHostname: z.string(),
+  hypervisorType: z.string(),
+  hypervisorVersion: z.int(),
+  hostIp: z.string(),
+  vcpus: z.int(),
+  memoryMb: z.int(),
+  diskGb: z.number(),
+  diskFreeGb: z.number(),
+  cpuInfo: z.strictObject({
+    arch: z.string(),
+    model: z.string(),
+    vendor: z.string(),
+    features: z.array(z.string()),
+    topology: z.record(z.string(), z.number()),
+  }),
+  supportedInstances: z.array(z.tuple([z.string(), z.string(), z.string()])),
+  runningServers: z.int(),
+  uptimeSeconds: z.number(),
 }) satisfies z.ZodType<HostReport>
 
 export const conductor = {
   /** A host says that it is alive and what it has. */
   reportHost: method(z.strictObject({ report }), z.null()),
   /** Removals that the host still owes: it settles them before it serves anything. */
-  owedBy: method(z.strictObject({ host: z.string() }), z.array(z.strictObject({ id: z.string(), serverId: z.string(), verb: z.enum(['destroy', 'unplug', 'removeFiles']), epoch: z.int() }))),
+  owedBy: method(
+    z.strictObject({ host: z.string() }),
+    z.array(
+      z.strictObject({
+        id: z.string(),
+        serverId: z.string(),
+        verb: z.enum(['destroy', 'unplug', 'removeFiles']),
+        epoch: z.int(),
+      }),
+    ),
+  ),
   settled: method(z.strictObject({ id: z.string() }), z.null()),
   /** What the host saw of its guests; the answer is the servers that belong there. */
   syncPower: method(
-    z.strictObject({ host: z.string(), guests: z.array(z.strictObject({ serverId: z.string(), powerState: z.enum(POWER_STATES) })) }),
+    z.strictObject({
+      host: z.string(),
+      guests: z.array(z.strictObject({ serverId: z.string(), powerState: z.enum(POWER_STATES) })),
+    }),
     z.array(z.strictObject({ serverId: z.string(), vmState: z.string(), busy: z.boolean() })),
   ),
 }

@@ -18,19 +18,48 @@ type Output<M> = M extends Method<infer _I, infer O> ? O : never
 export const method = <I, O>(input: Schema<I>, output: Schema<O>): Method<I, O> => ({ input, output })
 
 /** Callers may pass what they hold read-only: it is serialised anyway. */
-type Given<T> = T extends readonly (infer E)[] ? readonly Given<E>[] : T extends object ? { readonly [K in keyof T]: Given<T[K]> } : T
+type Given<T> = T extends readonly (infer E)[]
+  ? readonly Given<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Given<T[K]> }
+    : T
 
-export type Client<C extends Contract> = { readonly [K in keyof C]: (input: Given<Input<C[K]>>) => Promise<Output<C[K]>> }
-export type Handlers<C extends Contract> = { readonly [K in keyof C]: (input: Input<C[K]>, context: RequestContext) => Promise<Output<C[K]>> }
+export type Client<C extends Contract> = {
+  readonly [K in keyof C]: (input: Given<Input<C[K]>>) => Promise<Output<C[K]>>
+}
+export type Handlers<C extends Contract> = {
+  readonly [K in keyof C]: (input: Input<C[K]>, context: RequestContext) => Promise<Output<C[K]>>
+}
 
-export function client<C extends Contract>(contract: C, bus: Pick<Bus, 'call'>, topic: string, context: RequestContext, timeoutMs?: number): Client<C> {
-  const call = (name: string, { input, output }: Method<unknown, unknown>) => async (value: unknown) =>
-    output.parse(await bus.call({ topic, method: name, input: input.parse(value) as Json, context, ...(timeoutMs === undefined ? {} : { timeoutMs }) }))
+export function client<C extends Contract>(
+  contract: C,
+  bus: Pick<Bus, 'call'>,
+  topic: string,
+  context: RequestContext,
+  timeoutMs?: number,
+): Client<C> {
+  const call =
+    (name: string, { input, output }: Method<unknown, unknown>) =>
+    async (value: unknown) =>
+      output.parse(
+        await bus.call({
+          topic,
+          method: name,
+          input: input.parse(value) as Json,
+          context,
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        }),
+      )
   return Object.fromEntries(Object.entries(contract).map(([name, m]) => [name, call(name, m)])) as Client<C>
 }
 
 /** Serves a topic; returns a function that stops it. */
-export function serve<C extends Contract>(contract: C, handlers: Handlers<C>, bus: Bus, topic: string): () => Promise<void> {
+export function serve<C extends Contract>(
+  contract: C,
+  handlers: Handlers<C>,
+  bus: Bus,
+  topic: string,
+): () => Promise<void> {
   return bus.serve(topic, async (name, value, context) => {
     const m = Object.hasOwn(contract, name) ? contract[name] : undefined
     const handle = handlers[name] as ((input: unknown, context: RequestContext) => Promise<unknown>) | undefined

@@ -9,8 +9,15 @@ const resources = z.strictObject({ vcpus: z.int(), memoryMb: z.int(), diskGb: z.
 const task = z.strictObject({ id: z.string(), epoch: z.int() })
 export const placeRequest = z.strictObject({
   task,
-  consumerId: z.string(), projectId: z.string(), seed: z.string(),
-  spec: z.strictObject({ resources, zone: z.string().nullable(), onlyHost: z.string().nullable(), imageProperties: z.record(z.string(), z.string()) }),
+  consumerId: z.string(),
+  projectId: z.string(),
+  seed: z.string(),
+  spec: z.strictObject({
+    resources,
+    zone: z.string().nullable(),
+    onlyHost: z.string().nullable(),
+    imageProperties: z.record(z.string(), z.string()),
+  }),
 })
 export type PlaceRequest = z.output<typeof placeRequest>
 
@@ -18,7 +25,8 @@ export type PlaceRequest = z.output<typeof placeRequest>
 export const placement = z.discriminatedUnion('placed', [
   z.strictObject({ placed: z.literal(true), host: z.string(), hypervisorHostname: z.string(), zone: z.string() }),
   z.strictObject({
-    placed: z.literal(false), explanation: z.string(),
+    placed: z.literal(false),
+    explanation: z.string(),
     rejections: z.array(z.strictObject({ host: z.string(), filter: z.string(), reason: z.string() })),
   }),
 ])

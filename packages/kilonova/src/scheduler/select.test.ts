@@ -6,16 +6,33 @@ import type { HostState, RequestSpec, SchedulerOptions } from './host-state.ts'
 import { explain, LOST, select } from './select.ts'
 
 const OPTIONS: SchedulerOptions = { enabledFilters: Object.keys(FILTERS), multipliers: {}, defaultArchitecture: null }
-const SPEC: RequestSpec = { resources: { vcpus: 1, memoryMb: 512, diskGb: 1 }, zone: null, onlyHost: null, imageProperties: {} }
+const SPEC: RequestSpec = {
+  resources: { vcpus: 1, memoryMb: 512, diskGb: 1 },
+  zone: null,
+  onlyHost: null,
+  imageProperties: {},
+}
 const hostWith = (wish: Partial<HostState> = {}): HostState => ({
-  host: 'h', hypervisorHostname: 'h', up: true, disabled: false, disabledReason: null, zone: 'nova',
-  capacity: { vcpus: 8, memoryMb: 8192, diskGb: 100 }, used: { vcpus: 0, memoryMb: 0, diskGb: 0 }, largest: { vcpus: 8, memoryMb: 8192, diskGb: 100 },
-  supportedInstances: [['x86_64', 'kvm', 'hvm']], ...wish,
+  host: 'h',
+  hypervisorHostname: 'h',
+  up: true,
+  disabled: false,
+  disabledReason: null,
+  zone: 'nova',
+  capacity: { vcpus: 8, memoryMb: 8192, diskGb: 100 },
+  used: { vcpus: 0, memoryMb: 0, diskGb: 0 },
+  largest: { vcpus: 8, memoryMb: 8192, diskGb: 100 },
+  supportedInstances: [['x86_64', 'kvm', 'hvm']],
+  ...wish,
 })
 const names = (hosts: readonly HostState[]): readonly string[] => hosts.map(({ host }) => host)
 
 /** What each filter says of one host. */
-const verdict = (wish: Partial<HostState>, spec: Partial<RequestSpec> = {}, options: Partial<SchedulerOptions> = {}) => {
+const verdict = (
+  wish: Partial<HostState>,
+  spec: Partial<RequestSpec> = {},
+  options: Partial<SchedulerOptions> = {},
+) => {
   const { rejections } = select([hostWith(wish)], { ...SPEC, ...spec }, { ...OPTIONS, ...options }, 'seed')
   return rejections.map(({ filter, reason }) => `${filter}: ${reason}`).join() || 'fits'
 }
@@ -30,16 +47,29 @@ const CASES: readonly (readonly [string, string])[] = [
   ['fits', verdict({ zone: 'east' }, { zone: 'east' })],
   ['CoreFilter: has 1 vCPU free, 2 wanted', verdict({ used: { ...small, vcpus: 7 } }, { resources: small })],
   ['CoreFilter: has 0 vCPU free, 2 wanted', verdict({ used: { ...small, vcpus: 9 } }, { resources: small })],
-  ['CoreFilter: has 8 vCPU in all, 9 wanted', verdict({ capacity: { vcpus: 32, memoryMb: 8192, diskGb: 100 } }, { resources: { ...small, vcpus: 9 } })],
-  ['RamFilter: has 192 MB of memory free, 1024 wanted', verdict({ used: { ...small, memoryMb: 8000 } }, { resources: small })],
+  [
+    'CoreFilter: has 8 vCPU in all, 9 wanted',
+    verdict({ capacity: { vcpus: 32, memoryMb: 8192, diskGb: 100 } }, { resources: { ...small, vcpus: 9 } }),
+  ],
+  [
+    'RamFilter: has 192 MB of memory free, 1024 wanted',
+    verdict({ used: { ...small, memoryMb: 8000 } }, { resources: small }),
+  ],
   ['DiskFilter: has 5 GB of disk free, 10 wanted', verdict({ used: { ...small, diskGb: 95 } }, { resources: small })],
   ['fits', verdict({ used: { vcpus: 6, memoryMb: 7168, diskGb: 90 } }, { resources: small })],
-  ['ImagePropertiesFilter: cannot run aarch64', verdict({}, { imageProperties: { hw_architecture: 'arm64' } }).replace('arm64', 'aarch64')],
+  [
+    'ImagePropertiesFilter: cannot run aarch64',
+    verdict({}, { imageProperties: { hw_architecture: 'arm64' } }).replace('arm64', 'aarch64'),
+  ],
   ['fits', verdict({}, { imageProperties: { hw_architecture: 'amd64', img_hv_type: 'qemu', hw_vm_mode: 'HVM' } })],
   ['ImagePropertiesFilter: cannot run ppc64', verdict({}, {}, { defaultArchitecture: 'ppc64' })],
-  ['ImagePropertiesFilter: cannot run x86_64 xen', verdict({}, { imageProperties: { architecture: 'x86_64', hypervisor_type: 'xen' } })],
+  [
+    'ImagePropertiesFilter: cannot run x86_64 xen',
+    verdict({}, { imageProperties: { architecture: 'x86_64', hypervisor_type: 'xen' } }),
+  ],
 ]
-for (const [index, [expected, said]] of CASES.entries()) test(`verdict ${index + 1}: ${expected}`, () => assert.equal(said, expected))
+for (const [index, [expected, said]] of CASES.entries())
+  test(`verdict ${index + 1}: ${expected}`, () => assert.equal(said, expected))
 
 test('a host that was named is asked for room and life alone', () => {
   const spec = { ...SPEC, onlyHost: 'h', zone: 'elsewhere' }
@@ -48,13 +78,26 @@ test('a host that was named is asked for room and life alone', () => {
 })
 
 test('the emptiest host comes first; a negative multiplier fills hosts up; each weigher counts alike', () => {
-  const hosts = [hostWith({ host: 'full', used: { vcpus: 6, memoryMb: 6000, diskGb: 60 } }), hostWith({ host: 'empty' }), hostWith({ host: 'half', used: { vcpus: 3, memoryMb: 3000, diskGb: 30 } })]
+  const hosts = [
+    hostWith({ host: 'full', used: { vcpus: 6, memoryMb: 6000, diskGb: 60 } }),
+    hostWith({ host: 'empty' }),
+    hostWith({ host: 'half', used: { vcpus: 3, memoryMb: 3000, diskGb: 30 } }),
+  ]
   assert.deepEqual(names(select(hosts, SPEC, OPTIONS, 's').hosts), ['empty', 'half', 'full'])
   const multipliers = { ram_weight_multiplier: -1, cpu_weight_multiplier: -1, disk_weight_multiplier: -1 }
   assert.deepEqual(names(select(hosts, SPEC, { ...OPTIONS, multipliers }, 's').hosts), ['full', 'half', 'empty'])
-  const split = [hostWith({ host: 'memory', used: { vcpus: 4, memoryMb: 0, diskGb: 0 } }), hostWith({ host: 'cpu', used: { vcpus: 0, memoryMb: 4000, diskGb: 0 } })]
-  assert.deepEqual(names(select(split, SPEC, { ...OPTIONS, multipliers: { cpu_weight_multiplier: 2 } }, 's').hosts), ['cpu', 'memory'])
-  assert.deepEqual(names(select(split, SPEC, { ...OPTIONS, multipliers: { cpu_weight_multiplier: 0 } }, 's').hosts), ['memory', 'cpu'])
+  const split = [
+    hostWith({ host: 'memory', used: { vcpus: 4, memoryMb: 0, diskGb: 0 } }),
+    hostWith({ host: 'cpu', used: { vcpus: 0, memoryMb: 4000, diskGb: 0 } }),
+  ]
+  assert.deepEqual(names(select(split, SPEC, { ...OPTIONS, multipliers: { cpu_weight_multiplier: 2 } }, 's').hosts), [
+    'cpu',
+    'memory',
+  ])
+  assert.deepEqual(names(select(split, SPEC, { ...OPTIONS, multipliers: { cpu_weight_multiplier: 0 } }, 's').hosts), [
+    'memory',
+    'cpu',
+  ])
 })
 
 test('equal hosts are chosen evenly, and the same request chooses the same again', () => {
@@ -63,17 +106,29 @@ test('equal hosts are chosen evenly, and the same request chooses the same again
   const counts = Object.values(Object.groupBy(firsts, (host) => host)).map((group) => group?.length ?? 0)
   assert.equal(counts.length, 10)
   assert.ok(Math.min(...counts) > 50, `a host got only ${Math.min(...counts)} of 1000`)
-  assert.deepEqual(names(select(hosts, SPEC, OPTIONS, 'req-1').hosts), names(select(hosts, SPEC, OPTIONS, 'req-1').hosts))
+  assert.deepEqual(
+    names(select(hosts, SPEC, OPTIONS, 'req-1').hosts),
+    names(select(hosts, SPEC, OPTIONS, 'req-1').hosts),
+  )
 })
 
 const resources = (most: number) => fc.record({ vcpus: fc.nat(most), memoryMb: fc.nat(most), diskGb: fc.nat(most) })
 const anyHost = fc.record({
-  up: fc.boolean(), disabled: fc.boolean(), zone: fc.constantFrom('a', 'b'), capacity: resources(20), used: resources(20), largest: resources(20),
+  up: fc.boolean(),
+  disabled: fc.boolean(),
+  zone: fc.constantFrom('a', 'b'),
+  capacity: resources(20),
+  used: resources(20),
+  largest: resources(20),
   supportedInstances: fc.constantFrom([['x86_64', 'kvm', 'hvm']] as const, [['aarch64', 'kvm', 'hvm']] as const, []),
 })
-const snapshots = fc.array(anyHost, { maxLength: 12 }).map((hosts) => hosts.map((host, n) => hostWith({ ...host, host: `host-${n}` })))
+const snapshots = fc
+  .array(anyHost, { maxLength: 12 })
+  .map((hosts) => hosts.map((host, n) => hostWith({ ...host, host: `host-${n}` })))
 const specs = fc.record({
-  resources: resources(8), zone: fc.constantFrom(null, 'a', 'b'), onlyHost: fc.constant(null),
+  resources: resources(8),
+  zone: fc.constantFrom(null, 'a', 'b'),
+  onlyHost: fc.constant(null),
   imageProperties: fc.constantFrom<RequestSpec['imageProperties']>({}, { hw_architecture: 'x86_64' }),
 })
 
@@ -91,7 +146,8 @@ test('property: every chosen host passes every filter; every rejection is the fi
   fc.assert(
     fc.property(snapshots, specs, (snapshot, spec) => {
       const { hosts, rejections } = select(snapshot, spec, OPTIONS, 'seed')
-      for (const host of hosts) assert.ok(Object.values(FILTERS).every(({ filter }) => filter(host, spec, OPTIONS) === undefined))
+      for (const host of hosts)
+        assert.ok(Object.values(FILTERS).every(({ filter }) => filter(host, spec, OPTIONS) === undefined))
       for (const { host, filter, reason } of rejections) {
         const state = snapshot.find((each) => each.host === host) ?? assert.fail()
         const first = Object.entries(FILTERS).find(([, entry]) => entry.filter(state, spec, OPTIONS) !== undefined)
@@ -107,7 +163,10 @@ test('property: the explanation counts every host once', () => {
       const { hosts, rejections } = select(snapshot, spec, OPTIONS, 'seed')
       fc.pre(hosts.length === 0 && snapshot.length > 0)
       const [total = '', ...counts] = explain(snapshot.length, rejections).match(/\d+/g) ?? []
-      assert.equal(counts.reduce((sum, count) => sum + Number(count), 0), Number(total))
+      assert.equal(
+        counts.reduce((sum, count) => sum + Number(count), 0),
+        Number(total),
+      )
     }),
   )
 })
@@ -116,6 +175,9 @@ test('the explanation is for people', () => {
   const because = (...filters: readonly string[]) => filters.map((filter, n) => ({ host: `h${n}`, filter, reason: '' }))
   assert.equal(explain(0, []), 'There are no hosts.')
   assert.equal(explain(1, because('RamFilter')), '1 host: 1 has too little free memory.')
-  assert.equal(explain(3, because('ComputeFilter', 'RamFilter', 'RamFilter')), '3 hosts: 2 have too little free memory, 1 is down or disabled.')
+  assert.equal(
+    explain(3, because('ComputeFilter', 'RamFilter', 'RamFilter')),
+    '3 hosts: 2 have too little free memory, 1 is down or disabled.',
+  )
   assert.equal(explain(1, because(LOST)), '1 host: 1 was filled by another request meanwhile.')
 })

@@ -15,10 +15,17 @@ export interface Selection {
 }
 
 /** `seed` (the request id) breaks ties, so that a placement can be replayed. */
-export function select(snapshot: readonly HostState[], spec: RequestSpec, options: SchedulerOptions, seed: string): Selection {
+export function select(
+  snapshot: readonly HostState[],
+  spec: RequestSpec,
+  options: SchedulerOptions,
+  seed: string,
+): Selection {
   const rejections: Rejection[] = []
   const fitting = snapshot.filter((host) => {
-    for (const filter of spec.onlyHost === null ? options.enabledFilters : ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']) {
+    for (const filter of spec.onlyHost === null
+      ? options.enabledFilters
+      : ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']) {
       const reason = FILTERS[filter]?.filter(host, spec, options)
       if (reason === undefined) continue
       rejections.push({ host: host.host, filter, reason })
@@ -61,6 +68,8 @@ export function explain(hosts: number, rejections: readonly Rejection[]): string
   if (hosts === 0) return 'There are no hosts.'
   const counts = new Map<string, number>()
   for (const { filter } of rejections) counts.set(filter, (counts.get(filter) ?? 0) + 1)
-  const parts = [...counts].toSorted(([, a], [, b]) => b - a).map(([filter, count]) => `${count} ${(FILTERS[filter]?.because ?? BECAUSE_LOST)[count === 1 ? 'one' : 'many']}`)
+  const parts = [...counts]
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([filter, count]) => `${count} ${(FILTERS[filter]?.because ?? BECAUSE_LOST)[count === 1 ? 'one' : 'many']}`)
   return `${hosts} ${hosts === 1 ? 'host' : 'hosts'}: ${parts.join(', ')}.`
 }

@@ -26,34 +26,53 @@ const NEEDS_HOST = ['start', 'stop', 'rebootSoft', 'rebootHard']
 const ID = 'the-server'
 const server = { id: ID, vmState: 'active', taskState: null, locked: false, host: 'host-1' } as const
 
-test('the table has every action', () => assert.deepEqual(Object.keys(ALLOWED).toSorted(), Object.keys(ACTIONS).toSorted()))
+test('the table has every action', () =>
+  assert.deepEqual(Object.keys(ALLOWED).toSorted(), Object.keys(ACTIONS).toSorted()))
 
 for (const action of Object.values(ACTIONS)) {
   const { vmStates, taskStates } = ALLOWED[action.name] ?? { vmStates: [], taskStates: [] }
   test(`${action.name}: allowed exactly in the states of the table`, () => {
     for (const vmState of VM_STATES)
       for (const taskState of [null, ...TASK_STATES]) {
-        const may = (vmStates === 'any' || vmStates.includes(vmState)) && (taskStates === 'any' || taskStates.includes(taskState))
+        const may =
+          (vmStates === 'any' || vmStates.includes(vmState)) && (taskStates === 'any' || taskStates.includes(taskState))
         const problem = denied(action.name, action, { ...server, vmState, taskState }, false)
         assert.equal(problem === undefined, may, `${vmState} / ${taskState}`)
         if (problem) assert.deepEqual([problem.name, problem.kind], ['InstanceInvalidState', 'conflict'])
       }
   })
   test(`${action.name}: a locked server is for administrators`, () => {
-    const locked = { ...server, vmState: vmStates === 'any' ? 'active' : (vmStates[0] ?? 'active'), locked: true } as const
+    const locked = {
+      ...server,
+      vmState: vmStates === 'any' ? 'active' : (vmStates[0] ?? 'active'),
+      locked: true,
+    } as const
     assert.equal(denied(action.name, action, locked, false)?.message, `Instance ${ID} is locked`)
     assert.equal(denied(action.name, action, locked, true), undefined)
   })
   test(`${action.name}: ${NEEDS_HOST.includes(action.name) ? 'needs' : 'does not need'} a host`, () => {
-    const homeless = { ...server, vmState: vmStates === 'any' ? 'error' : (vmStates[0] ?? 'active'), host: null } as const
-    assert.equal(denied(action.name, action, homeless, false)?.name, NEEDS_HOST.includes(action.name) ? 'InstanceNotReady' : undefined)
+    const homeless = {
+      ...server,
+      vmState: vmStates === 'any' ? 'error' : (vmStates[0] ?? 'active'),
+      host: null,
+    } as const
+    assert.equal(
+      denied(action.name, action, homeless, false)?.name,
+      NEEDS_HOST.includes(action.name) ? 'InstanceNotReady' : undefined,
+    )
   })
 }
 
 test('the refusal names the state that stands in the way, in the words of the clients', () => {
   const { start } = ACTIONS
   assert.ok(start)
-  assert.equal(denied('start', start, server, false)?.message, `Cannot 'start' instance ${ID} while it is in vm_state active`)
+  assert.equal(
+    denied('start', start, server, false)?.message,
+    `Cannot 'start' instance ${ID} while it is in vm_state active`,
+  )
   const busy = { ...server, vmState: 'stopped', taskState: 'powering-on' } as const
-  assert.equal(denied('start', start, busy, false)?.message, `Cannot 'start' instance ${ID} while it is in task_state powering-on`)
+  assert.equal(
+    denied('start', start, busy, false)?.message,
+    `Cannot 'start' instance ${ID} while it is in task_state powering-on`,
+  )
 })

@@ -5,11 +5,28 @@ import type { Spec } from './action.ts'
 
 type Asked = Pick<Spec<unknown>, 'when' | 'duringTask'>
 
-export function denied(name: string, { when }: Asked, server: Pick<Server, 'id' | 'vmState' | 'taskState' | 'locked' | 'host'>, isAdmin: boolean): NovaError | undefined {
+export function denied(
+  name: string,
+  { when }: Asked,
+  server: Pick<Server, 'id' | 'vmState' | 'taskState' | 'locked' | 'host'>,
+  isAdmin: boolean,
+): NovaError | undefined {
   if (server.locked && !isAdmin && !when.allowLocked) return new NovaError('InstanceIsLocked', { id: server.id })
-  if (when.vmState !== 'any' && !when.vmState.includes(server.vmState)) return new NovaError('InstanceInvalidState', { id: server.id, action: name, attr: 'vm_state', state: server.vmState })
+  if (when.vmState !== 'any' && !when.vmState.includes(server.vmState))
+    return new NovaError('InstanceInvalidState', {
+      id: server.id,
+      action: name,
+      attr: 'vm_state',
+      state: server.vmState,
+    })
   const taskStates = when.taskState ?? [null]
-  if (taskStates !== 'any' && !taskStates.includes(server.taskState)) return new NovaError('InstanceInvalidState', { id: server.id, action: name, attr: 'task_state', state: String(server.taskState) })
+  if (taskStates !== 'any' && !taskStates.includes(server.taskState))
+    return new NovaError('InstanceInvalidState', {
+      id: server.id,
+      action: name,
+      attr: 'task_state',
+      state: String(server.taskState),
+    })
   if (when.needsHost && server.host === null) return new NovaError('InstanceNotReady', { id: server.id })
   return undefined
 }

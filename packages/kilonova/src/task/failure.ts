@@ -14,7 +14,11 @@ export function isTransient(error: unknown): boolean {
 /** The messages of an error and its causes, outermost first. */
 export function causes(error: unknown): string {
   const messages: string[] = []
-  for (let e = error; e !== undefined && e !== null && messages.length < 6; e = e instanceof Error ? e.cause : undefined) {
+  for (
+    let e = error;
+    e !== undefined && e !== null && messages.length < 6;
+    e = e instanceof Error ? e.cause : undefined
+  ) {
     const message = e instanceof Error ? e.message : String(e)
     if (!messages.at(-1)?.includes(message)) messages.push(message)
   }
@@ -26,5 +30,10 @@ const MAX_MESSAGE = 255
 /** Users see the outermost sentence (Nova's column holds 255 characters), administrators the whole chain. */
 export function faultOf(error: unknown, now: number): ServerFault {
   const whole = causes(error)
-  return { code: 500, message: whole.length > MAX_MESSAGE ? `${whole.slice(0, MAX_MESSAGE - 1)}…` : whole, details: whole, createdAt: now }
+  return {
+    code: 500,
+    message: whole.length > MAX_MESSAGE ? `${whole.slice(0, MAX_MESSAGE - 1)}…` : whole,
+    details: whole,
+    createdAt: now,
+  }
 }

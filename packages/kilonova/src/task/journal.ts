@@ -33,7 +33,12 @@ export class FencedError extends Error {
 
 export type Ending =
   | { readonly result: 'succeeded'; readonly then: Then }
-  | { readonly result: 'undone'; readonly vmState: Server['vmState']; readonly admitted: Admitted; readonly fault: ServerFault }
+  | {
+      readonly result: 'undone'
+      readonly vmState: Server['vmState']
+      readonly admitted: Admitted
+      readonly fault: ServerFault
+    }
 
 /** Where tasks are kept. Every write is one transaction and conditional on the task's epoch; errors: FencedError. */
 export interface TaskStore {

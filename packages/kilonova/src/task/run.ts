@@ -40,7 +40,12 @@ export interface Signals {
 }
 
 /** Runs the task to its end, or until it must wait or is let go. Never throws for what a step does. */
-export async function run<Ctx>(runner: Runner<Ctx>, action: AnyAction<Ctx>, task: Task, signals: Signals): Promise<Outcome> {
+export async function run<Ctx>(
+  runner: Runner<Ctx>,
+  action: AnyAction<Ctx>,
+  task: Task,
+  signals: Signals,
+): Promise<Outcome> {
   try {
     return await new Run(runner, action, task, signals).go()
   } catch (error) {
@@ -78,7 +83,13 @@ class Run<Ctx> {
     this.#task = task
     this.#cancel = cancel
     this.#stop = stop
-    this.#log = runner.log.with({ requestId: task.requestId, user: task.userId, project: task.projectId, server: task.serverId, task: `${action.name}/${task.id}` })
+    this.#log = runner.log.with({
+      requestId: task.requestId,
+      user: task.userId,
+      project: task.projectId,
+      server: task.serverId,
+      task: `${action.name}/${task.id}`,
+    })
   }
 
   async go(): Promise<Outcome> {
@@ -125,7 +136,10 @@ class Run<Ctx> {
     let output: Json
     try {
       const signal = mayFail ? AbortSignal.any([this.#cancel, this.#stop]) : this.#stop
-      output = (await this.#attempt(step, { firstTry, signal, tries: this.#runner.retryTries }, (ctx) => step.run(ctx, this.#results()))) ?? null
+      output =
+        (await this.#attempt(step, { firstTry, signal, tries: this.#runner.retryTries }, (ctx) =>
+          step.run(ctx, this.#results()),
+        )) ?? null
       this.#runner.kills.fail(this.#action.name, step.name)
     } catch (error) {
       this.#throwIfLetGo(error)
@@ -151,13 +165,19 @@ class Run<Ctx> {
   async #undo(): Promise<Outcome> {
     await this.#flush()
     if (this.#acted) this.#task = await this.#runner.store.renewEpoch(this.#task)
-    for (const step of this.#action.steps.slice(0, Math.min(this.#action.pivotAt, this.#action.steps.length)).toReversed()) {
+    for (const step of this.#action.steps
+      .slice(0, Math.min(this.#action.pivotAt, this.#action.steps.length))
+      .toReversed()) {
       if (!this.#started.has(step.name) || this.#undone.has(step.name)) continue
       if (step.undo) {
         await this.#flush()
         try {
           const undo = step.undo.bind(step)
-          const how = { firstTry: false, signal: this.#stop, tries: this.#willBeRemoved() ? 1 : this.#runner.retryTries }
+          const how = {
+            firstTry: false,
+            signal: this.#stop,
+            tries: this.#willBeRemoved() ? 1 : this.#runner.retryTries,
+          }
           await this.#attempt(step, how, (ctx) => undo(ctx, this.#results(), this.#outputs.get(step.name) as never))
         } catch (error) {
           this.#throwIfLetGo(error)
@@ -172,7 +192,12 @@ class Run<Ctx> {
       this.#pending.push({ event: 'undone', step: step.name })
     }
     const fault = faultOf(this.#failure?.error, this.#runner.clock.now())
-    await this.#finish({ result: 'undone', vmState: this.#action.otherwise ?? this.#task.admitted.vmState, admitted: this.#task.admitted, fault })
+    await this.#finish({
+      result: 'undone',
+      vmState: this.#action.otherwise ?? this.#task.admitted.vmState,
+      admitted: this.#task.admitted,
+      fault,
+    })
     this.#log.warn('task undone', { step: this.#failure?.step, reason: fault.message })
     return 'undone'
   }
@@ -186,13 +211,24 @@ class Run<Ctx> {
   /** It never gives up and never blocks others: the task is let go and taken up again later, and says why. */
   async #putOff(step: Step<Ctx & Base<never>>, error: unknown): Promise<Outcome> {
     await this.#flush()
-    const wait = Math.ceil(backOffMs(this.#task.attempts + 1, this.#runner.retryFirstDelayMs, this.#runner.maxBackOffMs))
-    this.#log.error('task put off', { step: step.name, error, seconds: Math.ceil(wait / 1000), attempts: this.#task.attempts + 1 })
+    const wait = Math.ceil(
+      backOffMs(this.#task.attempts + 1, this.#runner.retryFirstDelayMs, this.#runner.maxBackOffMs),
+    )
+    this.#log.error('task put off', {
+      step: step.name,
+      error,
+      seconds: Math.ceil(wait / 1000),
+      attempts: this.#task.attempts + 1,
+    })
     await this.#runner.store.postpone(this.#task, this.#runner.clock.now() + wait, `${step.name}: ${causes(error)}`)
     return 'postponed'
   }
 
-  async #attempt<T>(step: Step<Ctx & Base<never>>, { firstTry, signal, tries }: Attempt, work: (ctx: Ctx & Base<never>) => Promise<T>): Promise<T> {
+  async #attempt<T>(
+    step: Step<Ctx & Base<never>>,
+    { firstTry, signal, tries }: Attempt,
+    work: (ctx: Ctx & Base<never>) => Promise<T>,
+  ): Promise<T> {
     let first = firstTry
     const { retryFirstDelayMs: firstDelayMs, maxBackOffMs: maxDelayMs } = this.#runner
     return retry(
@@ -217,10 +253,22 @@ class Run<Ctx> {
       firstTry,
       signal,
       log: this.#log.with({ step: step.name }),
-      progress: (percent) => void store.progress(this.#task, percent).catch((error: unknown) => this.#log.debug('progress not kept', { error })),
+      progress: (percent) =>
+        void store
+          .progress(this.#task, percent)
+          .catch((error: unknown) => this.#log.debug('progress not kept', { error })),
       waitFor: ({ name, tag = '' }, deadlineSeconds) => {
         const since = this.#started.get(step.name) ?? clock.now()
-        return waitFor({ store, clock, task: this.#task, name, tag, since, deadline: since + deadlineSeconds * 1000, signal })
+        return waitFor({
+          store,
+          clock,
+          task: this.#task,
+          name,
+          tag,
+          since,
+          deadline: since + deadlineSeconds * 1000,
+          signal,
+        })
       },
     }
     return { ...this.#runner.reach(this.#task, base), ...base } as Ctx & Base<never>

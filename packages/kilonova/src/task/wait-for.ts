@@ -19,7 +19,16 @@ export interface Wait {
 const LOOK_MS = 1000
 
 /** The event's data, or undefined when the deadline passed first. Throws the signal's reason. */
-export async function waitFor({ store, clock, task, name, tag, since, deadline, signal }: Wait): Promise<Json | undefined> {
+export async function waitFor({
+  store,
+  clock,
+  task,
+  name,
+  tag,
+  since,
+  deadline,
+  signal,
+}: Wait): Promise<Json | undefined> {
   let wake: () => void = () => undefined
   const stop = store.watch(task, () => wake())
   const onAbort = () => wake()

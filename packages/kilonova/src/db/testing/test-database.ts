@@ -24,9 +24,27 @@ async function freshUrl(): Promise<string> {
 }
 
 /** An open task that nobody has leased yet. */
-export async function openTask(db: Kysely<Tables>, serverId: string, more: { readonly id?: string; readonly action?: string; readonly afterTaskId?: string } = {}): Promise<{ readonly id: string; readonly epoch: number }> {
+export async function openTask(
+  db: Kysely<Tables>,
+  serverId: string,
+  more: { readonly id?: string; readonly action?: string; readonly afterTaskId?: string } = {},
+): Promise<{ readonly id: string; readonly epoch: number }> {
   const { id = newId(), action = 'create', afterTaskId = null } = more
   const admitted = { vmState: 'building', taskState: null, powerState: 'nostate' }
-  await insertTask(db, { id, action, serverId, projectId: 'project', userId: 'user', requestId: 'req-1', body: null, admitted, afterTaskId }, 0)
+  await insertTask(
+    db,
+    {
+      id,
+      action,
+      serverId,
+      projectId: 'project',
+      userId: 'user',
+      requestId: 'req-1',
+      body: null,
+      admitted,
+      afterTaskId,
+    },
+    0,
+  )
   return { id, epoch: 0 }
 }

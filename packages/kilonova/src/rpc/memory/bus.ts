@@ -25,12 +25,18 @@ export function memoryBus(weather?: Weather): Bus {
   const copy = (value: Json): Json => JSON.parse(JSON.stringify(value ?? null)) as Json
 
   /** Resolves with the answer, never when a message is lost, and rejects as the handler did. */
-  async function deliver(handle: Handler, { method, input, context }: Call): Promise<{ lost: true } | { lost: false; answer: Json }> {
+  async function deliver(
+    handle: Handler,
+    { method, input, context }: Call,
+  ): Promise<{ lost: true } | { lost: false; answer: Json }> {
     await travel()
     if (happens(weather?.drop ?? 0)) return { lost: true }
     const work = () => handle(method, copy(input), context)
     // The second copy takes its own time: it may arrive long after the first was answered.
-    if (happens(weather?.duplicate ?? 0)) travel().then(work).catch(() => undefined)
+    if (happens(weather?.duplicate ?? 0))
+      travel()
+        .then(work)
+        .catch(() => undefined)
     const answer = await work().catch((error: Error) => {
       throw new RemoteError(error.name, error.message, 'retryable' in error && error.retryable === true)
     })
@@ -45,13 +51,20 @@ export function memoryBus(weather?: Weather): Bus {
       if (!handle) throw new NoAnswerError(`nobody serves ${call.topic}`)
       const timeoutMs = call.timeoutMs ?? DEFAULT_TIMEOUT_MS
       const { promise, resolve, reject } = Promise.withResolvers<Json>()
-      const timer = setTimeout(() => reject(new NoAnswerError(`${call.topic} did not answer ${call.method} within ${timeoutMs} ms`)), timeoutMs)
+      const timer = setTimeout(
+        () => reject(new NoAnswerError(`${call.topic} did not answer ${call.method} within ${timeoutMs} ms`)),
+        timeoutMs,
+      )
       deliver(handle, call).then((result) => result.lost || resolve(result.answer), reject)
       return promise.finally(() => clearTimeout(timer))
     },
     serve: (topic, handle) => {
       servers.set(topic, [...(servers.get(topic) ?? []), handle])
-      return async () => void servers.set(topic, (servers.get(topic) ?? []).filter((other) => other !== handle))
+      return async () =>
+        void servers.set(
+          topic,
+          (servers.get(topic) ?? []).filter((other) => other !== handle),
+        )
     },
     publish: (topic, event) => {
       const sent = copy(event)

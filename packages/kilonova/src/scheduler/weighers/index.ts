@@ -7,7 +7,10 @@ export interface WeigherEntry {
 }
 
 export const WEIGHERS: Readonly<Record<string, WeigherEntry>> = {
-  RAMWeigher: { weigher: ({ capacity, used }) => capacity.memoryMb - used.memoryMb, multiplier: 'ram_weight_multiplier' },
+  RAMWeigher: {
+    weigher: ({ capacity, used }) => capacity.memoryMb - used.memoryMb,
+    multiplier: 'ram_weight_multiplier',
+  },
   CPUWeigher: { weigher: ({ capacity, used }) => capacity.vcpus - used.vcpus, multiplier: 'cpu_weight_multiplier' },
   DiskWeigher: { weigher: ({ capacity, used }) => capacity.diskGb - used.diskGb, multiplier: 'disk_weight_multiplier' },
 }
