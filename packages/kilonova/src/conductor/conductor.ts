@@ -15,7 +15,7 @@ import { SERVER_EVENT, TASK_ADMITTED, TASK_CANCELLED } from '../rpc/conductor.ts
 import { client } from '../rpc/contract.ts'
 import { scheduler, SCHEDULER } from '../rpc/scheduler.ts'
 import type { KillPoints } from '../task/kill-points.ts'
-import type { Runner } from '../task/run.ts'
+import type { Runner } from '../task/runner.ts'
 import { answerComputes } from './answer-computes.ts'
 import { hostVerbs } from './host-verbs.ts'
 import type { ImageRelay } from './image-relay.ts'
@@ -74,6 +74,7 @@ export async function startConductor(
 
   const store = taskStore(db, clock, {
     taskReady: (id) => bus.publish(TASK_ADMITTED, { taskId: id }),
+    taskEnded: (serverId) => bus.publish(SERVER_EVENT, { serverId }),
     onServerEvent: serverEvents.on,
   })
   const place = client(scheduler, bus, SCHEDULER, NOBODY, options.placeTimeoutMs)

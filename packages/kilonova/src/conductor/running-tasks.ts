@@ -2,7 +2,8 @@
 import { backOffMs, retry } from '@kilonova/base/retry.ts'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { FencedError, type Task } from '../task/journal.ts'
-import { cancelReason, run, type Runner } from '../task/run.ts'
+import { run } from '../task/run.ts'
+import { cancelReason, type Runner } from '../task/runner.ts'
 import type { AnyAction } from '../task/action.ts'
 import type { Leases } from './leases.ts'
 

@@ -21,6 +21,8 @@ import { FencedError, type Entry, type NewEntry, type Task, type TaskStore } fro
 export interface Wakers {
   /** Tells whoever leases tasks that this one may run now. */
   taskReady(taskId: string): void
+  /** Tells whoever watches the server that its task is over. */
+  taskEnded(serverId: string): void
   onServerEvent(serverId: string, wake: () => void): () => void
 }
 
@@ -89,6 +91,7 @@ export function taskStore(db: Kysely<Tables>, clock: Clock, wakers: Wakers): Tas
         if (server.progress !== 0) await setProgress(tx, server.id, 0)
       })
       numbers.delete(task.id)
+      wakers.taskEnded(task.serverId)
       if (handedOn) for (const id of await tasksAfter(db, task.id)) wakers.taskReady(id)
     },
     renewEpoch: (task) =>

@@ -9,7 +9,7 @@ export const CONDUCTOR = 'conductor'
 export const TASK_ADMITTED = 'task-admitted'
 /** Published when a task was asked to undo itself: `{ taskId, by }`. */
 export const TASK_CANCELLED = 'task-cancelled'
-/** Published when an event row was written that a task may wait for: `{ serverId }`. */
+/** Published when an event row was written that a task may wait for, and when a task ended: `{ serverId }`. */
 export const SERVER_EVENT = 'server-event'
 
 const report = z.strictObject({

@@ -1,6 +1,6 @@
 /** Servers: listed, shown, changed and deleted. Creation is server-create.ts, what else can be done to one server-action.ts. */
 import { z } from 'zod'
-import { ACTIONS } from '../../actions/index.ts'
+import { deleteServer } from '../../actions/delete.ts'
 import { admit } from '../../actions/admit.ts'
 import { hostStatuses } from '../../db/host-status.ts'
 import { findListed, type ListedRow } from '../../db/server-list.ts'
@@ -9,6 +9,7 @@ import { NovaError } from '../../domain/errors.ts'
 import type { At, Ctx } from '../context.ts'
 import { description, ipv4, ipv6, name } from '../fields.ts'
 import { get, put, remove } from '../resource.ts'
+import { untilGone } from '../until-gone.ts'
 import { serverFilter, serverQuery, type ServerQuery } from './server-filters.ts'
 import { serverTarget } from './server-target.ts'
 import { changedServerView, oneServerView, serverAt, type SeenServer } from './server-view.ts'
@@ -112,8 +113,9 @@ export const servers = [
     status: 204,
     target: serverTarget,
     run: async (ctx, { target }) => {
-      const action = ACTIONS['delete']
-      if (action) await admit(ctx, ctx.caller, action, target.id, null)
+      const gone = target.host === null ? untilGone(ctx, target.id) : undefined
+      await admit(ctx, ctx.caller, deleteServer, target.id, null)
+      await gone
     },
   }),
 ]
