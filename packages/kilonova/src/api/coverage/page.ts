@@ -8,7 +8,7 @@ import { ENDPOINTS, SERVER_ACTIONS } from './upstream.ts'
 const INTRO = `# What of the Compute API is served
 
 Made from the registry by \`scripts/generate-docs.ts\`. Measured against upstream's methods that live at 2.103; what upstream itself ended earlier, or
-answers 410 to, is not counted. What is missing here answers 404.
+answers 410 to, is not counted. What is missing here answers 404, an action 400.
 `
 
 /** Served outside of the registry: they need no token. */
