@@ -7,7 +7,8 @@ import { deleteServer } from '@kilonova/kilonova/actions/delete.ts'
 import { create } from '@kilonova/kilonova/actions/create.ts'
 import { life } from './life.ts'
 import { prepare } from './run-case.ts'
-import { world, type Asked, type World } from './world.ts'
+import type { Asked } from './things.ts'
+import { world, type World } from './world.ts'
 
 let w: World
 let hosts: readonly { close(): Promise<void> }[] = []

@@ -5,7 +5,8 @@ import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
 import type { KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
 import type { Harm } from './harms.ts'
 import { life } from './life.ts'
-import type { Asked, Counts, World } from './world.ts'
+import type { Asked, Counts } from './things.ts'
+import type { World } from './world.ts'
 
 /** What must be there before an action can be asked for. */
 const NEEDS: Readonly<Record<string, readonly string[]>> = { create: [], start: ['stop'] }

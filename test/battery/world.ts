@@ -5,7 +5,6 @@ import { silentLog } from '@kilonova/base/log.ts'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import { admit, admitCreate, type Caller } from '@kilonova/kilonova/actions/admit.ts'
 import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
-import type { Glance } from '@kilonova/kilonova/clients/glance.ts'
 import { keystone } from '@kilonova/kilonova/clients/keystone.ts'
 import { neutron } from '@kilonova/kilonova/clients/neutron.ts'
 import { startCompute } from '@kilonova/kilonova/compute/agent.ts'
@@ -24,54 +23,11 @@ import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
 import { faults } from '@kilonova/kilonova/virt/fake/faults.ts'
 import { heardLog } from './heard-log.ts'
 import type { Life } from './life.ts'
+import { glance, image, type Asked, type Counts, type Standing } from './things.ts'
 import { switchableWeather } from './weather.ts'
 
-const IMAGE_ID = '0b0e5a8e-6c8e-4c52-9d0e-000000000001'
-const image = {
-  id: IMAGE_ID,
-  name: 'demo',
-  diskFormat: 'qcow2',
-  minDiskGb: 0,
-  minRamMb: 0,
-  sizeBytes: 1_000_000,
-  properties: {},
-}
-const glance: Glance = {
-  show: async (id) =>
-    id === IMAGE_ID
-      ? {
-          ...image,
-          status: 'active',
-          containerFormat: 'bare',
-          virtualSizeBytes: null,
-          hashAlgorithm: 'sha512',
-          hash: 'abc',
-        }
-      : undefined,
-  download: async () => undefined,
-}
 const HOSTS = ['host-1', 'host-2']
 const UNLIMITED = { instances: -1, cores: -1, ram: -1 }
-
-/** Everything that a server may leave behind, counted where it is, and what its row says. */
-export interface Counts {
-  readonly guests: readonly string[]
-  readonly disks: number
-  readonly configDrives: number
-  readonly plugged: number
-  readonly ports: number
-  readonly boundPorts: number
-  readonly allocations: number
-  readonly owed: number
-  readonly unfinished: number
-  readonly held: number
-}
-export interface Standing {
-  readonly vmState: string
-  readonly taskState: string | null
-  readonly powerState: string
-  readonly placed: boolean
-}
 
 export type World = Awaited<ReturnType<typeof world>>
 
@@ -297,9 +253,4 @@ export async function world(seed = 1) {
     const server = await findServer(db, serverId)
     return { serverId, taskId: server?.taskId ?? '' }
   }
-}
-
-export interface Asked {
-  readonly serverId: string
-  readonly taskId: string
 }

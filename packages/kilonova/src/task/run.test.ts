@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { NovaError } from '../domain/errors.ts'
 import { actionsWith, type AnyAction, type Base, type Spec } from './action.ts'
 import { FencedError, type Task } from './journal.ts'
-import { cancelReason, run, type Outcome } from './run.ts'
+import { run } from './run.ts'
+import { cancelReason, type Outcome } from './runner.ts'
 import { demoTask, memoryStore, type MemoryStore } from './testing/memory-store.ts'
 
 interface Reach {

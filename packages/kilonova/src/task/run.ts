@@ -4,40 +4,15 @@
  */
 import { backOffMs, retry } from '@kilonova/base/retry.ts'
 import { uuid5 } from '@kilonova/base/uuid5.ts'
-import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Json } from '../domain/json.ts'
-import { isNovaError, NovaError } from '../domain/errors.ts'
+import { isNovaError } from '../domain/errors.ts'
 import type { TaskState } from '../domain/states.ts'
 import type { AnyAction, Base, Step } from './action.ts'
-import { FencedError, type Entry, type Ending, type NewEntry, type Task, type TaskStore } from './journal.ts'
-import type { KillPoints } from './kill-points.ts'
+import { FencedError, type Entry, type Ending, type NewEntry, type Task } from './journal.ts'
 import { causes, faultOf, isTransient } from './failure.ts'
+import type { Outcome, Runner, Signals } from './runner.ts'
 import { waitFor } from './wait-for.ts'
-
-export interface Runner<Ctx> {
-  readonly store: TaskStore
-  readonly clock: Clock
-  readonly log: Log
-  readonly kills: KillPoints
-  readonly retryTries: number
-  readonly retryFirstDelayMs: number
-  /** The most a task waits before its undo, or its way after the pivot, is tried again. */
-  readonly maxBackOffMs: number
-  /** Whether that action removes all that others left: see `Spec`. */
-  removesAll(action: string): boolean
-  /** The program's own part of what a step sees. */
-  reach(task: Task, base: Base<unknown>): Ctx
-}
-
-export type Outcome = 'succeeded' | 'undone' | 'postponed' | 'fenced'
-
-export interface Signals {
-  /** Somebody wants the task undone; its reason is a `cancelReason`. */
-  readonly cancel: AbortSignal
-  /** This conductor lets go of the task, or has lost it: nothing is undone and nothing is written. Its reason is a FencedError. */
-  readonly stop: AbortSignal
-}
 
 /** Runs the task to its end, or until it must wait or is let go. Never throws for what a step does. */
 export async function run<Ctx>(
@@ -295,6 +270,3 @@ class Run<Ctx> {
     return (this.#runner.clock.now() - (first ?? this.#runner.clock.now())) / 1000
   }
 }
-
-/** Why a task was cancelled, as its signal's reason. */
-export const cancelReason = (by: string): NovaError => new NovaError('Cancelled', { by })
