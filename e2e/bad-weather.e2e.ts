@@ -118,7 +118,8 @@ test('the disk is full while an image is copied: the fault says so, and nothing 
 
 test('the image is deleted between accept and boot: the fault names it, and nothing is left', async () => {
   const imageId = await freshImage(session, cloud, 'gone-too-soon')
-  const other = await createServer(session, { name: 'late', imageId })
+  // Many ports to make keep its task from looking at the image before it is gone.
+  const other = await createServer(session, { name: 'late', imageId, nics: 8 })
   await session.call('image', 'DELETE', `/v2/images/${imageId}`)
   const server = await settled(session, other, ['ACTIVE', 'ERROR'], 30_000)
   assert.equal(server?.status, 'ERROR')

@@ -41,8 +41,8 @@ after(async () => {
 })
 
 type Row = Readonly<Record<string, unknown>>
-const names = async (...command: readonly string[]): Promise<readonly unknown[]> =>
-  (await openstack.json<Row[]>(...command)).map((row) => row['Name'])
+const names = async (...command: readonly string[]): Promise<readonly string[]> =>
+  (await openstack.json<Row[]>(...command)).map((row) => String(row['Name'])).toSorted()
 const addressOf = async (server: string): Promise<string> => {
   const { addresses } = await openstack.json<{ addresses: Record<string, string[]> }>('server', 'show', server)
   return addresses['private']?.[0] ?? ''
@@ -75,7 +75,7 @@ test('identity: a token and the catalog', async () => {
 test('images: created from a file, listed, shown, saved as they were, deleted', async () => {
   const file = await demoImage()
   await openstack.run('image', 'create', '--file', file, '--disk-format', 'qcow2', 'mine')
-  assert.deepEqual((await names('image', 'list')).toSorted(), ['demo', 'mine'])
+  assert.deepEqual(await names('image', 'list'), ['demo', 'mine'])
   const shown = await openstack.json('image', 'show', 'mine')
   assert.equal(shown['size'], readFileSync(file).length)
   assert.deepEqual([shown['status'], shown['disk_format']], ['active', 'qcow2'])
@@ -87,7 +87,7 @@ test('images: created from a file, listed, shown, saved as they were, deleted', 
 })
 
 test('flavors: the known ones, and one that an administrator makes and deletes', async () => {
-  assert.deepEqual((await names('flavor', 'list')).toSorted(), [
+  assert.deepEqual(await names('flavor', 'list'), [
     'm1.large',
     'm1.medium',
     'm1.micro',
@@ -101,13 +101,13 @@ test('flavors: the known ones, and one that an administrator makes and deletes',
   const shown = await openstack.json('flavor', 'show', 'custom')
   assert.deepEqual([shown['ram'], shown['disk'], shown['vcpus']], [256, 2, 1])
   await admin.run('flavor', 'delete', 'custom')
-  assert.match(await openstack.refusal('flavor', 'show', 'custom'), /No flavor with a name or ID of 'custom' exists/i)
+  assert.match(await openstack.refusal('flavor', 'show', 'custom'), /No Flavor found for custom/i)
 })
 
 test('key pairs: given, made, listed, deleted', async () => {
   await openstack.run('keypair', 'create', '--public-key', `${key}.pub`, 'mine')
   assert.match(await openstack.run('keypair', 'create', 'made'), /BEGIN .*PRIVATE KEY/)
-  assert.deepEqual((await names('keypair', 'list')).toSorted(), ['made', 'mine'])
+  assert.deepEqual(await names('keypair', 'list'), ['made', 'mine'])
   await openstack.run('keypair', 'delete', 'made')
   assert.deepEqual(await names('keypair', 'list'), ['mine'])
 })
@@ -116,8 +116,8 @@ test('networks, subnets and ports: created, listed, shown, deleted', async () =>
   await openstack.run('network', 'create', 'own')
   await openstack.run('subnet', 'create', '--network', 'own', '--subnet-range', '192.168.77.0/24', 'own-subnet')
   await openstack.run('port', 'create', '--network', 'own', '--fixed-ip', 'ip-address=192.168.77.9', 'own-port')
-  assert.deepEqual((await names('network', 'list')).toSorted(), ['own', 'private'])
-  assert.deepEqual((await names('subnet', 'list')).toSorted(), ['own-subnet', 'private'])
+  assert.deepEqual(await names('network', 'list'), ['own', 'private'])
+  assert.deepEqual(await names('subnet', 'list'), ['own-subnet', 'private'])
   assert.equal((await openstack.json('network', 'show', 'own'))['name'], 'own')
   assert.equal((await openstack.json('subnet', 'show', 'own-subnet'))['gateway_ip'], '192.168.77.1')
   assert.match(JSON.stringify(await openstack.json('port', 'show', 'own-port')), /192\.168\.77\.9/)
@@ -136,7 +136,7 @@ test('two servers boot, one told by the metadata service, one by its config driv
     openstack.run('server', 'create', ...common, '--network', 'private', '--property', 'role=front', '--wait', 'web'),
     openstack.run('server', 'create', ...common, '--port', 'held', '--config-drive', 'true', '--wait', 'drive'),
   ])
-  assert.deepEqual((await names('server', 'list')).toSorted(), ['drive', 'web'])
+  assert.deepEqual(await names('server', 'list'), ['drive', 'web'])
   const long = await openstack.json<Row[]>('server', 'list', '--long')
   assert.deepEqual(
     long.map((row) => [row['Status'], row['Power State']]),
@@ -220,7 +220,7 @@ test('stop ends QEMU, start brings the same disk back', async () => {
 
 test('the events of a server tell what was done to it', async () => {
   const events = await openstack.json<Row[]>('server', 'event', 'list', 'web')
-  assert.deepEqual(events.map((event) => event['Action']).toSorted(), ['create', 'reboot', 'start', 'stop'])
+  assert.deepEqual(events.map((event) => String(event['Action'])).toSorted(), ['create', 'reboot', 'start', 'stop'])
   const request = String(events.find((event) => event['Action'] === 'stop')?.['Request ID'])
   assert.match(request, /^req-/)
   const shown = await openstack.json('server', 'event', 'show', 'web', request)

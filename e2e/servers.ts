@@ -18,14 +18,17 @@ export interface Wish {
   readonly keyName?: string
   readonly userData?: string
   readonly configDrive?: boolean
+  /** How many interfaces on `private`; 1 unless told. */
+  readonly nics?: number
 }
 
 /** On `private`, of flavor m1.nano. */
 export async function createServer(
   session: Session,
-  { name, imageId, keyName, userData, configDrive = false }: Wish,
+  { name, imageId, keyName, userData, configDrive = false, nics = 1 }: Wish,
 ): Promise<string> {
-  const networks = [{ uuid: await idOf(session, 'network', '/v2.0/networks', 'private') }]
+  const uuid = await idOf(session, 'network', '/v2.0/networks', 'private')
+  const networks = Array.from({ length: nics }, () => ({ uuid }))
   const imageRef = imageId ?? (await idOf(session, 'image', '/v2/images', 'demo'))
   const optional = {
     ...(keyName === undefined ? {} : { key_name: keyName }),
@@ -123,5 +126,6 @@ export async function consoleShows(
   }
 }
 
-const PROMPT = /login:\s*$/gm
+// Other programs of the guest may go on writing behind it.
+const PROMPT = /^\S+ login: /gm
 export const prompts = (text: string): number => [...text.matchAll(PROMPT)].length

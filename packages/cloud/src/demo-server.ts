@@ -76,8 +76,9 @@ async function loginPrompt(session: Session, id: string, signal: AbortSignal): P
     const { body } = await session.call('compute', 'POST', `/servers/${id}/action`, {
       'os-getConsoleOutput': { length: 20 },
     })
-    const prompt = (body as { output: string }).output.split(/\r?\n/).findLast((line) => /login:\s*$/.test(line))
-    if (prompt !== undefined) return prompt.trim()
+    // What else the guest writes may follow on the same line.
+    const prompt = /^\S+ login:/m.exec((body as { output: string }).output)
+    if (prompt) return prompt[0]
   }
   return undefined
 }
