@@ -173,7 +173,8 @@ test('a conductor that stops lets go of its tasks where they stand, and the next
   await reached.promise
   await first.close()
   assert.equal((await w.counts()).unfinished, 1)
-  const second = await w.conductor(life())
+  // Of another name: the lease was given back, not only left behind.
+  const second = await w.conductor(life(), ACTIONS, undefined, { name: 'another' })
   assert.equal(await w.ended(taskId), 'succeeded')
   await second.close()
 })

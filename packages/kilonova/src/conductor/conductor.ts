@@ -192,6 +192,7 @@ export async function startConductor(
       await polling
       await stopAnswering()
       await running.close()
+      await lease.releaseAll().catch((error: unknown) => log.warn('leases not released', { error }))
     },
   }
 }

@@ -3,7 +3,16 @@ import type { Clock } from '@kilonova/base/clock.ts'
 import type { Kysely } from 'kysely'
 import { atomically } from '../db/database.ts'
 import { nextEpoch } from '../db/servers.ts'
-import { dueTasks, findTask, leaseTask, releaseLease, renewLeases, setTaskEpoch, type TaskRow } from '../db/tasks.ts'
+import {
+  dueTasks,
+  findTask,
+  leaseTask,
+  releaseLease,
+  releaseLeasesBy,
+  renewLeases,
+  setTaskEpoch,
+  type TaskRow,
+} from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Json } from '../domain/json.ts'
 import type { Admitted } from '../task/action.ts'
@@ -15,6 +24,8 @@ export interface Leases {
   takeDue(limit: number): Promise<readonly Task[]>
   /** Lets go of a task that is ours and runs no more; due again at `runAt`. */
   release(taskId: string, runAt: number, reason: string): Promise<void>
+  /** Lets go of all that is ours: another conductor need not wait until the leases are over. */
+  releaseAll(): Promise<void>
   /** Our tasks by id, with who wants them cancelled; those that are missing were lost. */
   renew(): Promise<ReadonlyMap<string, { readonly cancelledBy: string | null }>>
 }
@@ -47,6 +58,7 @@ export function leases(db: Kysely<Tables>, clock: Clock, owner: string, leaseMs:
       return taken
     },
     release: (taskId, runAt, reason) => releaseLease(db, taskId, owner, runAt, reason, clock.now()),
+    releaseAll: () => releaseLeasesBy(db, owner),
     renew: async () => {
       const rows = await renewLeases(db, owner, clock.now() + leaseMs)
       return new Map(rows.map((row) => [row.id, { cancelledBy: row.cancelled_by }]))

@@ -125,6 +125,16 @@ export async function renewLeases(
     .execute()
 }
 
+/** Frees all that an owner holds. */
+export async function releaseLeasesBy(db: Db, owner: string): Promise<void> {
+  await db
+    .updateTable('tasks')
+    .set({ owner: null, leased_until: 0 })
+    .where('owner', '=', owner)
+    .where('finished_at', 'is', null)
+    .execute()
+}
+
 /** Frees what earlier incarnations of this owner (`<name>/<incarnation>`) held when they died. */
 export async function releaseLeasesOf(db: Db, name: string): Promise<void> {
   const own = `${name}/`

@@ -63,7 +63,7 @@ test('several that serve a topic take turns; everybody who listens hears an even
   const answers = ['a', 'b']
   for (const answer of answers) bus.serve('who', async () => answer)
   const ask = () => bus.call({ topic: 'who', method: '', input: null, context: CONTEXT })
-  assert.deepEqual([await ask(), await ask()].toSorted(), answers)
+  assert.deepEqual(new Set([await ask(), await ask()]), new Set(answers))
 
   const both = Promise.withResolvers<void>()
   const heard: Json[] = []
