@@ -29,33 +29,38 @@ const withStep = (action: ServerAction, name: string, change: (step: Step) => St
   [action.name]: { ...action, steps: action.steps.map((step) => (step.name === name ? change(step) : step)) },
 })
 
-for (const { name } of create.steps)
-  for (const when of ['before', 'after'] as const)
-    test(`a delete comes ${when} step ${name} of a create`, async () => {
-      const { portId } = await prepare(w, create)
-      const counts = await w.counts()
-      let asked: Asked | undefined
-      const removal = Promise.withResolvers<Asked>()
-      const actions = withStep(create, name, (step) => ({
-        ...step,
-        run: async (ctx, done) => {
-          if (when === 'before') removal.resolve(await w.ask(deleteServer, ctx.server.id))
-          const out = await step.run(ctx, done)
-          if (when === 'after') removal.resolve(await w.ask(deleteServer, ctx.server.id))
-          return out
-        },
-      }))
-      const conductor = await w.conductor(life(), actions)
-      try {
-        asked = await w.create(portId)
-        assert.equal(await w.ended((await removal.promise).taskId), 'succeeded')
-        await w.ended(asked.taskId)
-      } finally {
-        await conductor.close()
-      }
-      assert.deepEqual(await w.counts(), counts)
-      assert.equal((await w.server(asked.serverId)).vmState, 'deleted')
-    })
+for (const weather of ['calm', 'storm'] as const)
+  for (const { name } of create.steps)
+    for (const when of ['before', 'after'] as const)
+      test(`${weather}: a delete comes ${when} step ${name} of a create`, async () => {
+        const { portId } = await prepare(w, create)
+        const counts = await w.counts()
+        let removal: Promise<Asked> | undefined
+        const remove = (serverId: string) => (removal ??= w.ask(deleteServer, serverId))
+        const actions = withStep(create, name, (step) => ({
+          ...step,
+          run: async (ctx, done) => {
+            if (when === 'before') await remove(ctx.server.id)
+            const out = await step.run(ctx, done)
+            if (when === 'after') await remove(ctx.server.id)
+            return out
+          },
+        }))
+        const conductor = await w.conductor(life(), actions)
+        w.setWeather(weather)
+        try {
+          const { serverId, taskId } = await w.create(portId)
+          await w.ended(taskId)
+          // In a storm the create may have failed before it came to the step.
+          const { taskId: removing } = await remove(serverId)
+          assert.equal(await w.ended(removing), 'succeeded')
+          assert.equal((await w.server(serverId)).vmState, 'deleted')
+        } finally {
+          w.setWeather('calm')
+          await conductor.close()
+        }
+        assert.deepEqual(await w.counts(), counts)
+      })
 
 for (const { name, undo } of create.steps)
   if (undo)

@@ -1,4 +1,4 @@
-/** Seeded weather for the bus that can be turned on and off, so that a world is built in the calm. */
+/** Seeded weather for the bus that can be turned on and off, so that a world is built in the calm. KILONOVA_TEST_SEED gives another. */
 import type { Weather } from '@kilonova/kilonova/rpc/memory/bus.ts'
 
 const STORM = { drop: 0.04, duplicate: 0.15, delayMs: 3 }

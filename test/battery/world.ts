@@ -31,7 +31,7 @@ const UNLIMITED = { instances: -1, cores: -1, ram: -1 }
 
 export type World = Awaited<ReturnType<typeof world>>
 
-export async function world(seed = 1) {
+export async function world() {
   const companions = await testNetwork()
   const { clock } = companions
   const admin = await companions.person('admin', companions.network.url)
@@ -46,7 +46,7 @@ export async function world(seed = 1) {
 
   const database = await openKilonovaDatabase({ url: await freshDatabase(), synchronous: 'normal' })
   const db = database.kysely
-  const { weather, set: setWeather } = switchableWeather(seed)
+  const { weather, set: setWeather } = switchableWeather(Number(process.env['KILONOVA_TEST_SEED'] ?? 20_261_121))
   const bus = memoryBus(weather)
   const heard = heardLog()
   const identity = keystone({

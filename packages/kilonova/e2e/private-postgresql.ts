@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface PrivatePostgresql {
@@ -33,8 +34,7 @@ async function freePort(): Promise<number> {
 export async function privatePostgresql(): Promise<PrivatePostgresql> {
   const bin = globSync('/usr/lib/postgresql/*/bin').toSorted().at(-1)
   if (bin === undefined) throw new Error('PostgreSQL is not installed: scripts/setup e2e does that')
-  // Not under a temporary folder that only root may enter.
-  const folder = mkdtempSync('/var/tmp/kilonova-postgresql-')
+  const folder = mkdtempSync(join(tmpdir(), 'kilonova-postgresql-'))
   const data = join(folder, 'data')
   const password = randomBytes(12).toString('hex')
   mkdirSync(data)
