@@ -113,6 +113,28 @@ test('a format we do not run, another file behind it, or a hash that is no file 
   assert.deepEqual(w.files(), [])
 })
 
+test('bytes that came in as raw are looked into when they are asked for as qcow2', async (t) => {
+  const backed = Buffer.alloc(MB)
+  backed.writeUInt32BE(0x514649fb, 0)
+  backed.writeUInt32BE(2, 4)
+  backed.writeBigUInt64BE(512n, 8)
+  backed.writeUInt32BE(11, 16)
+  backed.write('/etc/shadow', 512)
+  const asked = Promise.withResolvers<ServerResponse>()
+  const w = await world(t, (response) => asked.resolve(response))
+  const cache = await w.open()
+  const asRaw = cache.fetch(w.ticket(backed), ignore, never)
+  const response = await asked.promise
+  const joined = cache.fetch(w.ticket(backed, { diskFormat: 'qcow2' }), ignore, never)
+  response.end(backed)
+  await asRaw
+  await assert.rejects(joined, fails('ImageUnsupported', false))
+  const later = w.ticket(backed, { diskFormat: 'qcow2' })
+  await assert.rejects(cache.fetch(later, ignore, never), fails('ImageUnsupported', false))
+  await assert.rejects(cache.find(later), fails('ImageUnsupported', false))
+  assert.equal((await cache.find(w.ticket(backed)))?.format, 'raw')
+})
+
 test('when the last who waits gives up, the download stops and nothing is left', async (t) => {
   const content = Buffer.alloc(2 * MB, 7)
   const asked = Promise.withResolvers<ServerResponse>()

@@ -9,7 +9,7 @@ import type { DiskSpec, ImageTicket } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import { download } from './download.ts'
 import { baseFolder } from './files.ts'
-import { readQcow2Header } from './qcow2.ts'
+import { readQcow2Header, type Qcow2Header } from './qcow2.ts'
 
 export interface CachedImage {
   readonly path: string
@@ -35,7 +35,8 @@ const FORMATS: ReadonlySet<string> = new Set(['qcow2', 'raw', 'iso'])
 
 export async function openImageCache(instancesDir: string, host: string, clock: Clock): Promise<ImageCache> {
   const folder = baseFolder(instancesDir)
-  await mkdir(folder, { recursive: true, mode: 0o755 })
+  // Reached by name alone: only who knows an image's content knows its name.
+  await mkdir(folder, { recursive: true, mode: 0o711 })
   // Nobody writes them any more: one agent owns this folder.
   for (const name of await readdir(folder)) if (name.endsWith(PARTIAL)) await rm(join(folder, name))
   const running = new Map<string, Download>()
@@ -95,7 +96,10 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
           `image ${ticket.imageId} has disk format ${ticket.diskFormat}: this host runs ${[...FORMATS].join(', ')}`,
         )
       const path = pathOf(ticket)
-      if (await touched(path, clock)) return progress(100)
+      if (await touched(path, clock)) {
+        await inspect(ticket, path)
+        return progress(100)
+      }
       signal.throwIfAborted()
       // One that is being given up cannot be joined: it is waited for, so that the next one finds its file gone.
       for (let ending = running.get(path); ending?.abort.signal.aborted; ending = running.get(path))
@@ -112,6 +116,7 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
       try {
         // The last to give up waits until nothing of the download is left.
         await Promise.race([shared.done, given])
+        await inspect(ticket, path)
         progress(100)
       } finally {
         signal.removeEventListener('abort', giveUp)
@@ -121,7 +126,7 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
     find: async (image) => {
       const path = pathOf(image)
       if (!(await touched(path, clock))) return undefined
-      const header = image.diskFormat === 'qcow2' ? await readQcow2Header(path) : undefined
+      const header = await inspect(image, path)
       const { size } = await stat(path)
       return { path, format: header ? 'qcow2' : 'raw', virtualBytes: header?.virtualBytes ?? size }
     },
@@ -152,11 +157,18 @@ async function touched(path: string, clock: Clock): Promise<boolean> {
   }
 }
 
-/** What a user gives us must not make QEMU read other files of the host. */
-async function inspect({ imageId, diskFormat }: ImageTicket, path: string): Promise<void> {
-  if (diskFormat !== 'qcow2') return
+/**
+ * What a user gives us must not make QEMU read other files of the host. Asked for each use, not each download: the same bytes
+ * may have come in as another format, which nobody looks into. Undefined: it has no header of its own.
+ */
+async function inspect(
+  { imageId, diskFormat }: Pick<ImageTicket, 'imageId' | 'diskFormat'>,
+  path: string,
+): Promise<Qcow2Header | undefined> {
+  if (diskFormat !== 'qcow2') return undefined
   const header = await readQcow2Header(path)
   if (!header) throw new HostError('ImageUnsupported', `image ${imageId} is said to be qcow2, but is not`)
   if (header.backingFile !== null || header.hasExternalData)
     throw new HostError('ImageUnsupported', `image ${imageId} refers to another file, which is not allowed`)
+  return header
 }
