@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import { exchange } from '@kilonova/base/http/client.ts'
 import type { Session } from '@kilonova/cloud/session.ts'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import { cloudProcess, type CloudProcess } from './cloud-process.ts'
 import { demoImage } from './demo-image.ts'
 import { leftoversOf, type Leftovers } from './leftovers.ts'
-import { active, createServer, removeServer, serverNamed, settled, type Shown } from './servers.ts'
+import { active, createServer, removeServer, serverNamed, settled } from './servers.ts'
 
 export interface KillPoint {
   readonly action: 'create' | 'delete'
@@ -27,16 +28,22 @@ export const ALL_POINTS: readonly KillPoint[] = (['create', 'delete'] as const).
   ])
 })
 
-export interface Survived {
-  readonly point: KillPoint
+export interface Ending {
+  /** The server's status, or GONE. */
   readonly ending: string
   /** From the restart's readiness until the server had settled. */
   readonly milliseconds: number
+  readonly fault: string | undefined
+}
+export interface Survived extends Ending {
+  readonly point: KillPoint
 }
 
 export interface KillBed {
   readonly cloud: CloudProcess
   survive(point: KillPoint): Promise<Survived>
+  /** Killed so long after the request was answered, wherever the task may be by then. */
+  surviveAfter(action: KillPoint['action'], delayMs: number): Promise<Ending>
   remove(): Promise<void>
 }
 
@@ -82,34 +89,51 @@ export async function killBed(): Promise<KillBed> {
       const { signal, code, output } = await cloud.ended()
       assert.equal(signal, 'SIGKILL', `it should have died at ${name}, but ended with ${code}: ${output}`)
 
-      await cloud.start()
-      const ready = performance.now()
-      if (id === '') id = await serverNamed(session, wish.name)
-      const server = await settled(
-        session,
-        id,
-        point.action === 'delete' ? ['ERROR', 'GONE'] : ['ACTIVE', 'ERROR'],
-        SETTLE_MS,
-      )
-      const milliseconds = performance.now() - ready
-      const ending = server?.status ?? 'GONE'
-      assert.equal(ending, expected(point), `after ${name}: ${server?.fault?.message ?? 'no fault'}`)
-      await checkGuest(server, point)
-      if (server) await removeServer(session, id)
-      assert.deepEqual(await count(), before, `left behind after ${name}`)
+      const survived = await comeBack(id || wish.name, point.action, expected(point), name)
+      assert.equal(survived.fault, point.when === 'undo' ? `asked to fail at ${point.action}/${point.step}` : undefined)
       if (imageId !== undefined) await session.call('image', 'DELETE', `/v2/images/${imageId}`)
-      return { point, ending, milliseconds }
+      return { point, ...survived }
     }
 
-    const checkGuest = async (server: Shown | undefined, point: KillPoint): Promise<void> => {
+    const surviveAfter = async (action: KillPoint['action'], delayMs: number): Promise<Ending> => {
+      const label = `${action}, killed after ${delayMs} ms`
+      const imageId = await freshImage(session, cloud, label)
+      const id = await createServer(session, { name: 'dies-sometime', imageId, configDrive: true })
+      if (action === 'delete') {
+        await active(session, id)
+        await session.call('compute', 'DELETE', `/servers/${id}`)
+      }
+      await pause(delayMs) // no wait for anything: the moment is what is tried
+      await cloud.stop('SIGKILL')
+      const survived = await comeBack(id, action, action === 'delete' ? 'GONE' : 'ACTIVE', label)
+      await session.call('image', 'DELETE', `/v2/images/${imageId}`)
+      return survived
+    }
+
+    /** Starts the cloud again and holds it to its promise; the server is known by its id, or by its name where no answer told it. */
+    const comeBack = async (
+      known: string,
+      action: KillPoint['action'],
+      wanted: string,
+      label: string,
+    ): Promise<Ending> => {
+      await cloud.start()
+      const ready = performance.now()
+      const id = known.startsWith('dies-') ? await serverNamed(session, known) : known
+      const resting = action === 'delete' ? ['ERROR', 'GONE'] : ['ACTIVE', 'ERROR']
+      const server = await settled(session, id, resting, SETTLE_MS)
+      const milliseconds = performance.now() - ready
+      const ending = server?.status ?? 'GONE'
+      assert.equal(ending, wanted, `${label}: ${server?.fault?.message ?? 'no fault'}`)
       const now = await count()
       // It also shows that what is compared in the end was there to be seen.
-      assert.deepEqual(sizes(now), server?.status === 'ACTIVE' ? withOneMore(sizes(before)) : sizes(before))
-      assert.deepEqual(now.unfinishedTasks, [])
-      if (server?.status === 'ERROR')
-        assert.equal(server.fault?.message, `asked to fail at ${point.action}/${point.step}`)
+      assert.deepEqual(sizes(now), ending === 'ACTIVE' ? withOneMore(sizes(before)) : sizes(before), label)
+      assert.deepEqual(now.unfinishedTasks, [], label)
+      if (server) await removeServer(session, id)
+      assert.deepEqual(await count(), before, `left behind: ${label}`)
+      return { ending, milliseconds, fault: server?.fault?.message }
     }
-    return { cloud, survive, remove: () => cloud.remove() }
+    return { cloud, survive, surviveAfter, remove: () => cloud.remove() }
   } catch (error) {
     await cloud.remove()
     throw error
