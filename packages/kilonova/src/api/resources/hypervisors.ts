@@ -25,7 +25,10 @@ const status = {
   hypervisor_hostname: ({ hypervisorHostname }: Seen) => hypervisorHostname,
   state: ({ up }: Seen) => (up ? 'up' : 'down'),
   status: ({ disabled }: Seen) => (disabled ? 'disabled' : 'enabled'),
-  servers: since<Seen>('2.53', (host) => (host.withServers && host.servers.length > 0 ? serversOf(host) : undefined)),
+  // From 2.75 an empty list is said, too.
+  servers: since<Seen>('2.53', (host, at) =>
+    host.withServers && (host.servers.length > 0 || at.minor >= 75) ? serversOf(host) : undefined,
+  ),
 }
 const gone = <T>(of: (host: Seen) => T) => before<Seen>('2.88', of)
 /** ` 12:00:00 up 1 day,  2:03,  0 users,  load average: …`, of which we know the middle. */

@@ -79,3 +79,13 @@ test('they are paged from 2.35, limited by quota, and deleted', async (t) => {
   assert.equal((await it.call('DELETE', '/os-keypairs/b', { version: '2.2' })).status, 204)
   assert.equal((await it.call('DELETE', '/os-keypairs/a')).status, 404)
 })
+
+test('of many asked for at once no more are made than the quota allows', async (t) => {
+  const it = await cloud(t, { quota: { key_pairs: 2 } })
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, (_, index) =>
+      it.call('POST', '/os-keypairs', { json: { keypair: { name: `k${index}`, public_key: ED25519 } } }),
+    ),
+  )
+  assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 200, 403, 403, 403, 403, 403, 403])
+})

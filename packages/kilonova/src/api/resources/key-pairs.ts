@@ -2,6 +2,8 @@
 import { generateKeyPair, X509Certificate, type KeyObject } from 'node:crypto'
 import { isoMicros } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
+import { atomically } from '../../db/database.ts'
+import { lockGuards } from '../../db/guards.ts'
 import {
   countKeyPairs,
   deleteKeyPair,
@@ -124,8 +126,11 @@ async function create(ctx: Ctx, { name, type = 'ssh', public_key: given, user_id
     createdAt: clock.now(),
   }
   const { key_pairs: limit } = await quotaLimits(db, caller.projectId, config.quota)
-  if (limit >= 0 && (await countKeyPairs(db, userId)) >= limit) throw new NovaError('KeypairLimitExceeded', {})
-  if (!(await insertKeyPair(db, pair))) throw new NovaError('KeyPairExists', { name })
+  await atomically(db, async (tx) => {
+    await lockGuards(tx, [`key-pairs/${userId}`])
+    if (limit >= 0 && (await countKeyPairs(tx, userId)) >= limit) throw new NovaError('KeypairLimitExceeded', {})
+    if (!(await insertKeyPair(tx, pair))) throw new NovaError('KeyPairExists', { name })
+  })
   return made.privateKey === undefined ? pair : { ...pair, privateKey: made.privateKey }
 }
 

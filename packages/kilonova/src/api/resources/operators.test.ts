@@ -44,6 +44,10 @@ test('hypervisors are paged, found by name, and tell their servers', async (t) =
     version: '2.53',
   })
   assert.deepEqual(at(found, 'hypervisors', 0, 'servers'), [{ uuid: id, name: 'one' }])
+  const empty = (version: string) =>
+    it.call('GET', '/os-hypervisors?hypervisor_hostname_pattern=host2&with_servers=true', { ...admin, version })
+  assert.equal(at(await empty('2.74'), 'hypervisors', 0, 'servers'), undefined)
+  assert.deepEqual(at(await empty('2.75'), 'hypervisors', 0, 'servers'), [])
   assert.equal(
     (await it.call('GET', '/os-hypervisors?hypervisor_hostname_pattern=zzz', { ...admin, version: '2.53' })).status,
     404,

@@ -229,22 +229,19 @@ function sortOf(keys: readonly string[], directions: readonly string[], everythi
     throw badRequest('Invalid sort direction: it is asc or desc.')
   if (directions.length > Math.max(keys.length, 1)) throw badRequest('Sort direction size exceeds sort key size')
   const wanted = keys.length === 0 ? ['created_at'] : keys
-  const sort = wanted.map((key, index) => {
+  return wanted.map((key, index) => {
     if (!Object.hasOwn(SORT, key))
       throw badRequest(
         `Invalid input for query parameters sort_key. Value: ${key}. '${key}' is not one of ${Object.keys(SORT)
           .map((name) => `'${name}'`)
           .join(', ')}`,
       )
+    if (ADMIN_SORT.has(key) && !everything) throw new ApiFault(403, `Only administrators can sort servers by ${key}`)
     return {
-      key,
       column: SORT[key as keyof typeof SORT],
       descending: (directions[index] ?? directions[0] ?? 'desc') === 'desc',
     }
   })
-  return sort
-    .filter(({ key }) => everything || !ADMIN_SORT.has(key))
-    .map(({ column, descending }) => ({ column, descending }))
 }
 
 /** `{"role": "web"}`, as JSON or as Python writes it. */

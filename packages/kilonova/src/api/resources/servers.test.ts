@@ -94,6 +94,8 @@ test('several servers are made at once, numbered, and paged through in order', a
   const second = await it.call('GET', `${next.pathname}${next.search}`)
   assert.deepEqual([at(second, 'servers', 0, 'name'), at(second, 'servers', 1, 'name')], ['web-3', 'web-4'])
   assert.equal((await it.call('GET', '/servers?marker=00000000-0000-0000-0000-000000000000')).status, 400)
+  assert.equal((await it.call('GET', '/servers?sort_key=host')).status, 403, 'where they live is not for everybody')
+  assert.equal((await it.call('GET', '/servers?sort_key=host', { as: 'admin' })).status, 200)
 })
 
 test('lists are filtered by name, status, flavor, image and time', async (t) => {
