@@ -32,7 +32,12 @@ export async function apiFigures(): Promise<readonly Figure[]> {
       { name: 'idle resident memory', value: idle, unit: 'MB', bar: atMost(150) },
       { name: 'POST /servers alone, p50', value: median(single.post), unit: 'ms', bar: atMost(5) },
       { name: 'POST to ACTIVE, p50', value: median(single.active), unit: 'ms', bar: atMost(40) },
-      { name: `${BATCH} servers without a port until ACTIVE`, value: median(plain.boots), unit: '/s', bar: atLeast(200) },
+      {
+        name: `${BATCH} servers without a port until ACTIVE`,
+        value: median(plain.boots),
+        unit: '/s',
+        bar: atLeast(200),
+      },
       { name: `${BATCH} servers with a port until ACTIVE`, value: median(ported.boots), unit: '/s', bar: atLeast(120) },
       { name: `${BATCH} servers without a port deleted`, value: median(plain.deletes), unit: '/s', bar: atLeast(200) },
       { name: `${BATCH} servers with a port deleted`, value: median(ported.deletes), unit: '/s' },
@@ -56,7 +61,9 @@ async function openBench(cloud: MeasuredCloud) {
     return { body: body as T, ms }
   }
   const image = (await get<{ images: { id: string }[] }>(`${cloud.urls.image}/v2/images?name=demo`)).body.images[0]?.id
-  const network = (await get<{ networks: { id: string }[] }>(`${cloud.urls.network}/v2.0/networks?name=private`)).body.networks[0]?.id ?? ''
+  const network =
+    (await get<{ networks: { id: string }[] }>(`${cloud.urls.network}/v2.0/networks?name=private`)).body.networks[0]
+      ?.id ?? ''
 
   async function post(name: string, networks: Networks, count = 1): Promise<{ id: string; ms: number }> {
     const server = { name, flavorRef: '42', imageRef: image, networks, min_count: count, max_count: count }
@@ -64,8 +71,12 @@ async function openBench(cloud: MeasuredCloud) {
     if (status !== 202) throw new Error(`POST /servers: ${status} ${JSON.stringify(body)}`)
     return { id: (body as { server: { id: string } }).server.id, ms }
   }
-  const status = async (id: string): Promise<string> => (await get<{ server: { status: string } }>(`${compute}/servers/${id}`)).body.server.status
-  const list = async (query: string): Promise<readonly string[]> => (await get<{ servers: { id: string }[] }>(`${compute}/servers?limit=${PAGE}&${query}`)).body.servers.map(({ id }) => id)
+  const status = async (id: string): Promise<string> =>
+    (await get<{ server: { status: string } }>(`${compute}/servers/${id}`)).body.server.status
+  const list = async (query: string): Promise<readonly string[]> =>
+    (await get<{ servers: { id: string }[] }>(`${compute}/servers?limit=${PAGE}&${query}`)).body.servers.map(
+      ({ id }) => id,
+    )
 
   async function until(query: string, count: number): Promise<void> {
     for (const end = performance.now() + 120_000; performance.now() < end; await delay(25)) {
@@ -86,7 +97,8 @@ async function openBench(cloud: MeasuredCloud) {
       for (let index = 0; index < count; index++) {
         const began = performance.now()
         const { id, ms } = await post(`single-${index}`, 'none')
-        for (let now = await status(id); now !== 'ACTIVE'; now = await status(id)) if (now === 'ERROR') throw new Error('a server ended in ERROR')
+        for (let now = await status(id); now !== 'ACTIVE'; now = await status(id))
+          if (now === 'ERROR') throw new Error('a server ended in ERROR')
         times.active.push(performance.now() - began)
         times.post.push(ms)
         await erase([id])
@@ -97,7 +109,10 @@ async function openBench(cloud: MeasuredCloud) {
       const rates = { boots: [] as number[], deletes: [] as number[] }
       for (let round = 0; round < ROUNDS; round++) {
         let began = performance.now()
-        await parallel(Array.from({ length: BATCH }, (_, index) => index), async (index) => void (await post(`batch-${index}`, networks)))
+        await parallel(
+          Array.from({ length: BATCH }, (_, index) => index),
+          async (index) => void (await post(`batch-${index}`, networks)),
+        )
         await until('status=ACTIVE', BATCH)
         rates.boots.push(BATCH / ((performance.now() - began) / 1000))
         const ids = await list('')
@@ -130,7 +145,10 @@ async function openBench(cloud: MeasuredCloud) {
       for (let index = 0; index < 500; index++) show.push((await get(one)).ms)
       const began = performance.now()
       const total = 4000
-      await parallel(Array.from({ length: total }, (_, index) => index), async () => void (await get(one)))
+      await parallel(
+        Array.from({ length: total }, (_, index) => index),
+        async () => void (await get(one)),
+      )
       return { detail, loopDelay: quantile(waits, 0.99), show, showRate: total / ((performance.now() - began) / 1000) }
     },
   }

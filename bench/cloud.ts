@@ -14,7 +14,17 @@ export interface MeasuredCloud {
   /** From the start of the process to a /healthz of 200, seconds. */
   readonly readySeconds: number
   residentMb(): number
-  call(method: string, url: string, body?: unknown, token?: string): Promise<{ readonly status: number; readonly body: unknown; readonly token: string | undefined; readonly ms: number }>
+  call(
+    method: string,
+    url: string,
+    body?: unknown,
+    token?: string,
+  ): Promise<{
+    readonly status: number
+    readonly body: unknown
+    readonly token: string | undefined
+    readonly ms: number
+  }>
   /** The time of a GET whose answer is not parsed: what a client does with it is not the server's time. */
   raw(url: string, token: string): Promise<{ readonly ms: number }>
   login(): Promise<string>
@@ -27,10 +37,16 @@ const ROOT = join(import.meta.dirname, '..')
 export async function startCloud(args: readonly string[]): Promise<MeasuredCloud> {
   const stateDir = mkdtempSync(join(tmpdir(), 'kilonova-bench-'))
   const offset = await freeOffset()
-  const urls = Object.fromEntries(Object.entries(PORTS).map(([name, port]) => [name, `http://127.0.0.1:${port + offset}`])) as MeasuredCloud['urls']
+  const urls = Object.fromEntries(
+    Object.entries(PORTS).map(([name, port]) => [name, `http://127.0.0.1:${port + offset}`]),
+  ) as MeasuredCloud['urls']
   const agent = new Agent({ keepAlive: true, maxSockets: 64 })
   const began = performance.now()
-  const child = spawn(join(ROOT, 'scripts/start'), ['--state-dir', stateDir, '--port-offset', String(offset), ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(
+    join(ROOT, 'scripts/start'),
+    ['--state-dir', stateDir, '--port-offset', String(offset), ...args],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
   const ended = once(child, 'exit')
   const call: MeasuredCloud['call'] = (method, url, body, token) => exchange(agent, method, url, body, token)
   await healthy(child, () => call('GET', `${urls.compute}/healthz`))
@@ -42,9 +58,14 @@ export async function startCloud(args: readonly string[]): Promise<MeasuredCloud
     call,
     raw: (url, token) => exchange(agent, 'GET', url, undefined, token, () => undefined),
     login: async () => {
-      const password = /kilonova:[\s\S]*?password: "([^"]+)"/.exec(readFileSync(join(stateDir, 'clouds.yaml'), 'utf8'))?.[1]
+      const password = /kilonova:[\s\S]*?password: "([^"]+)"/.exec(
+        readFileSync(join(stateDir, 'clouds.yaml'), 'utf8'),
+      )?.[1]
       const domain = { id: 'default' }
-      const auth = { identity: { methods: ['password'], password: { user: { name: 'demo', password, domain } } }, scope: { project: { name: 'demo', domain } } }
+      const auth = {
+        identity: { methods: ['password'], password: { user: { name: 'demo', password, domain } } },
+        scope: { project: { name: 'demo', domain } },
+      }
       const { token } = await call('POST', `${urls.identity}/v3/auth/tokens`, { auth })
       if (token === undefined) throw new Error('login failed')
       return token
@@ -63,20 +84,32 @@ export async function startCloud(args: readonly string[]): Promise<MeasuredCloud
 async function healthy(child: ChildProcess, ask: () => Promise<{ status: number }>): Promise<void> {
   for (const until = performance.now() + 300_000; performance.now() < until; await delay(10)) {
     if (child.exitCode !== null) throw new Error(`the cloud ended with ${child.exitCode}`)
-    const status = await ask().then((answer) => answer.status, () => 0)
+    const status = await ask().then(
+      (answer) => answer.status,
+      () => 0,
+    )
     if (status === 200) return
   }
   throw new Error('the cloud was not ready within 300 s')
 }
 
-function exchange(agent: Agent, method: string, url: string, body: unknown, token: string | undefined, parse: (text: string) => unknown = JSON.parse): ReturnType<MeasuredCloud['call']> {
+function exchange(
+  agent: Agent,
+  method: string,
+  url: string,
+  body: unknown,
+  token: string | undefined,
+  parse: (text: string) => unknown = JSON.parse,
+): ReturnType<MeasuredCloud['call']> {
   const began = performance.now()
   const payload = body === undefined ? undefined : JSON.stringify(body)
   const headers = {
     accept: 'application/json',
     'x-openstack-nova-api-version': '2.79',
     ...(token === undefined ? {} : { 'x-auth-token': token }),
-    ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+    ...(payload === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
   }
   return new Promise((done, fail) => {
     const out = request(url, { method, headers, agent }, (answer) => {
@@ -87,7 +120,12 @@ function exchange(agent: Agent, method: string, url: string, body: unknown, toke
         const ms = performance.now() - began
         const text = Buffer.concat(chunks).toString()
         const subject = answer.headers['x-subject-token']
-        done({ status: answer.statusCode ?? 0, body: text === '' ? undefined : parse(text), token: typeof subject === 'string' ? subject : undefined, ms })
+        done({
+          status: answer.statusCode ?? 0,
+          body: text === '' ? undefined : parse(text),
+          token: typeof subject === 'string' ? subject : undefined,
+          ms,
+        })
       })
     })
     out.on('error', fail)
@@ -105,5 +143,7 @@ async function freeOffset(): Promise<number> {
 }
 const isFree = (port: number): Promise<boolean> =>
   new Promise((done) => {
-    const probe = createServer().once('error', () => done(false)).listen(port, '127.0.0.1', () => probe.close(() => done(true)))
+    const probe = createServer()
+      .once('error', () => done(false))
+      .listen(port, '127.0.0.1', () => probe.close(() => done(true)))
   })

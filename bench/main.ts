@@ -6,7 +6,10 @@ import { realFigures } from './real.ts'
 
 const BENCHES = { api: apiFigures, real: realFigures } as const
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean', default: false } } })
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false } },
+})
 const [name = 'api'] = positionals
 if (!(name in BENCHES)) {
   console.error(`no bench called ${name}; there are: ${Object.keys(BENCHES).join(', ')}`)

@@ -16,8 +16,16 @@ export async function realFigures(): Promise<readonly Figure[]> {
   try {
     const token = await cloud.login()
     const compute = `${cloud.urls.compute}/v2.1`
-    const image = ((await cloud.call('GET', `${cloud.urls.image}/v2/images?name=demo`, undefined, token)).body as { images: { id: string }[] }).images[0]?.id
-    const network = ((await cloud.call('GET', `${cloud.urls.network}/v2.0/networks?name=private`, undefined, token)).body as { networks: { id: string }[] }).networks[0]?.id
+    const image = (
+      (await cloud.call('GET', `${cloud.urls.image}/v2/images?name=demo`, undefined, token)).body as {
+        images: { id: string }[]
+      }
+    ).images[0]?.id
+    const network = (
+      (await cloud.call('GET', `${cloud.urls.network}/v2.0/networks?name=private`, undefined, token)).body as {
+        networks: { id: string }[]
+      }
+    ).networks[0]?.id
     const create = async (index: number): Promise<string> => {
       const server = { name: `real-${index}`, flavorRef: '42', imageRef: image, networks: [{ uuid: network }] }
       const { body } = await cloud.call('POST', `${compute}/servers`, { server }, token)
@@ -59,7 +67,8 @@ export async function realFigures(): Promise<readonly Figure[]> {
     const uuid = id
     for (const until = performance.now() + 60_000; performance.now() < until; await delay(5)) {
       const domain = await libvirt.domainLookupByUUID(uuid).catch(() => undefined)
-      if (domain && (await libvirt.domainGetState(domain, 0).catch(() => undefined))?.state === DomainState.RUNNING) return domain
+      if (domain && (await libvirt.domainGetState(domain, 0).catch(() => undefined))?.state === DomainState.RUNNING)
+        return domain
     }
     throw new Error(`no running domain for ${id}`)
   }

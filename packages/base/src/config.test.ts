@@ -4,19 +4,33 @@ import { z } from 'zod'
 import { ConfigError, loadConfig, parseIni } from './config.ts'
 
 const SECTIONS = {
-  DEFAULT: z.strictObject({ debug: z.boolean().default(false), workers: z.int().min(1).default(2), ratio: z.number().default(4), name: z.string().optional() }),
+  DEFAULT: z.strictObject({
+    debug: z.boolean().default(false),
+    workers: z.int().min(1).default(2),
+    ratio: z.number().default(4),
+    name: z.string().optional(),
+  }),
   api: z.strictObject({ filters: z.array(z.string()).default(['a']), mode: z.enum(['fast', 'safe']).default('safe') }),
 }
 const load = (text: string, overrides = {}) => loadConfig(SECTIONS, text, overrides, 'cloud.conf')
-const refused = (text: string, message: RegExp) => assert.throws(() => load(text), (error: Error) => error instanceof ConfigError && message.test(error.message))
+const refused = (text: string, message: RegExp) =>
+  assert.throws(
+    () => load(text),
+    (error: Error) => error instanceof ConfigError && message.test(error.message),
+  )
 
 test('an empty text gives the defaults', () => {
   assert.deepEqual(load(''), { DEFAULT: { debug: false, workers: 2, ratio: 4 }, api: { filters: ['a'], mode: 'safe' } })
 })
 
 test('text becomes what the option is: numbers, booleans, lists over several lines', () => {
-  const config = load('# a comment\n[DEFAULT]\ndebug = yes\nworkers=8\nratio: 1.5\nname = two words\n\n[api]\n; another\nfilters = x, y,\n  z\n')
-  assert.deepEqual(config, { DEFAULT: { debug: true, workers: 8, ratio: 1.5, name: 'two words' }, api: { filters: ['x', 'y', 'z'], mode: 'safe' } })
+  const config = load(
+    '# a comment\n[DEFAULT]\ndebug = yes\nworkers=8\nratio: 1.5\nname = two words\n\n[api]\n; another\nfilters = x, y,\n  z\n',
+  )
+  assert.deepEqual(config, {
+    DEFAULT: { debug: true, workers: 8, ratio: 1.5, name: 'two words' },
+    api: { filters: ['x', 'y', 'z'], mode: 'safe' },
+  })
 })
 
 test('what is given otherwise wins over the text', () => {

@@ -31,17 +31,29 @@ export function parseIni(text: string, source = 'configuration'): Raw {
 /** What a text value becomes, by what the schema wants. */
 function typed(value: string, schema: z.ZodType): unknown {
   let inner: z.ZodType = schema
-  while (inner instanceof z.ZodDefault || inner instanceof z.ZodOptional || inner instanceof z.ZodPrefault) inner = inner.unwrap() as z.ZodType
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodOptional || inner instanceof z.ZodPrefault)
+    inner = inner.unwrap() as z.ZodType
   if (inner instanceof z.ZodNumber) return value.trim() === '' ? value : Number(value)
-  if (inner instanceof z.ZodBoolean) return /^(true|yes|on|1)$/i.test(value) ? true : /^(false|no|off|0)$/i.test(value) ? false : value
-  if (inner instanceof z.ZodArray) return value.split(/[,\n]/).map((part) => part.trim()).filter(Boolean)
+  if (inner instanceof z.ZodBoolean)
+    return /^(true|yes|on|1)$/i.test(value) ? true : /^(false|no|off|0)$/i.test(value) ? false : value
+  if (inner instanceof z.ZodArray)
+    return value
+      .split(/[,\n]/)
+      .map((part) => part.trim())
+      .filter(Boolean)
   return value
 }
 
 /** Parses every section; unknown sections and keys are errors that name the nearest place. */
-export function loadConfig<S extends Sections>(sections: S, text: string, overrides: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {}, source?: string): Config<S> {
+export function loadConfig<S extends Sections>(
+  sections: S,
+  text: string,
+  overrides: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {},
+  source?: string,
+): Config<S> {
   const raw = parseIni(text, source)
-  for (const name of Object.keys({ ...raw, ...overrides })) if (!Object.hasOwn(sections, name)) throw new ConfigError(`${source ?? 'configuration'}: unknown section [${name}]`)
+  for (const name of Object.keys({ ...raw, ...overrides }))
+    if (!Object.hasOwn(sections, name)) throw new ConfigError(`${source ?? 'configuration'}: unknown section [${name}]`)
   const parsed = Object.entries(sections).map(([name, schema]) => {
     const given: Record<string, unknown> = {}
     for (const [key, value] of Object.entries(raw[name] ?? {})) {
@@ -52,7 +64,9 @@ export function loadConfig<S extends Sections>(sections: S, text: string, overri
     const result = schema.safeParse({ ...given, ...overrides[name] })
     if (!result.success) {
       const issue = result.error.issues[0]
-      throw new ConfigError(`${source ?? 'configuration'}: [${name}] ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is wrong'}`)
+      throw new ConfigError(
+        `${source ?? 'configuration'}: [${name}] ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is wrong'}`,
+      )
     }
     return [name, result.data] as const
   })

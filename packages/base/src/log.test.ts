@@ -20,21 +20,31 @@ async function written(file: string, fits: (text: string) => boolean): Promise<s
   }
   return assert.fail(`not in ${file}`)
 }
-const open = (file: string, { level = 'info' as LogLevel, json = false } = {}) => openLog({ level, json, file })
+const open = (file: string, { level = 'info', json = false }: { level?: LogLevel; json?: boolean } = {}) =>
+  openLog({ level, json, file })
 
 test('a line for people: time, level, module, request, phrase, facts, place', async (t) => {
   const file = join(folder(t), 'log/kilonova.log')
   const log = open(file)
-  log.in(import.meta).with({ requestId: 'req-1', user: 'u', project: 'p' }).info('task succeeded', { server: 's1', seconds: 1.5, note: 'two words' })
+  log
+    .in(import.meta)
+    .with({ requestId: 'req-1', user: 'u', project: 'p' })
+    .info('task succeeded', { server: 's1', seconds: 1.5, note: 'two words' })
   const text = await written(file, (all) => all.endsWith('\n'))
-  assert.match(text, /^\d{4}-\d\d-\d\dT[\d:.]+Z INFO base\.log\.test \[req-1 u p\] task succeeded server=s1 seconds=1\.5 note="two words" packages\/base\/src\/log\.test\.ts\n$/)
+  assert.match(
+    text,
+    /^\d{4}-\d\d-\d\dT[\d:.]+Z INFO base\.log\.test \[req-1 u p\] task succeeded server=s1 seconds=1\.5 note="two words" packages\/base\/src\/log\.test\.ts\n$/,
+  )
 })
 
 test('a line for machines is JSON with the same facts', async (t) => {
   const file = join(folder(t), 'kilonova.log')
   open(file, { json: true }).with({ requestId: 'req-1' }).warn('it rains', { drops: 3 })
   const entry = JSON.parse(await written(file, (all) => all.endsWith('\n'))) as Record<string, unknown>
-  assert.deepEqual({ ...entry, time: 'now' }, { level: 'warn', time: 'now', requestId: 'req-1', drops: 3, msg: 'it rains' })
+  assert.deepEqual(
+    { ...entry, time: 'now' },
+    { level: 'warn', time: 'now', requestId: 'req-1', drops: 3, msg: 'it rains' },
+  )
 })
 
 test('an error shows its causes, and its stack only for debugging', async (t) => {

@@ -39,20 +39,25 @@ export function asText(line: string): string {
   const who = [entry['requestId'], entry['user'], entry['project']].map((part) => part ?? '-').join(' ')
   const facts = Object.entries(entry)
     .filter(([name]) => !LEAD.has(name))
-    .map(([name, value]) => ` ${name}=${typeof value === 'string' && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`)
+    .map(
+      ([name, value]) =>
+        ` ${name}=${typeof value === 'string' && !/[\s"=]/.test(value) ? value : JSON.stringify(value)}`,
+    )
     .join('')
   const level = String(entry['level']).toUpperCase()
   return `${entry['time']} ${level} ${entry['module'] ?? '-'} [${who}] ${entry['msg']}${facts} ${entry['at'] ?? '-'}\n`
 }
 
 /** Errors keep their message and their causes' messages; the stack is left out unless the level is debug. */
-const plain = (debug: boolean) => (facts: Facts): Facts => {
-  const error = facts['error']
-  if (!(error instanceof Error)) return facts
-  const causes: string[] = []
-  for (let e: unknown = error; e instanceof Error && causes.length < 5; e = e.cause) causes.push(e.message)
-  return { ...facts, error: causes.join(' < '), ...(debug ? { stack: error.stack } : {}) }
-}
+const plain =
+  (debug: boolean) =>
+  (facts: Facts): Facts => {
+    const error = facts['error']
+    if (!(error instanceof Error)) return facts
+    const causes: string[] = []
+    for (let e: unknown = error; e instanceof Error && causes.length < 5; e = e.cause) causes.push(e.message)
+    return { ...facts, error: causes.join(' < '), ...(debug ? { stack: error.stack } : {}) }
+  }
 
 /** A file is written while we go on; only a kill of the process may lose the last few lines. */
 function openSink(file: string | undefined) {
@@ -79,7 +84,8 @@ export function openLog(options: LogOptions): RootLog {
   )
   const tidy = plain(options.level === 'debug')
   const wrap = (logger: typeof root): Log => {
-    const at = (level: Level) => (phrase: string, facts?: Facts) => (facts ? logger[level](tidy(facts), phrase) : logger[level](phrase))
+    const at = (level: Level) => (phrase: string, facts?: Facts) =>
+      facts ? logger[level](tidy(facts), phrase) : logger[level](phrase)
     return {
       debug: at('debug'),
       info: at('info'),
@@ -88,7 +94,9 @@ export function openLog(options: LogOptions): RootLog {
       with: (facts) => wrap(logger.child(tidy(facts))),
       in: ({ filename }) => {
         const path = relative(ROOT, filename)
-        return wrap(logger.child({ module: path.replace(/^packages\/|src\/|\.ts$/g, '').replaceAll('/', '.'), at: path }))
+        return wrap(
+          logger.child({ module: path.replace(/^packages\/|src\/|\.ts$/g, '').replaceAll('/', '.'), at: path }),
+        )
       },
     }
   }
@@ -101,4 +109,11 @@ export function openLog(options: LogOptions): RootLog {
 }
 
 /** A log that keeps nothing: for tests and tools. */
-export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silentLog, in: () => silentLog }
+export const silentLog: Log = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  with: () => silentLog,
+  in: () => silentLog,
+}

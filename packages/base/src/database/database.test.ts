@@ -10,7 +10,9 @@ import { openDatabase } from './open.ts'
 interface Tables {
   things: { number: Generated<number>; name: string; good: number }
 }
-const first = { '0001-things': ['CREATE TABLE things (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, good INTEGER NOT NULL)'] }
+const first = {
+  '0001-things': ['CREATE TABLE things (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, good INTEGER NOT NULL)'],
+}
 
 async function database(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'kilonova-database-'))
@@ -28,8 +30,13 @@ test('migrations are applied once and in order, and a broken one leaves nothing'
   const second = { ...first, '0002-more': ["INSERT INTO things (name, good) VALUES ('first', 1)"] }
   assert.deepEqual(await migrate(kysely, second), ['0001-things', '0002-more'])
   assert.deepEqual(await migrate(kysely, second), [])
-  await assert.rejects(migrate(kysely, { ...second, '0003-broken': ["INSERT INTO things (name, good) VALUES ('half', 1)", 'NONSENSE'] }))
-  assert.deepEqual((await kysely.selectFrom('things').select('name').execute()).map(({ name }) => name), ['first'])
+  await assert.rejects(
+    migrate(kysely, { ...second, '0003-broken': ["INSERT INTO things (name, good) VALUES ('half', 1)", 'NONSENSE'] }),
+  )
+  assert.deepEqual(
+    (await kysely.selectFrom('things').select('name').execute()).map(({ name }) => name),
+    ['first'],
+  )
 })
 
 test('a transaction that throws has no effect, and others wait for it', async (t) => {
@@ -41,7 +48,10 @@ test('a transaction that throws has no effect, and others wait for it', async (t
     throw new Error('no')
   })
   await Promise.all([assert.rejects(broken, { message: 'no' }), add('beside')])
-  assert.deepEqual((await kysely.selectFrom('things').select('name').execute()).map(({ name }) => name), ['beside'])
+  assert.deepEqual(
+    (await kysely.selectFrom('things').select('name').execute()).map(({ name }) => name),
+    ['beside'],
+  )
 })
 
 test('nobody else may read the file', async (t) => {
@@ -51,5 +61,8 @@ test('nobody else may read the file', async (t) => {
 })
 
 test('a url of another kind is refused without showing its password', () => {
-  assert.throws(() => openDatabase({ url: 'mysql://user:secret@host/db', synchronous: 'normal' }), (error: Error) => /mysql/.test(error.message) && !/secret/.test(error.message))
+  assert.throws(
+    () => openDatabase({ url: 'mysql://user:secret@host/db', synchronous: 'normal' }),
+    (error: Error) => /mysql/.test(error.message) && !/secret/.test(error.message),
+  )
 })

@@ -9,7 +9,9 @@ export async function migrate<Tables>(database: Kysely<Tables>, migrations: Migr
   await sql`CREATE TABLE IF NOT EXISTS schema_migrations (name TEXT PRIMARY KEY)`.execute(database)
   const { rows } = await sql<{ name: string }>`SELECT name FROM schema_migrations`.execute(database)
   const applied = new Set(rows.map(({ name }) => name))
-  const missing = Object.keys(migrations).filter((name) => !applied.has(name)).toSorted()
+  const missing = Object.keys(migrations)
+    .filter((name) => !applied.has(name))
+    .toSorted()
   for (const name of missing)
     await database.transaction().execute(async (tx) => {
       for (const statement of migrations[name] ?? []) await sql.raw(statement).execute(tx)

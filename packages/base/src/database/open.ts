@@ -18,13 +18,18 @@ export interface Database<Tables> {
 
 export function openDatabase<Tables>({ url, synchronous }: DatabaseOptions): Database<Tables> {
   if (url.startsWith('sqlite:')) {
-    const kysely = new Kysely<Tables>({ dialect: sqliteDialect(openSqlite({ file: url.slice('sqlite:'.length), synchronous })) })
+    const kysely = new Kysely<Tables>({
+      dialect: sqliteDialect(openSqlite({ file: url.slice('sqlite:'.length), synchronous })),
+    })
     return { kysely, kind: 'sqlite', close: () => kysely.destroy() }
   }
-  if (!/^postgres(ql)?:\/\//.test(url)) throw new Error(`database url must start with sqlite: or postgresql://, not ${url.split(':')[0]}:`)
+  if (!/^postgres(ql)?:\/\//.test(url))
+    throw new Error(`database url must start with sqlite: or postgresql://, not ${url.split(':')[0]}:`)
   // Loaded only where it is used: it costs memory.
   const pg = createRequire(import.meta.url)('pg') as typeof Pg
   pg.types.setTypeParser(pg.types.builtins.INT8, Number)
-  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 20 }) }) })
+  const kysely = new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url, max: 20 }) }),
+  })
   return { kysely, kind: 'postgresql', close: () => kysely.destroy() }
 }

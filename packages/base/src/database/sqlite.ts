@@ -16,12 +16,16 @@ export function openSqlite({ file, synchronous, readOnly = false }: SqliteOption
   // Nobody else may read it: SQLite would make it as the umask has it. Its journal files take its mode.
   if (!readOnly && file !== ':memory:') closeSync(openSync(file, 'a', 0o600))
   const database = new DatabaseSync(file, { readOnly, timeout: 10_000 })
-  if (!readOnly) database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;`)
+  if (!readOnly)
+    database.exec(
+      `PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;`,
+    )
   return database
 }
 
 /** Booleans are stored as 0 and 1 on every database. */
-const bindable = (value: unknown): SQLInputValue => (typeof value === 'boolean' ? Number(value) : value === undefined ? null : (value as SQLInputValue))
+const bindable = (value: unknown): SQLInputValue =>
+  typeof value === 'boolean' ? Number(value) : value === undefined ? null : (value as SQLInputValue)
 
 class Statement implements SqliteStatement {
   readonly #statement: StatementSync

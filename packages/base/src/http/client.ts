@@ -28,18 +28,36 @@ export class HttpUnreachableError extends Error {
   override readonly name = 'HttpUnreachableError'
 }
 
-const agents = { 'http:': new HttpAgent({ keepAlive: true, maxSockets: 256 }), 'https:': new HttpsAgent({ keepAlive: true, maxSockets: 256 }) }
+const agents = {
+  'http:': new HttpAgent({ keepAlive: true, maxSockets: 256 }),
+  'https:': new HttpsAgent({ keepAlive: true, maxSockets: 256 }),
+}
 const MAX_JSON_BYTES = 64 * 1024 * 1024
 
 function send(request: HttpRequest): Promise<IncomingMessage> {
   const url = new URL(request.url)
   const payload = request.json === undefined ? undefined : Buffer.from(JSON.stringify(request.json))
   const headers: Record<string, string | number> = { accept: 'application/json', ...request.headers }
-  if (payload) Object.assign(headers, { 'content-type': headers['content-type'] ?? 'application/json', 'content-length': payload.length })
-  const options = { method: request.method, headers, timeout: request.timeoutMs ?? 60_000, ...(request.signal ? { signal: request.signal } : {}) }
+  if (payload)
+    Object.assign(headers, {
+      'content-type': headers['content-type'] ?? 'application/json',
+      'content-length': payload.length,
+    })
+  const options = {
+    method: request.method,
+    headers,
+    timeout: request.timeoutMs ?? 60_000,
+    ...(request.signal ? { signal: request.signal } : {}),
+  }
   return new Promise((done, fail) => {
-    const broken = (error: Error) => fail(new HttpUnreachableError(`${request.method} ${url.origin}${url.pathname}: ${error.message}`, { cause: error }))
-    const out = url.protocol === 'https:' ? httpsRequest(url, { ...options, agent: agents['https:'] }, done) : httpRequest(url, { ...options, agent: agents['http:'] }, done)
+    const broken = (error: Error) =>
+      fail(
+        new HttpUnreachableError(`${request.method} ${url.origin}${url.pathname}: ${error.message}`, { cause: error }),
+      )
+    const out =
+      url.protocol === 'https:'
+        ? httpsRequest(url, { ...options, agent: agents['https:'] }, done)
+        : httpRequest(url, { ...options, agent: agents['http:'] }, done)
     out.on('error', broken)
     out.on('timeout', () => out.destroy(new Error(`no answer within ${options.timeout} ms`)))
     if (request.stream) pipeline(request.stream, out, (error) => error && broken(error))
@@ -72,7 +90,8 @@ export async function exchange(request: HttpRequest): Promise<HttpAnswer> {
     return await once()
   } catch (error) {
     const cause = error instanceof HttpUnreachableError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined
-    if (cause?.code !== 'ECONNRESET' || request.stream || request.signal?.aborted || request.method === 'POST') throw error
+    if (cause?.code !== 'ECONNRESET' || request.stream || request.signal?.aborted || request.method === 'POST')
+      throw error
     return once()
   }
 }

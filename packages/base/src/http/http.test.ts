@@ -16,7 +16,12 @@ async function server(t: TestContext, ready: () => string | undefined = () => un
 
 test('JSON goes there and back; other text stays text; any status is an answer', async (t) => {
   const { url } = await server(t)
-  const { status, body } = await exchange({ method: 'POST', url: `${url}/echo`, json: { a: 1 }, headers: { 'x-thing': 'y' } })
+  const { status, body } = await exchange({
+    method: 'POST',
+    url: `${url}/echo`,
+    json: { a: 1 },
+    headers: { 'x-thing': 'y' },
+  })
   assert.deepEqual({ status, body }, { status: 200, body: { got: { a: 1 }, agent: 'y' } })
   assert.equal((await exchange({ method: 'GET', url: `${url}/text` })).body, 'plain')
   assert.equal((await exchange({ method: 'GET', url: `${url}/nothing` })).status, 404)
@@ -27,13 +32,19 @@ test('nobody there, or no answer in time, is one kind of error', async (t) => {
   const { url, close } = await server(t)
   await assert.rejects(exchange({ method: 'GET', url: `${url}/never`, timeoutMs: 30 }), HttpUnreachableError)
   await close()
-  await assert.rejects(exchange({ method: 'GET', url: `${url}/text` }), (error: Error) => error instanceof HttpUnreachableError && error.cause instanceof Error)
+  await assert.rejects(
+    exchange({ method: 'GET', url: `${url}/text` }),
+    (error: Error) => error instanceof HttpUnreachableError && error.cause instanceof Error,
+  )
 })
 
 test('health says what is missing', async (t) => {
   let missing: string | undefined = 'the first content'
   const { url } = await server(t, () => missing)
-  assert.deepEqual(await exchange({ method: 'GET', url: `${url}/healthz` }).then(({ status, body }) => ({ status, body })), { status: 503, body: { status: 'starting', reason: 'the first content' } })
+  assert.deepEqual(
+    await exchange({ method: 'GET', url: `${url}/healthz` }).then(({ status, body }) => ({ status, body })),
+    { status: 503, body: { status: 'starting', reason: 'the first content' } },
+  )
   missing = undefined
   assert.equal((await exchange({ method: 'GET', url: `${url}/healthz` })).status, 200)
 })
@@ -41,7 +52,10 @@ test('health says what is missing', async (t) => {
 test('a taken port is named', async (t) => {
   const { url } = await server(t)
   const port = Number(new URL(url).port)
-  await assert.rejects(server(t, undefined, port), (error: Error) => error instanceof PortTakenError && error.port === port)
+  await assert.rejects(
+    server(t, undefined, port),
+    (error: Error) => error instanceof PortTakenError && error.port === port,
+  )
 })
 
 test('what is not HTTP gets no more than an answer and an end', async (t) => {

@@ -41,7 +41,9 @@ export function httpServer(options: HttpServerOptions): HttpServer {
   } as object) as FastifyInstance
   app.get('/healthz', (_request, reply) => {
     const missing = options.ready()
-    return reply.code(missing === undefined ? 200 : 503).send(missing === undefined ? { status: 'ok' } : { status: 'starting', reason: missing })
+    return reply
+      .code(missing === undefined ? 200 : 503)
+      .send(missing === undefined ? { status: 'ok' } : { status: 'starting', reason: missing })
   })
   return {
     app,
@@ -49,7 +51,8 @@ export function httpServer(options: HttpServerOptions): HttpServer {
       try {
         await app.listen({ host: options.host, port: options.port })
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new PortTakenError(options.port, { cause: error })
+        if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+          throw new PortTakenError(options.port, { cause: error })
         throw error
       }
       const address = app.server.address()

@@ -45,11 +45,9 @@ export const integer = (minimum: number, maximum = 2_147_483_647) =>
     z.int().min(minimum).max(maximum),
   )
 
-export const uuid = z
-  .string()
-  .refine((text) => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text), {
-    error: (issue) => `'${String(issue.input)}' is not a 'uuid'`,
-  })
+export const uuid = z.string().refine((text) => /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text), {
+  error: (issue) => `'${String(issue.input)}' is not a 'uuid'`,
+})
 
 const ipVersion = (version: 4 | 6, text: string): boolean =>
   (version === 4 ? z.ipv4() : z.ipv6()).safeParse(text).success
@@ -59,11 +57,9 @@ export const ipv4 = z
 export const ipv6 = z
   .string()
   .refine((text) => text === '' || ipVersion(6, text), { error: (issue) => `'${String(issue.input)}' is not a 'ipv6'` })
-export const ip = z
-  .string()
-  .refine((text) => ipVersion(4, text) || ipVersion(6, text), {
-    error: (issue) => `'${String(issue.input)}' is not an IP address`,
-  })
+export const ip = z.string().refine((text) => ipVersion(4, text) || ipVersion(6, text), {
+  error: (issue) => `'${String(issue.input)}' is not an IP address`,
+})
 
 const metadataKey = z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/)
 export const metadata = z.record(metadataKey, z.string().max(255))

@@ -44,7 +44,16 @@ export interface Running {
 }
 
 /** Starts in the order in which they need each other, stops in the reverse one. Errors: PortTakenError. */
-export async function startAllInOne({ config, drivers, metadataSecret, log, clock, unlimitedProjects, env, ready }: AllInOne): Promise<Running> {
+export async function startAllInOne({
+  config,
+  drivers,
+  metadataSecret,
+  log,
+  clock,
+  unlimitedProjects,
+  env,
+  ready,
+}: AllInOne): Promise<Running> {
   const { DEFAULT } = config
   const closers: (() => Promise<void>)[] = []
   const opened = <T extends { close(): Promise<void> }>(part: T): T => {
@@ -59,7 +68,8 @@ export async function startAllInOne({ config, drivers, metadataSecret, log, cloc
     const url = config.database.connection ?? `sqlite:${file}`
     const database = opened(await openKilonovaDatabase({ url, synchronous: config.database.synchronous }))
     const db = database.kysely
-    for (const project of unlimitedProjects) for (const resource of ['instances', 'cores', 'ram'] as const) await setQuota(db, project, resource, -1)
+    for (const project of unlimitedProjects)
+      for (const resource of ['instances', 'cores', 'ram'] as const) await setQuota(db, project, resource, -1)
     const bus = opened(memoryBus())
     const identity = keystone(keystoneOptions(config, clock))
     const image = glance(identity, { endpoint: config.glance.endpoint_override, clock })
@@ -69,7 +79,15 @@ export async function startAllInOne({ config, drivers, metadataSecret, log, cloc
       await startApi({
         host: DEFAULT.osapi_compute_listen,
         port: DEFAULT.osapi_compute_listen_port,
-        db, bus, keystone: identity, glance: image, neutron: network, config, clock, log, ready,
+        db,
+        bus,
+        keystone: identity,
+        glance: image,
+        neutron: network,
+        config,
+        clock,
+        log,
+        ready,
         ...(database.kind === 'sqlite' ? { readOnlyDatabaseFile: url.slice('sqlite:'.length) } : {}),
         ...tlsOf(config),
       }),
@@ -81,10 +99,14 @@ export async function startAllInOne({ config, drivers, metadataSecret, log, cloc
         sharedSecret: metadataSecret,
         readServer: (id) => findServer(db, id),
         readPorts: (server) => portFactsOf(network, server),
-        ready, log, clock,
+        ready,
+        log,
+        clock,
       }),
     )
-    const images = opened(await startImageRelay({ host: DEFAULT.my_ip, port: 0, glance: image, clock, log: log.in(import.meta) }))
+    const images = opened(
+      await startImageRelay({ host: DEFAULT.my_ip, port: 0, glance: image, clock, log: log.in(import.meta) }),
+    )
     opened(startScheduler({ db, bus, clock, log: log.in(import.meta), options: schedulerOptions(config) }))
     opened(
       await startConductor(
@@ -93,10 +115,23 @@ export async function startAllInOne({ config, drivers, metadataSecret, log, cloc
       ),
     )
     for (const binary of ['nova-conductor', 'nova-scheduler'] as const)
-      opened(await startHeartbeat({ db, binary, host: DEFAULT.host, everyMs: DEFAULT.report_interval * 1000, clock, log: log.in(import.meta) }))
+      opened(
+        await startHeartbeat({
+          db,
+          binary,
+          host: DEFAULT.host,
+          everyMs: DEFAULT.report_interval * 1000,
+          clock,
+          log: log.in(import.meta),
+        }),
+      )
     const computes = [...drivers].map(([host, driver]) =>
       startCompute({
-        host, driver, bus, log, clock,
+        host,
+        driver,
+        bus,
+        log,
+        clock,
         fences: driver.kind === 'fake' ? memoryFences() : fileFences(join(DEFAULT.state_path, 'fences.log'), clock),
         reportIntervalMs: DEFAULT.report_interval * 1000,
         syncPowerIntervalMs: DEFAULT.sync_power_state_interval * 1000,

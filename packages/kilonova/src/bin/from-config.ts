@@ -19,7 +19,10 @@ export const keystoneOptions = ({ keystone_authtoken: auth }: KilonovaConfig, cl
   clock,
 })
 
-export const schedulerOptions = ({ DEFAULT, filter_scheduler: { enabled_filters, image_properties_default_architecture, ...multipliers } }: KilonovaConfig): SchedulerOptions & CapacityOptions => ({
+export const schedulerOptions = ({
+  DEFAULT,
+  filter_scheduler: { enabled_filters, image_properties_default_architecture, ...multipliers },
+}: KilonovaConfig): SchedulerOptions & CapacityOptions => ({
   enabledFilters: enabled_filters,
   multipliers,
   defaultArchitecture: image_properties_default_architecture ?? null,

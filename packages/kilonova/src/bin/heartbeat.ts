@@ -13,8 +13,16 @@ export interface Heartbeat {
   readonly log: Log
 }
 
-export async function startHeartbeat({ db, binary, host, everyMs, clock, log }: Heartbeat): Promise<{ close(): Promise<void> }> {
-  const beat = (): Promise<void> => seen(db, binary, host, clock.now()).catch((error: unknown) => log.warn('sign of life not kept', { binary, error }))
+export async function startHeartbeat({
+  db,
+  binary,
+  host,
+  everyMs,
+  clock,
+  log,
+}: Heartbeat): Promise<{ close(): Promise<void> }> {
+  const beat = (): Promise<void> =>
+    seen(db, binary, host, clock.now()).catch((error: unknown) => log.warn('sign of life not kept', { binary, error }))
   let beating = beat()
   await beating
   const timer = setInterval(() => (beating = beat()), everyMs)

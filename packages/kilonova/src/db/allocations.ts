@@ -19,7 +19,17 @@ const total = (db: Db) =>
 /** By host; a host without allocations is missing. */
 export async function usedByHost(db: Db): Promise<Usage> {
   const rows = await total(db).execute()
-  return Object.fromEntries(rows.map((row) => [row.host, { vcpus: Number(row.vcpus), memoryMb: Number(row.memory_mb), diskGb: Number(row.disk_gb), servers: Number(row.servers) }]))
+  return Object.fromEntries(
+    rows.map((row) => [
+      row.host,
+      {
+        vcpus: Number(row.vcpus),
+        memoryMb: Number(row.memory_mb),
+        diskGb: Number(row.disk_gb),
+        servers: Number(row.servers),
+      },
+    ]),
+  )
 }
 
 export async function usedOn(db: Db, host: string): Promise<Resources> {
@@ -27,10 +37,25 @@ export async function usedOn(db: Db, host: string): Promise<Resources> {
   return { vcpus: Number(row?.vcpus ?? 0), memoryMb: Number(row?.memory_mb ?? 0), diskGb: Number(row?.disk_gb ?? 0) }
 }
 
-export async function insertAllocation(db: Db, consumerId: string, host: string, projectId: string, resources: Resources, now: number): Promise<void> {
+export async function insertAllocation(
+  db: Db,
+  consumerId: string,
+  host: string,
+  projectId: string,
+  resources: Resources,
+  now: number,
+): Promise<void> {
   await db
     .insertInto('allocations')
-    .values({ consumer_id: consumerId, host, project_id: projectId, vcpus: resources.vcpus, memory_mb: resources.memoryMb, disk_gb: resources.diskGb, created_at: now })
+    .values({
+      consumer_id: consumerId,
+      host,
+      project_id: projectId,
+      vcpus: resources.vcpus,
+      memory_mb: resources.memoryMb,
+      disk_gb: resources.diskGb,
+      created_at: now,
+    })
     .execute()
 }
 

@@ -15,4 +15,5 @@ export async function openKilonovaDatabase(options: DatabaseOptions): Promise<Ki
 }
 
 /** Runs queries as one transaction; on SQLite it holds the write lock from the start. Only queries are awaited inside. */
-export const atomically = <T>(db: Kysely<Tables>, work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> => db.transaction().execute(work)
+export const atomically = <T>(db: Kysely<Tables>, work: (tx: Transaction<Tables>) => Promise<T>): Promise<T> =>
+  db.transaction().execute(work)

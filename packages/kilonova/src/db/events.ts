@@ -3,12 +3,28 @@ import { newId } from '@kilonova/base/clock.ts'
 import type { Json } from '../domain/json.ts'
 import type { Db } from './database.ts'
 
-export async function insertEvent(db: Db, serverId: string, name: string, tag: string, data: Json, now: number): Promise<void> {
-  await db.insertInto('events').values({ id: newId(), server_id: serverId, name, tag, data: JSON.stringify(data), at: now }).execute()
+export async function insertEvent(
+  db: Db,
+  serverId: string,
+  name: string,
+  tag: string,
+  data: Json,
+  now: number,
+): Promise<void> {
+  await db
+    .insertInto('events')
+    .values({ id: newId(), server_id: serverId, name, tag, data: JSON.stringify(data), at: now })
+    .execute()
 }
 
 /** The first such event since then. */
-export async function findEvent(db: Db, serverId: string, name: string, tag: string, since: number): Promise<Json | undefined> {
+export async function findEvent(
+  db: Db,
+  serverId: string,
+  name: string,
+  tag: string,
+  since: number,
+): Promise<Json | undefined> {
   const row = await db
     .selectFrom('events')
     .select('data')

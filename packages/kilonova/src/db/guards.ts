@@ -5,7 +5,11 @@ import type { Db } from './database.ts'
 export async function lockGuards(db: Db, ids: readonly string[]): Promise<void> {
   if (!db.getExecutor().adapter.supportsMultipleConnections) return
   for (const id of [...new Set(ids)].toSorted()) {
-    await db.insertInto('guards').values({ id }).onConflict((conflict) => conflict.column('id').doNothing()).execute()
+    await db
+      .insertInto('guards')
+      .values({ id })
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .execute()
     await db.selectFrom('guards').select('id').where('id', '=', id).forUpdate().execute()
   }
 }

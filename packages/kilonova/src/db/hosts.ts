@@ -30,16 +30,29 @@ export async function findHost(db: Db, host: string): Promise<Host | undefined> 
 /** Keeps a host's report; a new host begins enabled in the default zone. */
 export async function keepReport(db: Db, report: HostReport, zone: string, now: number): Promise<void> {
   const text = JSON.stringify(report)
-  const { numUpdatedRows } = await db.updateTable('hosts').set({ report: text, last_seen_at: now }).where('host', '=', report.host).executeTakeFirst()
+  const { numUpdatedRows } = await db
+    .updateTable('hosts')
+    .set({ report: text, last_seen_at: now })
+    .where('host', '=', report.host)
+    .executeTakeFirst()
   if (numUpdatedRows > 0n) return
   await db
     .insertInto('hosts')
     .values({
-      id: newId(), service_id: newId(), host: report.host, report: text, disabled: 0, disabled_reason: null, forced_down: 0,
-      last_seen_at: now, availability_zone: zone, created_at: now,
+      id: newId(),
+      service_id: newId(),
+      host: report.host,
+      report: text,
+      disabled: 0,
+      disabled_reason: null,
+      forced_down: 0,
+      last_seen_at: now,
+      availability_zone: zone,
+      created_at: now,
     })
     .onConflict((conflict) => conflict.column('host').doUpdateSet({ report: text, last_seen_at: now }))
     .execute()
 }
 
-export const isUp = (host: Pick<Host, 'forcedDown' | 'lastSeenAt'>, now: number, downAfterMs: number): boolean => !host.forcedDown && now - host.lastSeenAt <= downAfterMs
+export const isUp = (host: Pick<Host, 'forcedDown' | 'lastSeenAt'>, now: number, downAfterMs: number): boolean =>
+  !host.forcedDown && now - host.lastSeenAt <= downAfterMs

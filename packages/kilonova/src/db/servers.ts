@@ -55,7 +55,18 @@ export const toServer = (row: ServerRow): Server => ({
 /** What a new server is made of: everything but what its life will write. */
 export type NewServer = Omit<
   Server,
-  | 'taskId' | 'epoch' | 'host' | 'hypervisorHostname' | 'addresses' | 'locked' | 'progress' | 'fault' | 'updatedAt' | 'launchedAt' | 'terminatedAt' | 'deletedAt'
+  | 'taskId'
+  | 'epoch'
+  | 'host'
+  | 'hypervisorHostname'
+  | 'addresses'
+  | 'locked'
+  | 'progress'
+  | 'fault'
+  | 'updatedAt'
+  | 'launchedAt'
+  | 'terminatedAt'
+  | 'deletedAt'
 >
 
 export async function insertServer(db: Db, server: NewServer, taskId: string): Promise<void> {
@@ -137,7 +148,8 @@ export async function transition(db: Db, from: Standing, to: Move, now: number):
   if (from.vmState === 'building' && to.vmState === 'active') values.launched_at = now
   if (to.vmState === 'deleted') Object.assign(values, { deleted_at: now, terminated_at: now })
   let update = db.updateTable('servers').set(values).where('id', '=', from.id).where('vm_state', '=', from.vmState)
-  update = from.taskState === null ? update.where('task_state', 'is', null) : update.where('task_state', '=', from.taskState)
+  update =
+    from.taskState === null ? update.where('task_state', 'is', null) : update.where('task_state', '=', from.taskState)
   update = from.taskId === null ? update.where('task_id', 'is', null) : update.where('task_id', '=', from.taskId)
   const { numUpdatedRows } = await update.executeTakeFirst()
   return numUpdatedRows === 1n
@@ -145,7 +157,12 @@ export async function transition(db: Db, from: Standing, to: Move, now: number):
 
 /** The next epoch of the server's tasks; each lease takes one. */
 export async function nextEpoch(db: Db, serverId: string): Promise<number> {
-  const row = await db.updateTable('servers').set({ epoch: sql`epoch + 1` }).where('id', '=', serverId).returning('epoch').executeTakeFirst()
+  const row = await db
+    .updateTable('servers')
+    .set({ epoch: sql`epoch + 1` })
+    .where('id', '=', serverId)
+    .returning('epoch')
+    .executeTakeFirst()
   if (!row) throw new Error(`server ${serverId} has a task but no row`)
   return row.epoch
 }
@@ -164,11 +181,19 @@ export async function setPlace(db: Db, id: string, place: Placed): Promise<void>
 }
 
 export async function setAddresses(db: Db, id: string, addresses: readonly Address[]): Promise<void> {
-  await db.updateTable('servers').set({ addresses: JSON.stringify(addresses) }).where('id', '=', id).execute()
+  await db
+    .updateTable('servers')
+    .set({ addresses: JSON.stringify(addresses) })
+    .where('id', '=', id)
+    .execute()
 }
 
 export async function setFault(db: Db, id: string, fault: ServerFault): Promise<void> {
-  await db.updateTable('servers').set({ fault: JSON.stringify(fault) }).where('id', '=', id).execute()
+  await db
+    .updateTable('servers')
+    .set({ fault: JSON.stringify(fault) })
+    .where('id', '=', id)
+    .execute()
 }
 
 export async function setProgress(db: Db, id: string, percent: number): Promise<void> {
@@ -195,21 +220,42 @@ export async function changeServer(db: Db, id: string, change: ServerChange, now
   await db.updateTable('servers').set(values).where('id', '=', id).execute()
 }
 
-export async function setMetadata(db: Db, id: string, metadata: Readonly<Record<string, string>>, now: number): Promise<void> {
-  await db.updateTable('servers').set({ metadata: JSON.stringify(metadata), updated_at: now }).where('id', '=', id).execute()
+export async function setMetadata(
+  db: Db,
+  id: string,
+  metadata: Readonly<Record<string, string>>,
+  now: number,
+): Promise<void> {
+  await db
+    .updateTable('servers')
+    .set({ metadata: JSON.stringify(metadata), updated_at: now })
+    .where('id', '=', id)
+    .execute()
 }
 
 /** The servers that live on a host. */
 export async function serversOn(db: Db, host: string): Promise<readonly Server[]> {
-  const rows = await db.selectFrom('servers').selectAll().where('host', '=', host).where('deleted_at', 'is', null).execute()
+  const rows = await db
+    .selectFrom('servers')
+    .selectAll()
+    .where('host', '=', host)
+    .where('deleted_at', 'is', null)
+    .execute()
   return rows.map(toServer)
 }
 
 /** What a project's living servers add up to; quota is checked against this, inside the admitting transaction. */
-export async function usedByProject(db: Db, projectId: string): Promise<{ readonly instances: number; readonly cores: number; readonly ram: number }> {
+export async function usedByProject(
+  db: Db,
+  projectId: string,
+): Promise<{ readonly instances: number; readonly cores: number; readonly ram: number }> {
   const row = await db
     .selectFrom('servers')
-    .select(({ fn }) => [fn.countAll<number>().as('instances'), fn.sum<number>('vcpus').as('cores'), fn.sum<number>('memory_mb').as('ram')])
+    .select(({ fn }) => [
+      fn.countAll<number>().as('instances'),
+      fn.sum<number>('vcpus').as('cores'),
+      fn.sum<number>('memory_mb').as('ram'),
+    ])
     .where('project_id', '=', projectId)
     .where('deleted_at', 'is', null)
     .executeTakeFirst()

@@ -3,50 +3,109 @@ export const ERRORS = {
   // What was asked for does not exist
   InstanceNotFound: { kind: 'notFound', text: (d: { id: string }) => `Instance ${d.id} could not be found.` },
   FlavorNotFound: { kind: 'notFound', text: (d: { id: string }) => `Flavor ${d.id} could not be found.` },
-  KeypairNotFound: { kind: 'notFound', text: (d: { name: string; user: string }) => `Keypair ${d.name} not found for user ${d.user}` },
+  KeypairNotFound: {
+    kind: 'notFound',
+    text: (d: { name: string; user: string }) => `Keypair ${d.name} not found for user ${d.user}`,
+  },
   HypervisorNotFound: { kind: 'notFound', text: (d: { id: string }) => `Compute host ${d.id} could not be found.` },
   ServiceNotFound: { kind: 'notFound', text: (d: { id: string }) => `Service ${d.id} could not be found.` },
-  ActionNotFound: { kind: 'notFound', text: (d: { requestId: string; server: string }) => `Action for request_id ${d.requestId} on instance ${d.server} not found` },
+  ActionNotFound: {
+    kind: 'notFound',
+    text: (d: { requestId: string; server: string }) =>
+      `Action for request_id ${d.requestId} on instance ${d.server} not found`,
+  },
   MetadataItemNotFound: { kind: 'notFound', text: (_: object) => `Metadata item was not found` },
-  ExtraSpecNotFound: { kind: 'notFound', text: (d: { key: string; flavor: string }) => `Flavor ${d.flavor} has no extra specs with key ${d.key}.` },
+  ExtraSpecNotFound: {
+    kind: 'notFound',
+    text: (d: { key: string; flavor: string }) => `Flavor ${d.flavor} has no extra specs with key ${d.key}.`,
+  },
   // What was asked for is wrong
   BadRequest: { kind: 'badRequest', text: (d: { message: string }) => d.message },
   ImageNotFound: { kind: 'badRequest', text: (d: { id: string }) => `Can not find requested image: ${d.id}` },
-  ImageNotActive: { kind: 'badRequest', text: (d: { id: string; status: string }) => `Image ${d.id} is not active: it is ${d.status}.` },
+  ImageNotActive: {
+    kind: 'badRequest',
+    text: (d: { id: string; status: string }) => `Image ${d.id} is not active: it is ${d.status}.`,
+  },
   UnknownFlavor: { kind: 'badRequest', text: (d: { id: string }) => `Flavor ${d.id} could not be found.` },
   UnknownKeypair: { kind: 'badRequest', text: (_: object) => `Invalid key_name provided.` },
   UnknownNetwork: { kind: 'badRequest', text: (d: { id: string }) => `Network ${d.id} could not be found.` },
   UnknownPort: { kind: 'badRequest', text: (d: { id: string }) => `Port id ${d.id} could not be found.` },
-  UnknownSecurityGroup: { kind: 'badRequest', text: (d: { id: string }) => `Unable to find security_group with name or id '${d.id}'` },
+  UnknownSecurityGroup: {
+    kind: 'badRequest',
+    text: (d: { id: string }) => `Unable to find security_group with name or id '${d.id}'`,
+  },
   PortInUse: { kind: 'conflict', text: (d: { id: string }) => `Port ${d.id} is still in use.` },
-  NetworkAmbiguous: { kind: 'conflict', text: (_: object) => `Multiple possible networks found, use a Network ID to be more specific.` },
-  UnableToAutoAllocateNetwork: { kind: 'badRequest', text: (_: object) => `Unable to automatically allocate a network for project: no network is available.` },
-  NetworkWithoutSubnet: { kind: 'badRequest', text: (d: { id: string }) => `Network ${d.id} requires a subnet in order to boot instances on.` },
-  FlavorMemoryTooSmall: { kind: 'badRequest', text: (d: { flavorMb: number; imageMb: number }) => `Flavor's memory is too small for requested image: it has ${d.flavorMb} MB, the image needs ${d.imageMb} MB.` },
-  FlavorDiskTooSmall: { kind: 'badRequest', text: (d: { flavorGb: number; imageGb: number }) => `Flavor's disk is too small for requested image. Flavor disk is ${d.flavorGb} GB, image needs ${d.imageGb} GB.` },
-  UnknownAvailabilityZone: { kind: 'badRequest', text: (d: { zone: string }) => `The requested availability zone is not available: ${d.zone}` },
+  NetworkAmbiguous: {
+    kind: 'conflict',
+    text: (_: object) => `Multiple possible networks found, use a Network ID to be more specific.`,
+  },
+  UnableToAutoAllocateNetwork: {
+    kind: 'badRequest',
+    text: (_: object) => `Unable to automatically allocate a network for project: no network is available.`,
+  },
+  NetworkWithoutSubnet: {
+    kind: 'badRequest',
+    text: (d: { id: string }) => `Network ${d.id} requires a subnet in order to boot instances on.`,
+  },
+  FlavorMemoryTooSmall: {
+    kind: 'badRequest',
+    text: (d: { flavorMb: number; imageMb: number }) =>
+      `Flavor's memory is too small for requested image: it has ${d.flavorMb} MB, the image needs ${d.imageMb} MB.`,
+  },
+  FlavorDiskTooSmall: {
+    kind: 'badRequest',
+    text: (d: { flavorGb: number; imageGb: number }) =>
+      `Flavor's disk is too small for requested image. Flavor disk is ${d.flavorGb} GB, image needs ${d.imageGb} GB.`,
+  },
+  UnknownAvailabilityZone: {
+    kind: 'badRequest',
+    text: (d: { zone: string }) => `The requested availability zone is not available: ${d.zone}`,
+  },
   MarkerNotFound: { kind: 'badRequest', text: (d: { marker: string }) => `marker [${d.marker}] not found` },
   // Not now
-  InstanceInvalidState: { kind: 'conflict', text: (d: { id: string; action: string; attr: string; state: string }) => `Cannot '${d.action}' instance ${d.id} while it is in ${d.attr} ${d.state}` },
+  InstanceInvalidState: {
+    kind: 'conflict',
+    text: (d: { id: string; action: string; attr: string; state: string }) =>
+      `Cannot '${d.action}' instance ${d.id} while it is in ${d.attr} ${d.state}`,
+  },
   InstanceIsLocked: { kind: 'conflict', text: (d: { id: string }) => `Instance ${d.id} is locked` },
-  InstanceNotReady: { kind: 'conflict', text: (d: { id: string }) => `Instance ${d.id} is not ready: it has no host yet.` },
-  HostUnreachable: { kind: 'conflict', text: (d: { host: string }) => `Host ${d.host} does not answer: try again when it is back.` },
+  InstanceNotReady: {
+    kind: 'conflict',
+    text: (d: { id: string }) => `Instance ${d.id} is not ready: it has no host yet.`,
+  },
+  HostUnreachable: {
+    kind: 'conflict',
+    text: (d: { host: string }) => `Host ${d.host} does not answer: try again when it is back.`,
+  },
   FlavorExists: { kind: 'conflict', text: (d: { name: string }) => `Flavor with name ${d.name} already exists.` },
   FlavorIdExists: { kind: 'conflict', text: (d: { id: string }) => `Flavor with ID ${d.id} already exists.` },
   KeyPairExists: { kind: 'conflict', text: (d: { name: string }) => `Key pair '${d.name}' already exists.` },
   // Not for you, or not so much
   Forbidden: { kind: 'forbidden', text: (d: { rule: string }) => `Policy doesn't allow ${d.rule} to be performed.` },
-  TooManyInstances: { kind: 'forbidden', text: (d: { overs: string; requested: string; used: string; allowed: string }) => `Quota exceeded for ${d.overs}: Requested ${d.requested}, but already used ${d.used} of ${d.allowed} ${d.overs}` },
+  TooManyInstances: {
+    kind: 'forbidden',
+    text: (d: { overs: string; requested: string; used: string; allowed: string }) =>
+      `Quota exceeded for ${d.overs}: Requested ${d.requested}, but already used ${d.used} of ${d.allowed} ${d.overs}`,
+  },
   KeypairLimitExceeded: { kind: 'forbidden', text: (_: object) => `Quota exceeded, too many key pairs.` },
-  MetadataLimitExceeded: { kind: 'forbidden', text: (d: { allowed: number }) => `Maximum number of metadata items exceeds ${d.allowed}` },
+  MetadataLimitExceeded: {
+    kind: 'forbidden',
+    text: (d: { allowed: number }) => `Maximum number of metadata items exceeds ${d.allowed}`,
+  },
   Unauthorized: { kind: 'unauthorized', text: (_: object) => `The request you have made requires authentication.` },
   // What can go wrong while a task runs: the text of the server's fault
   NoValidHost: { kind: 'internal', text: (d: { reason: string }) => `No valid host was found. ${d.reason}` },
   BuildAborted: { kind: 'internal', text: (d: { reason: string }) => `Build of instance aborted: ${d.reason}` },
   Cancelled: { kind: 'internal', text: (d: { by: string }) => `Cancelled by ${d.by}.` },
   GuestLost: { kind: 'internal', text: (d: { id: string }) => `The guest of instance ${d.id} is gone from its host.` },
-  ServiceUnavailable: { kind: 'unavailable', text: (d: { service: string; reason: string }) => `The ${d.service} service does not answer: ${d.reason}` },
-  ServiceRefused: { kind: 'internal', text: (d: { service: string; reason: string }) => `The ${d.service} service refused: ${d.reason}` },
+  ServiceUnavailable: {
+    kind: 'unavailable',
+    text: (d: { service: string; reason: string }) => `The ${d.service} service does not answer: ${d.reason}`,
+  },
+  ServiceRefused: {
+    kind: 'internal',
+    text: (d: { service: string; reason: string }) => `The ${d.service} service refused: ${d.reason}`,
+  },
 } as const satisfies Record<string, { kind: string; text: (detail: never) => string }>
 
 export type ErrorName = keyof typeof ERRORS
@@ -66,4 +125,5 @@ export class NovaError<N extends ErrorName = ErrorName> extends Error {
   }
 }
 
-export const isNovaError = <N extends ErrorName>(error: unknown, name?: N): error is NovaError<N> => error instanceof NovaError && (name === undefined || error.name === name)
+export const isNovaError = <N extends ErrorName>(error: unknown, name?: N): error is NovaError<N> =>
+  error instanceof NovaError && (name === undefined || error.name === name)

@@ -14,7 +14,13 @@ export interface HostReport {
   readonly diskGb: number
   /** Free space of the file system that holds the instances, GB. */
   readonly diskFreeGb: number
-  readonly cpuInfo: { readonly arch: string; readonly model: string; readonly vendor: string; readonly features: readonly string[]; readonly topology: Readonly<Record<string, number>> }
+  readonly cpuInfo: {
+    readonly arch: string
+    readonly model: string
+    readonly vendor: string
+    readonly features: readonly string[]
+    readonly topology: Readonly<Record<string, number>>
+  }
   /** Tuples of architecture, hypervisor type and mode that it can run, e.g. `['x86_64', 'kvm', 'hvm']`. */
   readonly supportedInstances: readonly (readonly [string, string, string])[]
   readonly runningServers: number

@@ -3,14 +3,35 @@
  * What users see as `status` follows from the first two. Upstream: nova/compute/{vm_states,task_states,power_state}.py.
  */
 export const VM_STATES = [
-  'building', 'active', 'paused', 'suspended', 'stopped', 'rescued', 'resized', 'shelved', 'shelved_offloaded', 'soft-delete', 'deleted', 'error',
+  'building',
+  'active',
+  'paused',
+  'suspended',
+  'stopped',
+  'rescued',
+  'resized',
+  'shelved',
+  'shelved_offloaded',
+  'soft-delete',
+  'deleted',
+  'error',
 ] as const
 export type VmState = (typeof VM_STATES)[number]
 
 export const TASK_STATES = [
-  'scheduling', 'block_device_mapping', 'networking', 'spawning',
-  'rebooting', 'reboot_pending', 'reboot_started', 'rebooting_hard', 'reboot_pending_hard', 'reboot_started_hard',
-  'powering-off', 'powering-on', 'deleting',
+  'scheduling',
+  'block_device_mapping',
+  'networking',
+  'spawning',
+  'rebooting',
+  'reboot_pending',
+  'reboot_started',
+  'rebooting_hard',
+  'reboot_pending_hard',
+  'reboot_started_hard',
+  'powering-off',
+  'powering-on',
+  'deleting',
 ] as const
 export type TaskState = (typeof TASK_STATES)[number] | null
 
@@ -18,13 +39,24 @@ export const POWER_STATES = ['nostate', 'running', 'paused', 'shutdown', 'crashe
 export type PowerState = (typeof POWER_STATES)[number]
 
 /** The numbers of `OS-EXT-STS:power_state`. */
-export const POWER_STATE_NUMBER: Readonly<Record<PowerState, number>> = { nostate: 0, running: 1, paused: 3, shutdown: 4, crashed: 6, suspended: 7 }
+export const POWER_STATE_NUMBER: Readonly<Record<PowerState, number>> = {
+  nostate: 0,
+  running: 1,
+  paused: 3,
+  shutdown: 4,
+  crashed: 6,
+  suspended: 7,
+}
 
 type Status = { readonly status: string; readonly during?: Readonly<Record<string, string>> }
 
 const REBOOTS = {
-  rebooting: 'REBOOT', reboot_pending: 'REBOOT', reboot_started: 'REBOOT',
-  rebooting_hard: 'HARD_REBOOT', reboot_pending_hard: 'HARD_REBOOT', reboot_started_hard: 'HARD_REBOOT',
+  rebooting: 'REBOOT',
+  reboot_pending: 'REBOOT',
+  reboot_started: 'REBOOT',
+  rebooting_hard: 'HARD_REBOOT',
+  reboot_pending_hard: 'HARD_REBOOT',
+  reboot_started_hard: 'HARD_REBOOT',
 } as const
 
 const STATUS: Readonly<Record<VmState, Status>> = {
@@ -43,10 +75,13 @@ const STATUS: Readonly<Record<VmState, Status>> = {
 }
 
 /** What the API calls `status`. */
-export const statusOf = (vmState: VmState, taskState: TaskState): string => STATUS[vmState].during?.[taskState ?? ''] ?? STATUS[vmState].status
+export const statusOf = (vmState: VmState, taskState: TaskState): string =>
+  STATUS[vmState].during?.[taskState ?? ''] ?? STATUS[vmState].status
 
 /** The states a `status` filter asks for; empty for an unknown word. A status seen only during a task names its task states. */
-export function statesOf(status: string): readonly { readonly vmState: VmState; readonly taskStates?: readonly string[] }[] {
+export function statesOf(
+  status: string,
+): readonly { readonly vmState: VmState; readonly taskStates?: readonly string[] }[] {
   const word = status.toUpperCase()
   return VM_STATES.flatMap((vmState) => {
     const { status: plain, during = {} } = STATUS[vmState]

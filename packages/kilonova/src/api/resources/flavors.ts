@@ -104,8 +104,7 @@ async function list({ db, caller, config }: Ctx, query: Query): Promise<Page<Fla
     sort: sort as keyof typeof FLAVOR_SORT,
     descending: direction === 'desc',
   })
-  const chosen =
-    query.name === undefined ? all : await named(all, query.name)
+  const chosen = query.name === undefined ? all : await named(all, query.name)
   const start = query.marker === undefined ? 0 : chosen.findIndex(({ id }) => id === query.marker) + 1
   if (query.marker !== undefined && start === 0) throw new NovaError('MarkerNotFound', { marker: query.marker })
   const limit = Math.min(query.limit ?? config.api.max_limit, config.api.max_limit)

@@ -8,4 +8,8 @@ const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSE
 
 /** `$SERIAL` stands for a growing integer primary key, the one thing that the two databases spell differently. */
 export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
-  Object.fromEntries(Object.entries({ '0001-first': first, '0002-aggregates': aggregates, '0003-server-request': serverRequest }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]))
+  Object.fromEntries(
+    Object.entries({ '0001-first': first, '0002-aggregates': aggregates, '0003-server-request': serverRequest }).map(
+      ([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))],
+    ),
+  )

@@ -147,5 +147,6 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
 
 /** Waits for all of them to end, failed or not, so that no part of a run reaches into the next; then the first failure counts. */
 async function all(parts: readonly (Promise<void> | false)[]): Promise<void> {
-  for (const part of await Promise.allSettled(parts)) if (part.status === 'rejected') throw part.reason
+  const under = parts.filter((part) => part !== false)
+  for (const part of await Promise.allSettled(under)) if (part.status === 'rejected') throw part.reason
 }
