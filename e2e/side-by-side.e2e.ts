@@ -1,6 +1,7 @@
 // Clouds beside each other on one machine, and starts that must fail: each says why, by its words and by its exit code.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer as listen } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -75,6 +76,17 @@ test('a state directory that is in use: the message names the process, the code 
   assert.match(output, new RegExp(`is in use by process ${holder}`))
   const answer = await fetch(`${cloud.url('compute')}/healthz`)
   assert.equal(answer.status, 200)
+})
+
+test('a disk that is full: the message says so, the code is 14, and with room again it starts', async (t) => {
+  const cloud = await cloudOf(t)
+  const images = join(cloud.stateDir, 'images')
+  mkdirSync(images)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', images])
+  const { code, output } = await cloud.startBadly().finally(() => execFileSync('umount', [images]))
+  assert.equal(code, 14, output)
+  assert.match(output, /not enough disk space/)
+  await cloud.start()
 })
 
 test('options that are not understood end with code 2 and the list of those that are', async (t) => {

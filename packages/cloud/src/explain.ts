@@ -23,7 +23,8 @@ export function explain(error: unknown): Explanation {
   if (error instanceof CidrTakenError) return { code: EXIT.taken, text: `${message}\nGive another --private-cidr.` }
   if (error instanceof StateDirInUseError) return { code: EXIT.inUse, text: message }
   if (error instanceof NotRootError) return { code: EXIT.denied, text: message }
-  if (code === 'ENOSPC' || /disk .*is full|disk full/i.test(message)) return { code: EXIT.diskFull, text: message }
+  if (code === 'ENOSPC' || /disk .*is full|disk full|not enough disk space/i.test(message))
+    return { code: EXIT.diskFull, text: message }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || syscall === 'mkdir')
     return {
       code: EXIT.denied,
