@@ -21,6 +21,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '@kilonova/base/log.ts'
+import { retry } from '@kilonova/base/retry.ts'
 import { connect } from '@kilonova/libvirt/client.ts'
 import { HostError } from '../host-error.ts'
 import { command } from './command.ts'
@@ -65,7 +66,7 @@ export async function ensureLibvirtd({ stateDir, log, cacheDir }: LibvirtdOption
   const found = runningDaemon(folder, 'libvirtd')
   const { pid, startTime } = found ?? start(folder, 'libvirtd')
   await answers(folder, { pid, startTime }, libvirtdAnswers)
-  if (!found) await freeProcessors(pid)
+  if (!found) await freeProcessors({ pid, startTime })
   log.info(found ? 'found our libvirtd running' : 'started our libvirtd', { pid, socket: socketPath })
   return { socketPath, pid }
 }
@@ -177,10 +178,19 @@ async function logdAnswers(folder: string): Promise<void> {
   await once(socket, 'connect').finally(() => socket.destroy())
 }
 
-/** It was started on one processor (libvirtd.sh says why); from now on it may use those that we may. */
-async function freeProcessors(pid: number): Promise<void> {
+/**
+ * It was started on one processor (libvirtd.sh says why); from now on it may use those that we may. A thread that ends while
+ * its list is worked through fails the whole: then again, from the start.
+ */
+async function freeProcessors(daemon: ProcessId): Promise<void> {
   const allowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
-  if (allowed !== undefined) await command('taskset', ['--all-tasks', '--cpu-list', '--pid', allowed, String(pid)])
+  if (allowed === undefined) return
+  await retry(() => command('taskset', ['--all-tasks', '--cpu-list', '--pid', allowed, String(daemon.pid)]), {
+    tries: 20,
+    firstDelayMs: 5,
+    maxDelayMs: 50,
+    transient: (error) => error instanceof Error && error.message.includes('No such process') && isAlive(daemon),
+  })
 }
 
 function unavailable(folder: string, what: string, cause?: unknown): HostError {
