@@ -1,5 +1,5 @@
 /** The root disk: a qcow2 file over the cached image, as large as the flavor says. Made beside and renamed: it is there whole or not at all. */
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises'
 import type { DiskSpec } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import { command } from './command.ts'
@@ -29,6 +29,8 @@ export async function createDisk(spec: DiskSpec, files: ServerFiles, images: Ima
       ['create', '-q', '-f', 'qcow2', '-F', base.format, '-b', base.path, partial, String(size)],
       { timeoutMs: 30_000, limits: LIMITS },
     )
+    // Its path is on the guest's command line, which everybody on the host may read.
+    await chmod(partial, 0o600)
     await rename(partial, files.disk)
   } catch (error) {
     await rm(partial, { force: true })

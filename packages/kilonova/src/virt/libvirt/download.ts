@@ -24,7 +24,7 @@ export async function download(
       ),
     SILENCE_MS,
   )
-  const file = await open(path, 'w', 0o644)
+  const file = await open(path, 'w', 0o600)
   try {
     const body = await request(ticket, AbortSignal.any([signal, silence.signal]))
     const sum = createHash(hashAlgorithm)

@@ -52,6 +52,7 @@ test('content arrives as it was, with holes where it holds zeros', async (t) => 
   assert.deepEqual(found, { path: join(w.base, hashOf(content)), format: 'raw', virtualBytes: content.length })
   assert.ok(readFileSync(found.path).equals(content))
   assert.ok(statSync(found.path).blocks * 512 < 4 * MB)
+  assert.equal(statSync(found.path).mode & 0o777, 0o600)
 })
 
 test('what breaks off, is too long, differs, or is refused leaves nothing, and says whether to try again', async (t) => {
