@@ -32,7 +32,7 @@ for (const [name, patterns] of Object.entries(TESTS))
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
     const child = spawn(
       process.execPath,
-      ['--test', '--test-reporter=spec', '--test-timeout=60000', ...globSync(patterns, { cwd: ROOT })],
+      ['--test', '--test-reporter=spec', '--test-timeout=20000', ...globSync(patterns, { cwd: ROOT })],
       {
         cwd: ROOT,
         env: { ...env, KILONOVA_TEST_POSTGRESQL: server.url },
