@@ -1,5 +1,4 @@
 /** The hypervisors of this process: one real one, or as many fake ones as asked for. */
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
@@ -7,6 +6,7 @@ import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
 import type { KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import type { Driver } from '@kilonova/kilonova/virt/driver.ts'
 import type { CloudOptions } from './options.ts'
+import { keepHostName } from './host-name.ts'
 import type { StateDir } from './state-dir.ts'
 
 export interface DriverReach {
@@ -42,6 +42,8 @@ async function libvirtDrivers(
   { metadataUrl, log, clock }: DriverReach,
 ): Promise<Drivers> {
   const { path: stateDir, installationId } = state
+  const { host } = config.DEFAULT
+  keepHostName(stateDir, host)
   const [{ ensureLibvirtd }, { libvirtDriver }, { hostNetwork }] = await Promise.all([
     import('@kilonova/kilonova/virt/libvirt/libvirtd.ts'),
     import('@kilonova/kilonova/virt/libvirt/driver.ts'),
@@ -56,7 +58,6 @@ async function libvirtDrivers(
     log,
     clock,
   })
-  const host = hostname()
   const driver = await libvirtDriver({
     connection: { socketPath, revive },
     installationId,
