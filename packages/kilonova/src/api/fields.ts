@@ -14,7 +14,7 @@ export const name = z
       "An invalid 'name' value was provided. The name must be: printable characters. Can not start or end with whitespace.",
     ),
   )
-/** Before 2.1's strictness proper (the `/v2` endpoint) white space at the ends was dropped. */
+/** Lines and tabs are welcome in it, other control characters are not. */
 export const description = z
   .string()
   .max(255)
