@@ -76,7 +76,7 @@ export const create = action('create', {
     },
     undo: async ({ neutron, server, rows }) => {
       if (server.requestedNics.length === 0) return
-      await releasePorts(neutron, server.id)
+      await releasePorts(neutron, server)
       await rows.addresses([])
     },
   })

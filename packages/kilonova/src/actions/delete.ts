@@ -34,7 +34,7 @@ export const deleteServer = action('delete', {
   })
   .step('ports', {
     run: async ({ server, neutron }) => {
-      if (server.requestedNics.length > 0) await releasePorts(neutron, server.id)
+      if (server.requestedNics.length > 0) await releasePorts(neutron, server)
     },
   })
   .step('claims', {

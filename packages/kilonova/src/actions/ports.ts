@@ -1,5 +1,5 @@
 /** The ports of a server: made or bound for it, found again by owner and tag, given back with it. Used by several actions. */
-import type { Neutron, Port } from '../clients/neutron.ts'
+import type { Neutron, Port, PortOwner } from '../clients/neutron.ts'
 import { NovaError } from '../domain/errors.ts'
 import type { Address, Server } from '../domain/server.ts'
 import type { PortFacts } from '../virt/driver.ts'
@@ -19,7 +19,7 @@ export async function makePorts(
   neutron: Neutron,
   { key, firstTry, server, place, securityGroups }: PortRequest,
 ): Promise<readonly Port[]> {
-  const known = firstTry ? [] : await neutron.portsOf(server.id)
+  const known = firstTry ? [] : await neutron.portsOf(server)
   const ports: Port[] = []
   for (const [index, nic] of server.requestedNics.entries()) {
     const tag = `${OURS}${key}:${index}`
@@ -48,15 +48,15 @@ export async function makePorts(
 }
 
 /** Deletes the ports that were made for the server and gives the user's own ones back. */
-export async function releasePorts(neutron: Neutron, serverId: string): Promise<void> {
-  for (const port of await neutron.portsOf(serverId)) {
+export async function releasePorts(neutron: Neutron, server: PortOwner): Promise<void> {
+  for (const port of await neutron.portsOf(server)) {
     if (port.tags.some((tag) => tag.startsWith(OURS))) await neutron.deletePort(port.id)
     else await neutron.unbindPort(port.id)
   }
 }
 
 export const portFactsOf = async (neutron: Neutron, server: Server): Promise<readonly PortFacts[]> =>
-  server.requestedNics.length === 0 ? [] : neutron.facts(await neutron.portsOf(server.id), server.hostname)
+  server.requestedNics.length === 0 ? [] : neutron.facts(await neutron.portsOf(server), server.hostname)
 
 export const addressesOf = (ports: readonly PortFacts[]): readonly Address[] =>
   ports.flatMap((port) =>

@@ -27,10 +27,13 @@ export async function shutDownGuest(ctx: Ctx, timeoutSeconds: number): Promise<v
   }
 }
 
+/** Whoever makes an image must not keep a conductor waiting for ever. */
+const LONGEST_SHUTDOWN_SECONDS = 3600
+
 /** The image may ask for longer or shorter than the configuration. */
 export function shutdownTimeout({ options, server }: Pick<Ctx, 'options' | 'server'>): number {
   const asked = Number(server.image?.properties['os_shutdown_timeout'] ?? Number.NaN)
-  return Number.isFinite(asked) && asked >= 0 ? asked : options.shutdownTimeoutSeconds
+  return asked >= 0 ? Math.min(asked, LONGEST_SHUTDOWN_SECONDS) : options.shutdownTimeoutSeconds
 }
 
 /** Plugs the ports and makes the guest run, whatever of both is already there. */

@@ -123,6 +123,17 @@ test('a port is made tagged where the service can, and found again by its descri
   assert.deepEqual(other.tags, [wanted.tag])
 })
 
+const OWNER = { id: 'server', projectId: 'p', requestedNics: [] }
+
+test("a port of another project that carries the server's id is not the server's, unless it was given to it", async (t) => {
+  const { client } = await service(t, [])
+  assert.deepEqual(await client.portsOf({ ...OWNER, projectId: 'another' }), [])
+  assert.equal(
+    (await client.portsOf({ ...OWNER, projectId: 'another', requestedNics: [{ portId: 'p1' }] }))[0]?.id,
+    'p1',
+  )
+})
+
 test('ports are given and taken back, deleted once or twice', async (t) => {
   const { client, http } = await service(t, [])
   assert.equal((await client.bindPort('p1', { serverId: 's', host: 'h', zone: 'z' })).deviceId, 's')
@@ -132,13 +143,13 @@ test('ports are given and taken back, deleted once or twice', async (t) => {
   await client.deletePort('gone')
   await client.unbindPort('gone')
   await assert.rejects(client.bindPort('gone', { serverId: 's', host: 'h', zone: 'z' }), { name: 'ServiceRefused' })
-  assert.equal((await client.portsOf('server'))[0]?.id, 'p1')
+  assert.equal((await client.portsOf(OWNER))[0]?.id, 'p1')
   assert.equal(await client.port('gone', 'token'), undefined)
 })
 
 test('a host is told networks, addressed subnets and rules, with group members as addresses', async (t) => {
   const { client } = await service(t, [])
-  const [facts] = await client.facts(await client.portsOf('server'), 'one')
+  const [facts] = await client.facts(await client.portsOf(OWNER), 'one')
   assert.deepEqual(facts?.subnets, [
     {
       id: 's1',
@@ -164,7 +175,7 @@ test('a host is told networks, addressed subnets and rules, with group members a
 
 test('many boots in a moment ask for each thing once', async (t) => {
   const { client, http, clock } = await service(t, [])
-  const ports = await client.portsOf('server')
+  const ports = await client.portsOf(OWNER)
   const before = http.asked.length
   await Promise.all(Array.from({ length: 20 }, () => client.facts(ports, 'one')))
   assert.equal(http.asked.length - before, 4, 'network, subnets, rules, members')

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { NovaError } from '../domain/errors.ts'
+import type { Server } from '../domain/server.ts'
 import type { PortFacts } from '../virt/driver.ts'
 import { serviceOf } from './as-us.ts'
 import { kept } from './kept.ts'
@@ -67,6 +68,9 @@ export interface SecurityGroup {
   }[]
 }
 
+/** What tells a server's ports from others that carry its id. */
+export type PortOwner = Pick<Server, 'id' | 'projectId' | 'requestedNics'>
+
 export interface Neutron {
   /** Seen with the user's token: undefined when it is not theirs to use. */
   network(id: string, token: string): Promise<Network | undefined>
@@ -77,8 +81,8 @@ export interface Neutron {
   securityGroups(namesOrIds: readonly string[], projectId: string, token: string): Promise<readonly string[]>
   /** Security groups by id, with their rules. */
   groups(ids: readonly string[]): Promise<readonly SecurityGroup[]>
-  /** Ports whose device is the server. */
-  portsOf(serverId: string): Promise<readonly Port[]>
+  /** The ports that are the server's: of its project, or given to it at create. Anybody may write a server's id on a port of their own. */
+  portsOf(server: PortOwner): Promise<readonly Port[]>
   /** Errors: NovaError ServiceRefused with the network service's words (no address left, quota). */
   createPort(port: NewPort): Promise<Port>
   /** Gives the user's own port to the server. */
@@ -187,8 +191,10 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
       (await list<GroupBody>('security-groups', ids.map((id) => `id=${encodeURIComponent(id)}`).join('&'))).map(
         groupOf,
       ),
-    portsOf: async (serverId) =>
-      (await list<PortBody>('ports', `device_id=${encodeURIComponent(serverId)}`)).map(portOf),
+    portsOf: async ({ id, projectId, requestedNics }) =>
+      (await list<PortBody>('ports', `device_id=${encodeURIComponent(id)}`))
+        .map(portOf)
+        .filter((port) => port.projectId === projectId || requestedNics.some(({ portId }) => portId === port.id)),
     createPort: async (port) => {
       const [tags, dns] = [await has('tag-ports-during-bulk-creation'), await has('dns-integration')]
       const body = await one<PortBody>('POST', '/v2.0/ports', 'port', undefined, {

@@ -128,7 +128,7 @@ const conductor = z.strictObject({
     'How long a conductor holds a task without a sign of life before another takes it up.',
     { min: 2 },
   ),
-  max_running: whole(64, 'tasks', 'Tasks that one conductor runs at once.', { min: 1 }),
+  max_running: whole(256, 'tasks', 'Tasks that one conductor runs at once.', { min: 1 }),
 })
 
 const libvirt = z.strictObject({

@@ -3,6 +3,8 @@ import { NovaError } from '../domain/errors.ts'
 
 /** Time grows with an expression's length times that of all names. */
 const LONGEST = 255
+/** Instructions: nested repetitions make many out of a few letters, and each is tried at each letter of each name. Usual ones have 8 to 55. */
+const LARGEST = 500
 
 /** Whether the expression is found in a text, in any case of letters, as with upstream's usual database. Errors: NovaError BadRequest. */
 export async function expressionOf(expression: string): Promise<(text: string) => boolean> {
@@ -13,6 +15,7 @@ export async function expressionOf(expression: string): Promise<(text: string) =
   const { RE2JS } = await import('re2js')
   try {
     const compiled = RE2JS.compile(expression, RE2JS.CASE_INSENSITIVE)
+    if (compiled.programSize() > LARGEST) throw new Error('too large')
     return (text) => compiled.matcher(text).find()
   } catch (cause) {
     throw new NovaError('BadRequest', { message: `Invalid regular expression: ${expression}` }, { cause })

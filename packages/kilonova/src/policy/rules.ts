@@ -61,7 +61,7 @@ export const RULES = rules({
   'os_compute_api:servers:create': 'member',
   'os_compute_api:servers:create:forced_host': 'admin',
   'compute:servers:create:requested_destination': 'admin',
-  // Upstream: admin. Here such a server gets a disk of its image's size, which costs the host no more than any other.
+  // Upstream: admin. Such a server gets a disk of its image's size, which is claimed nowhere; but only administrators make flavors.
   'os_compute_api:servers:create:zero_disk_flavor': 'member',
   'os_compute_api:servers:update': 'member',
   'os_compute_api:servers:delete': 'member',

@@ -20,9 +20,9 @@ const shown = view<Attachment>({
 
 /** Tags are given per interface at creation; a port made for one is known by its network. */
 async function attached(ctx: Ctx): Promise<readonly Attachment[]> {
-  const { id, requestedNics } = await serverTarget(ctx)
-  const tagged = requestedNics.filter(({ tag }) => tag !== undefined)
-  const ports = await ctx.neutron.portsOf(id)
+  const target = await serverTarget(ctx)
+  const tagged = target.requestedNics.filter(({ tag }) => tag !== undefined)
+  const ports = await ctx.neutron.portsOf(target)
   return ports.map((port) => ({
     ...port,
     tag:

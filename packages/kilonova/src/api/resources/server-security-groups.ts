@@ -40,7 +40,7 @@ export const serverSecurityGroups = [
     policy: 'os_compute_api:os-security-groups:list',
     target: serverTarget,
     run: async ({ neutron }, { target }): Promise<readonly Seen[]> => {
-      const ids = new Set((await neutron.portsOf(target.id)).flatMap(({ securityGroups }) => securityGroups))
+      const ids = new Set((await neutron.portsOf(target)).flatMap(({ securityGroups }) => securityGroups))
       const groups = ids.size === 0 ? [] : await neutron.groups([...ids])
       const names = new Map(groups.map(({ id, name }) => [id, name]))
       return groups.map((group) => ({ group, names }))

@@ -172,7 +172,7 @@ function neutron({ networks, ports, securityGroups }: Pick<Cloud, 'networks' | '
         projectId: PROJECT,
         rules: [],
       })),
-    portsOf: async (serverId) => [...ports.values()].filter((port) => port.deviceId === serverId),
+    portsOf: async ({ id }) => [...ports.values()].filter((port) => port.deviceId === id),
     createPort: unused,
     bindPort: unused,
     unbindPort: unused,

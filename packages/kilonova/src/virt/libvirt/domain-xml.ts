@@ -167,7 +167,8 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
     spec.imageProperties['hw_qemu_guest_agent'] === 'yes' &&
       element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })),
     element('input', { type: 'tablet', bus: 'usb' }),
-    element('graphics', { type: 'vnc', port: -1, autoport: 'yes', listen: '127.0.0.1' }),
+    // A socket of its own, which libvirt makes and only root opens: ports would be shared with every other libvirtd of the machine.
+    element('graphics', { type: 'vnc' }, element('listen', { type: 'socket' })),
     element('video', {}, element('model', { type: video })),
     element('memballoon', { model: 'virtio' }, element('stats', { period: 10 })),
     element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom')),
