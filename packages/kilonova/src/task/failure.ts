@@ -12,7 +12,16 @@ export function isTransient(error: unknown): boolean {
 }
 
 /** The messages of an error and its causes, outermost first. */
-export function causes(error: unknown): string {
+export const causes = (error: unknown): string => messagesOf(error).join(': ')
+
+/** The same as the journal keeps it: a line each, so that a restart knows which of them users may see. */
+export const asReason = (error: unknown): string => messagesOf(error).join('\n')
+export const ofReason = (reason: string): Error => {
+  const [message = '', ...rest] = reason.split('\n')
+  return rest.length === 0 ? new Error(message) : new Error(message, { cause: ofReason(rest.join('\n')) })
+}
+
+function messagesOf(error: unknown): readonly string[] {
   const messages: string[] = []
   for (
     let e = error;
@@ -20,20 +29,20 @@ export function causes(error: unknown): string {
     e = e instanceof Error ? e.cause : undefined
   ) {
     const message = e instanceof Error ? e.message : String(e)
-    if (!messages.at(-1)?.includes(message)) messages.push(message)
+    if (!messages.at(-1)?.includes(message)) messages.push(message.replaceAll('\n', ' '))
   }
-  return messages.join(': ')
+  return messages
 }
 
 const MAX_MESSAGE = 255
 
 /** Users see the outermost sentence (Nova's column holds 255 characters), administrators the whole chain. */
 export function faultOf(error: unknown, now: number): ServerFault {
-  const whole = causes(error)
+  const [message = ''] = messagesOf(error)
   return {
     code: 500,
-    message: whole.length > MAX_MESSAGE ? `${whole.slice(0, MAX_MESSAGE - 1)}…` : whole,
-    details: whole,
+    message: message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : message,
+    details: causes(error),
     createdAt: now,
   }
 }

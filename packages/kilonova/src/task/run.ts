@@ -10,7 +10,7 @@ import { isNovaError } from '../domain/errors.ts'
 import type { TaskState } from '../domain/states.ts'
 import type { AnyAction, Base, Step } from './action.ts'
 import { FencedError, type Entry, type Ending, type NewEntry, type Task } from './journal.ts'
-import { causes, faultOf, isTransient } from './failure.ts'
+import { asReason, causes, faultOf, isTransient, ofReason } from './failure.ts'
 import type { Outcome, Runner, Signals } from './runner.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -78,7 +78,7 @@ class Run<Ctx> {
       this.#stop.throwIfAborted()
       if (this.#cancel.aborted && index < this.#action.pivotAt) {
         this.#failure = { step: step.name, error: this.#cancel.reason }
-        this.#pending.push({ event: 'failed', step: step.name, reason: causes(this.#cancel.reason) })
+        this.#pending.push({ event: 'failed', step: step.name, reason: asReason(this.#cancel.reason) })
         break
       }
       const problem = await this.#do(step, index)
@@ -94,7 +94,7 @@ class Run<Ctx> {
     if (entry.event === 'started' && !this.#started.has(entry.step)) this.#started.set(entry.step, entry.at)
     if (entry.event === 'done') this.#outputs.set(entry.step, entry.output)
     if (entry.event === 'undone') this.#undone.add(entry.step)
-    if (entry.event === 'failed') this.#failure = { step: entry.step, error: new Error(entry.reason) }
+    if (entry.event === 'failed') this.#failure = { step: entry.step, error: ofReason(entry.reason) }
   }
 
   /** Returns the error when the step lies after the pivot and must be tried again later. */
@@ -122,7 +122,7 @@ class Run<Ctx> {
       this.#log.warn('step failed', { step: step.name, error: why })
       if (!mayFail) return { error: why }
       this.#failure = { step: step.name, error: why }
-      this.#pending.push({ event: 'failed', step: step.name, reason: causes(why) })
+      this.#pending.push({ event: 'failed', step: step.name, reason: asReason(why) })
       return undefined
     }
     this.#runner.kills.kill(this.#action.name, step.name, 'after')
