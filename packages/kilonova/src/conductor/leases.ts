@@ -7,7 +7,7 @@ import {
   dueTasks,
   findTask,
   leaseTask,
-  releaseLease,
+  postponeTask,
   releaseLeasesBy,
   renewLeases,
   setTaskEpoch,
@@ -57,7 +57,7 @@ export function leases(db: Kysely<Tables>, clock: Clock, owner: string, leaseMs:
       }
       return taken
     },
-    release: (taskId, runAt, reason) => releaseLease(db, taskId, owner, runAt, reason, clock.now()),
+    release: (taskId, runAt, reason) => postponeTask(db, taskId, { owner }, runAt, reason, clock.now()),
     releaseAll: () => releaseLeasesBy(db, owner),
     renew: async () => {
       const rows = await renewLeases(db, owner, clock.now() + leaseMs)

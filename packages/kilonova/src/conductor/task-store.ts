@@ -100,7 +100,7 @@ export function taskStore(db: Kysely<Tables>, clock: Clock, wakers: Wakers): Tas
         await setTaskEpoch(tx, task.id, epoch)
         return { ...task, epoch }
       }),
-    postpone: (task, runAt, reason) => postponeTask(db, task.id, task.epoch, runAt, reason, clock.now()),
+    postpone: (task, runAt, reason) => postponeTask(db, task.id, { epoch: task.epoch }, runAt, reason, clock.now()),
     progress: async (task, percent) => {
       const whole = Math.max(0, Math.min(100, Math.round(percent)))
       await guarded(task, async (tx) => {

@@ -207,15 +207,19 @@ export async function finishTask(
     .execute()
 }
 
+/** Who lets go of a task: its runner, known by the epoch, or whoever holds the lease under whatever epoch. */
+export type Holder = { readonly epoch: number } | { readonly owner: string }
+
+/** The task waits until `runAt`, and says why. Nothing happens when somebody else has it by now. */
 export async function postponeTask(
   db: Db,
   id: string,
-  epoch: number,
+  holder: Holder,
   runAt: number,
   error: string,
   now: number,
 ): Promise<void> {
-  await db
+  const update = db
     .updateTable('tasks')
     .set({
       status: 'waiting',
@@ -227,35 +231,9 @@ export async function postponeTask(
       updated_at: now,
     })
     .where('id', '=', id)
-    .where('epoch', '=', epoch)
     .where('finished_at', 'is', null)
-    .execute()
-}
-
-/** As `postponeTask`, for whoever holds the lease under whatever epoch. */
-export async function releaseLease(
-  db: Db,
-  id: string,
-  owner: string,
-  runAt: number,
-  error: string,
-  now: number,
-): Promise<void> {
-  await db
-    .updateTable('tasks')
-    .set({
-      status: 'waiting',
-      owner: null,
-      leased_until: 0,
-      run_at: runAt,
-      error,
-      attempts: sql`attempts + 1`,
-      updated_at: now,
-    })
-    .where('id', '=', id)
-    .where('owner', '=', owner)
-    .where('finished_at', 'is', null)
-    .execute()
+  const held = 'epoch' in holder ? update.where('epoch', '=', holder.epoch) : update.where('owner', '=', holder.owner)
+  await held.execute()
 }
 
 /** Tasks that wait for this one to end. */
