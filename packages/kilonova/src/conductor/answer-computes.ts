@@ -4,7 +4,7 @@ import type { Log } from '@kilonova/base/log.ts'
 import type { Kysely } from 'kysely'
 import { keepReport } from '../db/hosts.ts'
 import { owedBy, settle } from '../db/owed.ts'
-import { serversOn } from '../db/servers.ts'
+import { placesOf, serversOn } from '../db/servers.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Bus } from '../rpc/bus.ts'
 import { conductor, CONDUCTOR } from '../rpc/conductor.ts'
@@ -20,6 +20,16 @@ export interface Answers {
 }
 
 export function answerComputes({ db, bus, clock, log, defaultZone }: Answers): () => Promise<void> {
+  async function overOn(host: string, ids: readonly string[]): Promise<string[]> {
+    const places = new Map((await placesOf(db, ids)).map((place) => [place.id, place]))
+    const unknown = ids.filter((id) => !places.has(id))
+    if (unknown.length > 0)
+      log.warn('guests of servers that are not known', { host, servers: unknown.slice(0, 20), count: unknown.length })
+    return [...places.values()]
+      .filter((place) => !place.busy && (place.deleted || place.host !== host))
+      .map(({ id }) => id)
+  }
+
   return serve(
     conductor,
     {
@@ -36,7 +46,7 @@ export function answerComputes({ db, bus, clock, log, defaultZone }: Answers): (
         const seen = new Map(guests.map(({ serverId, powerState }) => [serverId, powerState]))
         const servers = await serversOn(db, host)
         for (const server of servers) await converge({ db, clock, log }, server, seen.get(server.id) ?? 'nostate')
-        return servers.map((server) => ({ serverId: server.id, vmState: server.vmState, busy: server.taskId !== null }))
+        return overOn(host, [...seen.keys()])
       },
     },
     bus,

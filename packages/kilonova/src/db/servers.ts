@@ -261,3 +261,32 @@ export async function usedByProject(
     .executeTakeFirst()
   return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) }
 }
+
+const CHUNK = 500
+
+/** Where these servers are, deleted ones too; one that never was is missing. */
+export async function placesOf(
+  db: Db,
+  ids: readonly string[],
+): Promise<
+  readonly { readonly id: string; readonly host: string | null; readonly deleted: boolean; readonly busy: boolean }[]
+> {
+  const places = []
+  for (let from = 0; from < ids.length; from += CHUNK) {
+    const some = ids.slice(from, from + CHUNK)
+    const rows = await db
+      .selectFrom('servers')
+      .select(['id', 'host', 'deleted_at', 'task_id'])
+      .where('id', 'in', some)
+      .execute()
+    places.push(
+      ...rows.map((row) => ({
+        id: row.id,
+        host: row.host,
+        deleted: row.deleted_at !== null,
+        busy: row.task_id !== null,
+      })),
+    )
+  }
+  return places
+}

@@ -50,13 +50,16 @@ export const conductor = {
     ),
   ),
   settled: method(z.strictObject({ id: z.string() }), z.null()),
-  /** What the host saw of its guests; the answer is the servers that belong there. */
+  /**
+   * What the host saw of its guests. The answer: those that are over, because their server was deleted or lives on another host. A guest
+   * of a server that is not known at all is never among them: the database may be an older one.
+   */
   syncPower: method(
     z.strictObject({
       host: z.string(),
       guests: z.array(z.strictObject({ serverId: z.string(), powerState: z.enum(POWER_STATES) })),
     }),
-    z.array(z.strictObject({ serverId: z.string(), vmState: z.string(), busy: z.boolean() })),
+    z.array(z.string()),
   ),
 }
 export type ConductorContract = typeof conductor

@@ -1,4 +1,4 @@
-/** Tells the conductor what state the guests are in, which repairs what a lost event left wrong; and finds guests of nobody. */
+/** Tells the conductor what state the guests are in, which repairs what a lost event left wrong; and learns which are over. */
 import type { Client } from '../../rpc/contract.ts'
 import type { ConductorContract } from '../../rpc/conductor.ts'
 import type { Driver } from '../../virt/driver.ts'
@@ -17,10 +17,6 @@ export const powerSync = ({ host, driver, conductor, staleGuests }: PowerSyncCon
   every,
   run: async () => {
     const guests = await driver.guests()
-    const belonging = await conductor.syncPower({ host, guests: [...guests] })
-    await staleGuests.swept(
-      guests.map(({ serverId }) => serverId),
-      belonging.map(({ serverId }) => serverId),
-    )
+    await staleGuests.swept(await conductor.syncPower({ host, guests: [...guests] }))
   },
 })
