@@ -13,6 +13,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -64,6 +65,7 @@ export async function ensureLibvirtd({ stateDir, log, cacheDir }: LibvirtdOption
   prepare(folder, cacheDir)
   await answers(folder, runningDaemon(folder, 'virtlogd') ?? start(folder, 'virtlogd'), logdAnswers)
   const found = runningDaemon(folder, 'libvirtd')
+  if (!found) await Promise.all(probes(folder).map((probe) => endProcess(probe)))
   const { pid, startTime } = found ?? start(folder, 'libvirtd')
   await answers(folder, { pid, startTime }, libvirtdAnswers)
   if (!found) await freeProcessors({ pid, startTime })
@@ -77,7 +79,7 @@ export async function stopLibvirtd(stateDir: string): Promise<void> {
   const daemons = (['libvirtd', 'virtlogd'] as const).flatMap((daemon) => runningDaemon(folder, daemon) ?? [])
   // The daemon first: it would tell, and clean up after, each guest that ends.
   for (const daemon of daemons.slice(0, 1)) await endProcess(daemon)
-  await Promise.all(guestProcesses(folder).map((guest) => endProcess(guest)))
+  await Promise.all([...guestProcesses(folder), ...probes(folder)].map((qemu) => endProcess(qemu)))
   for (const daemon of daemons.slice(1)) await endProcess(daemon)
 }
 
@@ -213,10 +215,27 @@ function guestProcesses(folder: string): ProcessId[] {
     })
 }
 
-const isQemu = (pid: number): boolean => {
+/** QEMUs that a libvirtd asked what they can do when it was killed: nobody else ends them. They see our folder as /run/libvirt. */
+function probes(folder: string): ProcessId[] {
+  const ours = statSync(join(folder, 'run'), { throwIfNoEntry: false })
+  if (!ours) return []
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && isProbe(Number(name)))
+    .flatMap((name) => {
+      const seen = statSync(`/proc/${name}/root/run/libvirt`, { throwIfNoEntry: false })
+      const startTime = startTimeOf(Number(name))
+      const isOurs = seen?.ino === ours.ino && seen.dev === ours.dev
+      return isOurs && startTime !== undefined ? [{ pid: Number(name), startTime }] : []
+    })
+}
+
+/** Of a process that is gone: nothing. */
+function commandLineOf(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0]?.includes('qemu') ?? false
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
   } catch {
-    return false
+    return ''
   }
 }
+const isQemu = (pid: number): boolean => commandLineOf(pid).split('\0')[0]?.includes('qemu') ?? false
+const isProbe = (pid: number): boolean => isQemu(pid) && commandLineOf(pid).includes('/qmp-')
