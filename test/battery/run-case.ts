@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
-import type { KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
+import { killPoints, type KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
 import type { Harm } from './harms.ts'
 import { life } from './life.ts'
 import type { Asked, Counts } from './things.ts'
@@ -58,12 +58,12 @@ export async function runHarmed(
   const die = (): never => living.die()
   const steps = action.steps.map((step) => (step.name === stepName ? harm.harmed(step, die) : step))
   const kills: KillPoints = {
+    ...killPoints({}),
     kill: (name, step, when) => {
       if (killed || name !== action.name || step !== stepName || when !== harm.kill) return
       killed = true
       die()
     },
-    fail: () => {},
   }
   const actions = { ...ACTIONS, [action.name]: { ...action, steps } }
   let conductor = await world.conductor(living, actions, kills)

@@ -6,6 +6,7 @@ import { deleteServer } from '@kilonova/kilonova/actions/delete.ts'
 import { create } from '@kilonova/kilonova/actions/create.ts'
 import { rebootHard } from '@kilonova/kilonova/actions/reboot.ts'
 import type { HostVerbs, Reach } from '@kilonova/kilonova/actions/define.ts'
+import { killPoints } from '@kilonova/kilonova/task/kill-points.ts'
 import { life } from './life.ts'
 import { world, type World } from './world.ts'
 
@@ -183,12 +184,12 @@ test('a run that breaks off gives its lease back, and the task is taken up again
   const { w } = await running(t)
   let broken = false
   const kills = {
+    ...killPoints({}),
     kill: () => {
       if (broken) return
       broken = true
       throw new TypeError('a mistake of ours')
     },
-    fail: () => {},
   }
   const conductor = await w.conductor(life(), ACTIONS, kills)
   const { taskId } = await w.create()

@@ -18,7 +18,7 @@ import { demoServer } from '@kilonova/kilonova/domain/server-fixture.ts'
 import type { Server } from '@kilonova/kilonova/domain/server.ts'
 import { startScheduler } from '@kilonova/kilonova/placement/scheduler.ts'
 import { memoryBus } from '@kilonova/kilonova/rpc/memory/bus.ts'
-import type { KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
+import { killPoints, type KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
 import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
 import { faults } from '@kilonova/kilonova/virt/fake/faults.ts'
 import { heardLog } from './heard-log.ts'
@@ -105,7 +105,7 @@ export async function world() {
   const conductor = (
     living: Life,
     actions: Readonly<Record<string, ServerAction>> = ACTIONS,
-    kills: KillPoints = { kill() {}, fail() {} },
+    kills: KillPoints = killPoints({}),
     more: object = {},
   ) =>
     startConductor(

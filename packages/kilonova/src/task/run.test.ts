@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as soon } from 'node:timers/promises'
 import { silentLog } from '@kilonova/base/log.ts'
 import { z } from 'zod'
 import { NovaError } from '../domain/errors.ts'
 import { actionsWith, type AnyAction, type Base, type Spec } from './action.ts'
 import { FencedError, type Task } from './journal.ts'
+import { killPoints, type KillPoints } from './kill-points.ts'
 import { run } from './run.ts'
 import { cancelReason, type Outcome } from './runner.ts'
 import { demoTask, memoryStore, type MemoryStore } from './testing/memory-store.ts'
@@ -40,7 +42,7 @@ const fails =
     throw error
   }
 
-function bench(wish: { readonly retryTries?: number; readonly store?: MemoryStore } = {}) {
+function bench(wish: { readonly retryTries?: number; readonly store?: MemoryStore; readonly kills?: KillPoints } = {}) {
   const clock = { at: 1_000, now: () => clock.at }
   const store = wish.store ?? memoryStore(clock.now)
   const did: string[] = []
@@ -58,7 +60,7 @@ function bench(wish: { readonly retryTries?: number; readonly store?: MemoryStor
           store,
           clock,
           log: silentLog,
-          kills: { kill() {}, fail() {} },
+          kills: wish.kills ?? killPoints({}),
           retryTries: wish.retryTries ?? 3,
           retryFirstDelayMs: 0,
           maxBackOffMs: 64,
@@ -239,6 +241,55 @@ test('let go of while it waits, it stops where it stands; the next run takes the
   b.store.happen('power', 'shutdown', 'off')
   assert.equal(await next.run(what), 'succeeded')
   assert.deepEqual(b.store.entries.at(-1), { event: 'done', step: 'a', output: 'off', at: 1_000 })
+})
+
+/** Held there until the signal is aborted; `reached` tells when it is. */
+function holdingAt(point: string) {
+  const reached = Promise.withResolvers<void>()
+  const kills: KillPoints = {
+    ...killPoints({}),
+    hold: async (name, step, when, signal) => {
+      if (`${name}/${step}/${when}` !== point) return
+      reached.resolve()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    },
+  }
+  return { kills, reached: reached.promise }
+}
+const twoSteps = () => shelve().step('a', noting('a')).step('b', noting('b'))
+
+test('cancelled while it is held before a step, the step is not run, and all is undone', async () => {
+  const { kills, reached } = holdingAt('shelve/b/before')
+  const b = bench({ kills })
+  const ended = b.run(twoSteps())
+  await reached
+  assert.deepEqual([b.did, journal(b.store)], [['a'], ['started a', 'done a', 'started b']])
+  b.cancel.abort(cancelReason('delete'))
+  assert.equal(await ended, 'undone')
+  assert.deepEqual(b.did, ['a', 'undo b undefined', 'undo a a'])
+})
+
+test('cancelled while it is held after a step, the step counts as done, and is undone with its output', async () => {
+  const { kills, reached } = holdingAt('shelve/a/after')
+  const b = bench({ kills })
+  const ended = b.run(twoSteps())
+  await reached
+  b.cancel.abort(cancelReason('delete'))
+  assert.equal(await ended, 'undone')
+  assert.deepEqual(b.did, ['a', 'undo a a'])
+})
+
+test('let go of while it is held, it stops where it stands; after the pivot it is deaf to cancellation', async () => {
+  const { kills, reached } = holdingAt('shelve/b/before')
+  const b = bench({ kills })
+  const ended = b.run(shelve().step('a', noting('a')).pivot().step('b', noting('b')))
+  await reached
+  b.cancel.abort(cancelReason('delete'))
+  await soon()
+  assert.deepEqual(b.did, ['a'])
+  b.stop.abort(new FencedError('the conductor stops'))
+  assert.equal(await ended, 'fenced')
+  assert.deepEqual([b.did, journal(b.store).at(-1), b.store.ending], [['a'], 'started b', undefined])
 })
 
 test('a deadline counts from the first time the step began, not from the restart; older events do not count', async () => {

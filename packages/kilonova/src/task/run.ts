@@ -105,12 +105,14 @@ class Run<Ctx> {
       this.#pending.push({ event: 'started', step: step.name })
       await this.#flush(step.taskState)
     }
-    this.#runner.kills.kill(this.#action.name, step.name, 'before')
     const mayFail = index < this.#action.pivotAt
+    const signal = mayFail ? AbortSignal.any([this.#cancel, this.#stop]) : this.#stop
+    await this.#runner.kills.hold(this.#action.name, step.name, 'before', signal)
+    this.#runner.kills.kill(this.#action.name, step.name, 'before')
     this.#acted = true
     let output: Json
     try {
-      const signal = mayFail ? AbortSignal.any([this.#cancel, this.#stop]) : this.#stop
+      signal.throwIfAborted()
       output =
         (await this.#attempt(step, { firstTry, signal, tries: this.#runner.retryTries }, (ctx) =>
           step.run(ctx, this.#results()),
@@ -125,6 +127,7 @@ class Run<Ctx> {
       this.#pending.push({ event: 'failed', step: step.name, reason: asReason(why) })
       return undefined
     }
+    await this.#runner.kills.hold(this.#action.name, step.name, 'after', signal)
     this.#runner.kills.kill(this.#action.name, step.name, 'after')
     this.#outputs.set(step.name, output)
     this.#pending.push({ event: 'done', step: step.name, output })
