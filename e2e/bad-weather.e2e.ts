@@ -1,7 +1,7 @@
 // Bad weather around a cloud on real QEMU: daemons, guests and the whole process killed, a full disk, an image gone too soon.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,7 +11,17 @@ import { cloudProcess, type CloudProcess } from './cloud-process.ts'
 import { bootIdOf, inGuest, newKey } from './guest-shell.ts'
 import { freshImage } from './kills.ts'
 import { guestPids, leftoversOf, type Leftovers } from './leftovers.ts'
-import { act, active, consoleShows, createServer, prompts, removeServer, settled, show } from './servers.ts'
+import {
+  act,
+  active,
+  consoleShows,
+  createServer,
+  prompts,
+  removeServer,
+  settled,
+  show,
+  taskStateBecomes,
+} from './servers.ts'
 
 let cloud: CloudProcess
 let session: Session
@@ -21,13 +31,16 @@ let key = ''
 let id = ''
 let address = ''
 let calm: Leftovers
+/** While this file exists no create looks at its image. */
+let held = ''
 
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), 'weather-'))
   key = join(folder, 'key')
   await newKey(key)
   cloud = await cloudProcess()
-  await cloud.start()
+  held = join(folder, 'held')
+  await cloud.start({ HOLD_AT: `create/image/before=${held}` })
   session = await cloud.session('demo')
   await session.call('compute', 'POST', '/os-keypairs', {
     keypair: { name: 'mine', type: 'ssh', public_key: readFileSync(`${key}.pub`, 'utf8').trim() },
@@ -118,12 +131,21 @@ test('the disk is full while an image is copied: the fault says so, and nothing 
 
 test('the image is deleted between accept and boot: the fault names it, and nothing is left', async () => {
   const imageId = await freshImage(session, cloud, 'gone-too-soon')
-  // Many ports to make keep its task from looking at the image before it is gone.
-  const other = await createServer(session, { name: 'late', imageId, nics: 8 })
+  writeFileSync(held, '')
+  const other = await createServer(session, { name: 'late', imageId })
+  const building = await taskStateBecomes(session, other, 'block_device_mapping')
+  assert.equal(building.status, 'BUILD')
+  const { ports, allocations, unfinishedTasks } = await left()
+  assert.deepEqual(
+    { ports, allocations, unfinishedTasks },
+    { ports: calm.ports + 1, allocations: calm.allocations + 1, unfinishedTasks: [`create ${other}`] },
+  )
   await session.call('image', 'DELETE', `/v2/images/${imageId}`)
+  rmSync(held)
   const server = await settled(session, other, ['ACTIVE', 'ERROR'], 30_000)
   assert.equal(server?.status, 'ERROR')
   assert.match(String(server.fault?.message), new RegExp(`image ${imageId} is gone`))
+  assert.deepEqual(await left(), calm)
   await removeServer(session, other)
   assert.deepEqual(await left(), calm)
 })

@@ -6,6 +6,7 @@ export interface Shown {
   readonly id: string
   readonly name: string
   readonly status: string
+  readonly 'OS-EXT-STS:task_state': string | null
   readonly fault?: { readonly code: number; readonly message: string }
   readonly addresses: Readonly<Record<string, readonly { readonly addr: string }[]>>
 }
@@ -18,24 +19,21 @@ export interface Wish {
   readonly keyName?: string
   readonly userData?: string
   readonly configDrive?: boolean
-  /** How many interfaces on `private`; 1 unless told. */
-  readonly nics?: number
 }
 
 /** On `private`, of flavor m1.nano. */
 export async function createServer(
   session: Session,
-  { name, imageId, keyName, userData, configDrive = false, nics = 1 }: Wish,
+  { name, imageId, keyName, userData, configDrive = false }: Wish,
 ): Promise<string> {
   const uuid = await idOf(session, 'network', '/v2.0/networks', 'private')
-  const networks = Array.from({ length: nics }, () => ({ uuid }))
   const imageRef = imageId ?? (await idOf(session, 'image', '/v2/images', 'demo'))
   const optional = {
     ...(keyName === undefined ? {} : { key_name: keyName }),
     ...(userData === undefined ? {} : { user_data: userData }),
   }
   const { body } = await session.call('compute', 'POST', '/servers', {
-    server: { name, flavorRef: '42', imageRef, networks, config_drive: configDrive, ...optional },
+    server: { name, flavorRef: '42', imageRef, networks: [{ uuid }], config_drive: configDrive, ...optional },
   })
   return (body as { server: { id: string } }).server.id
 }
@@ -85,6 +83,18 @@ export async function settled(
       throw new Error(
         `not ${statuses.join(' or ')} within ${Math.round(milliseconds)} ms, but ${server?.status ?? 'GONE'}: ${server?.fault?.message ?? 'no fault'}`,
       )
+    await pause(LOOK_MS)
+  }
+}
+
+/** For a task that is held there: one that goes on may be past it before anybody looks. */
+export async function taskStateBecomes(session: Session, id: string, wanted: string): Promise<Shown> {
+  const until = performance.now() + 30_000
+  for (;;) {
+    const server = await show(session, id)
+    if (server?.['OS-EXT-STS:task_state'] === wanted) return server
+    if (performance.now() > until)
+      throw new Error(`not ${wanted}, but ${server?.['OS-EXT-STS:task_state'] ?? 'without a task'}`)
     await pause(LOOK_MS)
   }
 }

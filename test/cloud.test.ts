@@ -1,6 +1,6 @@
 /** A whole cloud over HTTP, as a member of project `demo` meets it: the life of a server, clear errors, and a restart. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -25,6 +25,8 @@ let demo: Person
 let admin: Person
 let imageId = ''
 let networkId = ''
+/** While this file exists no create looks at its image. */
+let held = ''
 
 const body = <T>(answer: HttpAnswer): T => answer.body as T
 const listOf = async (
@@ -38,7 +40,8 @@ const listOf = async (
 
 before(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'kilonova-cloud-'))
-  cloud = await oneCloud(stateDir)
+  held = join(stateDir, 'held')
+  cloud = await oneCloud(stateDir, { HOLD_AT: `create/image/before=${held}` })
   demo = await cloud.logIn('demo')
   admin = await cloud.logIn('admin')
   imageId = (await listOf('image', '/v2/images', 'images')).find(({ name }) => name === 'demo')?.id ?? ''
@@ -165,25 +168,71 @@ for (const [what, request, status, kind, message] of WRONG)
     assert.deepEqual([await count('/servers', 'servers'), await ports()], before)
   })
 
-test('an image that needs more memory or disk than the flavor has is refused', async () => {
+async function newImage(more: object = {}): Promise<string> {
   const made = await exchange({
     method: 'POST',
     url: `${cloud.urls['image']}/v2/images`,
     headers: { 'x-auth-token': demo.token },
-    json: { name: 'large', disk_format: 'raw', container_format: 'bare', min_ram: 1024, min_disk: 30 },
+    json: { name: 'mine', disk_format: 'raw', container_format: 'bare', ...more },
   })
   const { id } = body<{ id: string }>(made)
-  const bytes = {
+  const sent = await exchange({
     method: 'PUT',
     url: `${cloud.urls['image']}/v2/images/${id}/file`,
     headers: { 'x-auth-token': demo.token, 'content-type': 'application/octet-stream' },
-  } as const
-  assert.equal((await exchange({ ...bytes, stream: Readable.from([Buffer.alloc(4096)]) })).status, 204)
+    stream: Readable.from([Buffer.alloc(4096)]),
+  })
+  assert.equal(sent.status, 204)
+  return id
+}
+
+test('an image that needs more memory or disk than the flavor has is refused', async () => {
+  const id = await newImage({ min_ram: 1024, min_disk: 30 })
   const refusal = async (flavorRef: string) =>
     body<{ badRequest?: { message: string } }>(await demo.call('POST', '/servers', wanted({ imageRef: id, flavorRef })))
       .badRequest?.message ?? ''
   assert.match(await refusal('42'), /^Flavor's memory is too small for requested image/)
   assert.match(await refusal('2'), /^Flavor's disk is too small for requested image/)
+})
+
+/** A server whose create is held before it looks at its image, which is then deleted. */
+async function withoutImage(): Promise<{ readonly id: string; readonly imageRef: string }> {
+  const imageRef = await newImage()
+  await writeFile(held, '')
+  const id = await create({ imageRef })
+  await until(
+    () => demo.call('GET', `/servers/${id}`),
+    ({ body: b }) => (b as { server: Seen }).server['OS-EXT-STS:task_state'] === 'block_device_mapping',
+  )
+  const deleted = await exchange({
+    method: 'DELETE',
+    url: `${cloud.urls['image']}/v2/images/${imageRef}`,
+    headers: { 'x-auth-token': demo.token },
+  })
+  assert.equal(deleted.status, 204)
+  return { id, imageRef }
+}
+
+test('an image that is deleted between accept and boot: the fault names it, and what was begun is undone', async () => {
+  const before = await ports()
+  const { id, imageRef } = await withoutImage()
+  assert.deepEqual([(await seen(id)).status, await ports()], ['BUILD', before + 1])
+  await rm(held)
+  const { status, fault } = await settled(id)
+  assert.equal(status, 'ERROR')
+  assert.match(fault?.message ?? '', new RegExp(`image ${imageRef} is gone`))
+  assert.equal(await ports(), before)
+  await demo.call('DELETE', `/servers/${id}`)
+  await gone(id)
+})
+
+test('a server whose create is held can be deleted all the same', async () => {
+  const before = await ports()
+  const { id } = await withoutImage()
+  assert.equal((await demo.call('DELETE', `/servers/${id}`)).status, 204)
+  await gone(id)
+  assert.equal(await ports(), before)
+  await rm(held)
 })
 
 test('what may not be done now is a 409 with the state in the way; what is not there is a 404', async () => {
@@ -218,7 +267,7 @@ test("a cloud that is stopped and started again a day later finds everything; ye
   const [flavors, before] = [await count('/flavors', 'flavors'), await seen(id)]
   const { token } = demo
   await cloud.close()
-  cloud = await oneCloud(stateDir, DAY_MS + 3600_000)
+  cloud = await oneCloud(stateDir, { KILONOVA_CLOCK_OFFSET_MS: String(DAY_MS + 3600_000) })
   assert.equal((await personOf(cloud.urls['compute'] ?? '', token).call('GET', '/servers')).status, 401)
   demo = await cloud.logIn('demo')
   const found = await seen(id)

@@ -57,7 +57,7 @@ export const personOf = (computeUrl: string, token: string): Person => ({
     }),
 })
 
-export async function oneCloud(stateDir: string, clockOffsetMs = 0): Promise<OneCloud> {
+export async function oneCloud(stateDir: string, env: NodeJS.ProcessEnv = {}): Promise<OneCloud> {
   const args = [
     '--driver',
     'fake',
@@ -74,7 +74,6 @@ export async function oneCloud(stateDir: string, clockOffsetMs = 0): Promise<One
   const state = openStateDir(stateDir)
   const log = openLog({ level: 'info', json: true, file: join(stateDir, 'log/kilonova.log') })
   const quiet = { step: <T>(_name: string, work: () => Promise<T>) => work(), say: () => undefined }
-  const env = { KILONOVA_CLOCK_OFFSET_MS: String(clockOffsetMs) }
   const cloud = await startCloud(options, configurationOf(options, state), state, log, quiet, env)
   const { identity, compute, image, network } = cloud.urls
   return {
