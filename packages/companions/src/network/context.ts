@@ -5,6 +5,7 @@ import type { Log } from '@kilonova/base/log.ts'
 import type { Kysely } from 'kysely'
 import { privileged, type Caller } from '../openstack/caller.ts'
 import type { TokenCheck } from '../openstack/token-check.ts'
+import type { ChangeFeed } from './changes.ts'
 import { disallowed } from './errors.ts'
 import type { AddressCursors } from './store/allocate.ts'
 import type { DefaultRule } from './store/security-groups.ts'
@@ -23,6 +24,7 @@ export interface NetworkContext {
   /** Rules that a project's default group gets beside Neutron's own. */
   readonly defaultGroupRules: readonly DefaultRule[]
   readonly cursors: AddressCursors
+  readonly changes: ChangeFeed
 }
 
 /** The project a new thing belongs to: the caller's, or the one that an admin or a service names. Errors: 403. */

@@ -6,6 +6,7 @@ import type { Log } from '@kilonova/base/log.ts'
 import { openstackService } from '../openstack/service.ts'
 import type { ServiceCredentials } from '../openstack/service-token.ts'
 import { tokenCheck } from '../openstack/token-check.ts'
+import { changeRoutes } from './api/changes.ts'
 import { networkRoutes } from './api/networks.ts'
 import { portRoutes } from './api/ports.ts'
 import { securityGroupRuleRoutes } from './api/security-group-rules.ts'
@@ -13,6 +14,7 @@ import { securityGroupRoutes } from './api/security-groups.ts'
 import { subnetRoutes } from './api/subnets.ts'
 import { tagRoutes } from './api/tags.ts'
 import { versionRoutes } from './api/versions.ts'
+import { changeFeed } from './changes.ts'
 import type { NetworkContext } from './context.ts'
 import { faultBody } from './errors.ts'
 import type { DefaultRule } from './store/security-groups.ts'
@@ -48,7 +50,16 @@ export async function startNetwork(options: NetworkOptions): Promise<NetworkServ
   try {
     await migrate(database.kysely, migrations)
     const check = tokenCheck({ identityUrl, serviceCredentials, clock, log })
-    const ctx: NetworkContext = { database, check, log, clock, defaultMtu, defaultGroupRules, cursors: new Map() }
+    const ctx: NetworkContext = {
+      database,
+      check,
+      log,
+      clock,
+      defaultMtu,
+      defaultGroupRules,
+      cursors: new Map(),
+      changes: changeFeed(),
+    }
     const service = openstackService({
       host: options.host,
       port: options.port,
@@ -63,6 +74,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NetworkServ
       securityGroupRoutes,
       securityGroupRuleRoutes,
       tagRoutes,
+      changeRoutes,
       versionRoutes,
     ])
       routes(service.app, ctx)

@@ -134,6 +134,7 @@ export function networkRoutes(app: FastifyInstance, ctx: NetworkContext): void {
         .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
         .executeTakeFirst()
       if (numUpdatedRows === 0n) throw revision === undefined ? missing('Network', id) : changedMeanwhile()
+      ctx.changes.note('network', [id])
       return networkView(await visible(caller, id), caller)
     },
 
@@ -153,6 +154,7 @@ export function networkRoutes(app: FastifyInstance, ctx: NetworkContext): void {
         await tx.deleteFrom('networks').where('id', '=', id).execute()
         await removeTags(tx, id)
       })
+      ctx.changes.note('network', [id])
     },
   })
 }

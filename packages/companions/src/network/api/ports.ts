@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { privileged, type Caller } from '../../openstack/caller.ts'
+import { strings } from '../../openstack/json-column.ts'
 import { textOfKey } from '../address.ts'
 import { projectFor, type Db, type NetworkContext } from '../context.ts'
 import { changedMeanwhile, disallowed, invalid, macInUse, missing } from '../errors.ts'
@@ -61,6 +62,10 @@ type Changes = z.output<typeof changes>
 
 const MAX_BULK = 100
 
+/** What the rules of others that name a port's groups depend on. */
+const MEMBERSHIP = ['fixed_ips', 'group_ids', 'allowed_address_pairs', 'mac_address'] as const
+type PortState = Pick<Port, 'id' | 'host_id' | (typeof MEMBERSHIP)[number]>
+
 interface OfNetwork {
   readonly project_id: string
   readonly port_security_enabled: number
@@ -100,6 +105,14 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     const port = await findPort(db, kind, caller, id)
     if (!port) throw missing('Port', id)
     return port
+  }
+  /** Tells who brings hosts up to date; a port that is none yet, or no more, is undefined. */
+  const noteChange = (old: PortState | undefined, now: PortState | undefined): void => {
+    const states = [old, now].filter((state) => state !== undefined)
+    ctx.changes.note('port', new Set(states.flatMap(({ id, host_id: host }) => (host === '' ? [] : [id]))))
+    const [before = '', after = ''] = [old, now].map((state) => state && MEMBERSHIP.map((field) => state[field]).join())
+    if (before !== after)
+      ctx.changes.note('members', new Set(states.flatMap(({ group_ids: groups }) => strings(groups))))
   }
   const search = async (
     db: Db,
@@ -159,21 +172,18 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     const fixed = await allocate(await search(tx, made), wanted.fixed_ips)
     await writeGroups(tx, row.id, groups)
     await addTags(tx, row.id, wanted.tags ?? [])
-    return portView(
-      {
-        ...made,
-        status: row.host_id === '' ? ('DOWN' as const) : ('ACTIVE' as const),
-        fixed_ips: JSON.stringify(fixed),
-        group_ids: JSON.stringify(groups),
-        tags: JSON.stringify([...new Set(wanted.tags)].toSorted()),
-      },
-      caller,
-    )
+    return {
+      ...made,
+      status: row.host_id === '' ? ('DOWN' as const) : ('ACTIVE' as const),
+      fixed_ips: JSON.stringify(fixed),
+      group_ids: JSON.stringify(groups),
+      tags: JSON.stringify([...new Set(wanted.tags)].toSorted()),
+    }
   }
 
   const update = async (caller: Caller, id: string, body: unknown, revision: number | undefined) => {
     const wanted = bodyOf('port', changes, body)
-    return kysely.transaction().execute(async (tx) => {
+    const [port, changed] = await kysely.transaction().execute(async (tx) => {
       const port = await visible(tx, caller, id)
       const network = await tx
         .selectFrom('networks')
@@ -199,8 +209,10 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
       const changed = await visible(tx, caller, id)
       if (changed.port_security_enabled === 0 && changed.group_ids !== '[]')
         throw invalid('a port without port security has no security groups')
-      return portView(changed, caller)
+      return [port, changed] as const
     })
+    noteChange(port, changed)
+    return portView(changed, caller)
   }
 
   const changeMac = async (tx: Db, port: Port, wanted: string): Promise<void> => {
@@ -249,28 +261,34 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     parseList: (query) => parseList(query, 'ports', portColumns, portSpecials),
     list: async (caller, list) => (await listPorts(kysely, kind, caller, list)).map((row) => portView(row, caller)),
     show: async (caller, id) => portView(await visible(kysely, caller, id), caller),
-    create: (caller, body) => {
+    create: async (caller, body) => {
       const wanted = bodyOf('port', creation, body)
-      return kysely.transaction().execute((tx) => create(tx, caller, wanted))
+      const port = await kysely.transaction().execute((tx) => create(tx, caller, wanted))
+      noteChange(undefined, port)
+      return portView(port, caller)
     },
-    createMany: (caller, bodies) => {
+    createMany: async (caller, bodies) => {
       const all = bodies.slice(0, MAX_BULK + 1).map((port) => bodyOf('port', creation, { port }))
       if (all.length > MAX_BULK) throw invalid(`at most ${MAX_BULK} ports are made at once`)
-      return kysely.transaction().execute(async (tx) => {
-        const ports: Awaited<ReturnType<typeof create>>[] = []
-        for (const wanted of all) ports.push(await create(tx, caller, wanted))
-        return ports
+      const ports = await kysely.transaction().execute(async (tx) => {
+        const made: Port[] = []
+        for (const wanted of all) made.push(await create(tx, caller, wanted))
+        return made
       })
+      for (const port of ports) noteChange(undefined, port)
+      return ports.map((port) => portView(port, caller))
     },
     update,
-    remove: (caller, id) =>
-      kysely.transaction().execute(async (tx) => {
-        let query = tx.deleteFrom('ports').where('id', '=', id)
-        if (!privileged(caller)) query = query.where('project_id', '=', caller.projectId)
-        const { numDeletedRows } = await query.executeTakeFirst()
+    remove: async (caller, id) => {
+      const port = await kysely.transaction().execute(async (tx) => {
+        const found = await visible(tx, caller, id)
+        const { numDeletedRows } = await tx.deleteFrom('ports').where('id', '=', id).executeTakeFirst()
         if (numDeletedRows === 0n) throw missing('Port', id)
         await removeTags(tx, id)
-      }),
+        return found
+      })
+      noteChange(port, undefined)
+    },
   })
 }
 

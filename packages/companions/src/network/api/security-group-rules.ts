@@ -127,6 +127,7 @@ export function securityGroupRuleRoutes(app: FastifyInstance, ctx: NetworkContex
         if (twin) throw ruleExists(twin.id)
         await tx.insertInto('security_group_rules').values(rule).execute()
       })
+      ctx.changes.note('rules', [group.id])
       return ruleView(rule)
     },
 
@@ -140,6 +141,7 @@ export function securityGroupRuleRoutes(app: FastifyInstance, ctx: NetworkContex
           .where('id', '=', rule.security_group_id)
           .execute()
       })
+      ctx.changes.note('rules', [rule.security_group_id])
     },
   })
 }

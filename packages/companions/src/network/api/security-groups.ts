@@ -97,13 +97,14 @@ export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): 
         .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
         .executeTakeFirst()
       if (numUpdatedRows === 0n) throw revision === undefined ? missing('SecurityGroup', id) : changedMeanwhile()
+      if (stateful !== undefined) ctx.changes.note('rules', [id])
       return groupView(await visible(caller, id))
     },
 
     remove: async (caller, id) => {
       const group = await visible(caller, id)
       if (group.is_default === 1 && !caller.admin) throw defaultGroup()
-      await kysely.transaction().execute(async (tx) => {
+      const naming = await kysely.transaction().execute(async (tx) => {
         await tx.updateTable('security_groups').set({ updated_at: ctx.clock.now() }).where('id', '=', id).execute()
         const port = await tx
           .selectFrom('port_security_groups')
@@ -112,9 +113,17 @@ export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): 
           .limit(1)
           .executeTakeFirst()
         if (port) throw groupInUse(id)
+        // Rules of other groups that name this one go with it.
+        const rules = await tx
+          .selectFrom('security_group_rules')
+          .select('security_group_id')
+          .where('remote_group_id', '=', id)
+          .execute()
         await tx.deleteFrom('security_groups').where('id', '=', id).execute()
         await removeTags(tx, id)
+        return rules.map((rule) => rule.security_group_id)
       })
+      ctx.changes.note('rules', naming)
     },
   })
 }

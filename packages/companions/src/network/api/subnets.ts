@@ -169,6 +169,7 @@ export function subnetRoutes(app: FastifyInstance, ctx: NetworkContext): void {
           .execute()
         await addTags(tx, id, wanted.tags ?? [])
       })
+      ctx.changes.note('network', [network.id])
       return subnetView(await visible(caller, id))
     },
 
@@ -197,11 +198,12 @@ export function subnetRoutes(app: FastifyInstance, ctx: NetworkContext): void {
         .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
         .executeTakeFirst()
       if (numUpdatedRows === 0n) throw revision === undefined ? missing('Subnet', id) : changedMeanwhile()
+      ctx.changes.note('network', [subnet.network_id])
       return subnetView(await visible(caller, id))
     },
 
     remove: async (caller, id) => {
-      await own(caller, id, 'delete')
+      const subnet = await own(caller, id, 'delete')
       await kysely.transaction().execute(async (tx) => {
         await tx.updateTable('subnets').set({ updated_at: ctx.clock.now() }).where('id', '=', id).execute()
         const used = await tx
@@ -215,6 +217,7 @@ export function subnetRoutes(app: FastifyInstance, ctx: NetworkContext): void {
         await removeTags(tx, id)
       })
       ctx.cursors.delete(id)
+      ctx.changes.note('network', [subnet.network_id])
     },
   })
 }

@@ -14,6 +14,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'dns-integration': 'DNS Integration',
   'external-net': 'Neutron external network',
   extra_dhcp_opt: 'Neutron Extra DHCP options',
+  'kilonova-changes': 'Kilonova: what hosts have to apply, by long poll',
   'net-mtu': 'Network MTU',
   'net-mtu-writable': 'Network MTU (writable)',
   pagination: 'Pagination support',

@@ -1,0 +1,55 @@
+/** `/v2.0/kilonova/changes`: ours, not Neutron's. What hosts have to apply, told as it happens to who asks with a long poll. */
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { parsed } from '../../openstack/body.ts'
+import { privileged } from '../../openstack/caller.ts'
+import { withCaller } from '../../openstack/token-check.ts'
+import type { Changed } from '../changes.ts'
+import type { NetworkContext } from '../context.ts'
+import { disallowed } from '../errors.ts'
+import { boundPortsOf } from '../store/changed-ports.ts'
+
+const MAX_WAIT_S = 60
+/** More than these are told as "all". */
+const MAX_TOLD = 5_000
+
+const query = z.object({
+  since: z.string().max(64).optional(),
+  wait: z.coerce.number().min(0).max(MAX_WAIT_S).default(0),
+})
+
+const NOTHING = { ports: [], networks: [], routers: [] }
+
+export function changeRoutes(app: FastifyInstance, { check, changes, database }: NetworkContext): void {
+  const told = async (changed: Changed) => {
+    const ports = new Set([...changed.port, ...(await boundPortsOf(database.kysely, changed.rules, changed.members))])
+    return { ports: [...ports], networks: [...changed.network], routers: [...changed.router] }
+  }
+  const empty = ({ ports, networks, routers }: Awaited<ReturnType<typeof told>>) =>
+    ports.length + networks.length + routers.length === 0
+
+  app.addHook('preClose', (done) => {
+    changes.close()
+    done()
+  })
+  app.get(
+    '/v2.0/kilonova/changes',
+    withCaller(check, async (caller, request, reply) => {
+      if (!privileged(caller)) throw disallowed('get_changes')
+      const { since, wait } = parsed(query, request.query, 'InvalidInput')
+      const until = performance.now() + wait * 1000
+      const gone = new AbortController()
+      reply.raw.once('close', () => gone.abort())
+      for (let place = since; place !== undefined;) {
+        const cursor = changes.now()
+        const changed = changes.since(place)
+        if (!changed || Object.values(changed).some(({ size }) => size > MAX_TOLD)) break
+        const answer = await told(changed)
+        if (!empty(answer) || !(await changes.wait(cursor, until - performance.now(), gone.signal)))
+          return { cursor, all: false, ...answer }
+        place = cursor
+      }
+      return { cursor: changes.now(), all: true, ...NOTHING }
+    }),
+  )
+}
