@@ -23,6 +23,7 @@ export interface PortBody {
   readonly device_id?: string
   readonly device_owner?: string
   readonly 'binding:host_id'?: string
+  readonly 'binding:vif_type'?: string
   readonly status?: string
   readonly security_groups?: readonly string[]
   readonly port_security_enabled?: boolean
@@ -69,6 +70,7 @@ export const portOf = (body: PortBody): Port => ({
   deviceId: body.device_id ?? '',
   deviceOwner: body.device_owner ?? '',
   host: body['binding:host_id'] ?? '',
+  vifType: body['binding:vif_type'] ?? 'unbound',
   status: body.status ?? '',
   securityGroups: body.security_groups ?? [],
   portSecurity: body.port_security_enabled ?? true,

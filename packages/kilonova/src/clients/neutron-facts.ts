@@ -14,6 +14,7 @@ interface SubnetBody {
   readonly gateway_ip: string | null
   readonly enable_dhcp: boolean
   readonly dns_nameservers?: readonly string[]
+  readonly ipv6_address_mode?: string | null
   readonly host_routes?: readonly { readonly destination: string; readonly nexthop: string }[]
   readonly tags?: readonly string[]
 }
@@ -108,6 +109,8 @@ export function factsReader(
       networkName: found?.name ?? '',
       mac: port.mac,
       mtu: found?.mtu ?? 1500,
+      projectId: port.projectId,
+      vifType: port.vifType,
       fixedIps: port.fixedIps,
       subnets: ofNetwork.filter(({ id }) => addressed.has(id)).map((subnet) => subnetOf(subnet, routed)),
       portSecurity: port.portSecurity,
@@ -125,5 +128,6 @@ const subnetOf = (body: SubnetBody, routed: boolean): Subnet => ({
   dhcp: body.enable_dhcp,
   dnsServers: body.dns_nameservers ?? [],
   hostRoutes: (body.host_routes ?? []).map(({ destination, nexthop }) => ({ destination, nexthop })),
+  ...(body.ipv6_address_mode ? { ipv6AddressMode: body.ipv6_address_mode } : {}),
   routed,
 })

@@ -31,6 +31,7 @@ export interface Port {
   readonly deviceId: string
   readonly deviceOwner: string
   readonly host: string
+  readonly vifType: string
   readonly status: string
   readonly securityGroups: readonly string[]
   readonly portSecurity: boolean

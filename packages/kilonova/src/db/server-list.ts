@@ -8,7 +8,15 @@ import type { ServersTable, Tables } from './tables.ts'
 
 type Row = Selectable<ServersTable>
 /** Never shown, or (user data) large and shown to few. */
-type Unlisted = 'user_data' | 'public_key' | 'requested_nics' | 'vcpus' | 'memory_mb'
+type Unlisted =
+  | 'user_data'
+  | 'public_key'
+  | 'requested_nics'
+  | 'vcpus'
+  | 'memory_mb'
+  | 'injected_files'
+  | 'boot_roles'
+  | 'guest_password'
 export type ListedRow = Omit<Row, Unlisted> & Partial<Pick<Row, 'user_data'>>
 
 export const LISTED = [

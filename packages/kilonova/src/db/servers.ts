@@ -31,6 +31,8 @@ export const toServer = (row: ServerRow): Server => ({
   keyType: row.key_type,
   publicKey: row.public_key,
   userData: row.user_data,
+  injectedFiles: JSON.parse(row.injected_files) as Server['injectedFiles'],
+  bootRoles: JSON.parse(row.boot_roles) as string[],
   configDrive: row.config_drive === 1,
   metadata: JSON.parse(row.metadata) as Record<string, string>,
   requestedNics: JSON.parse(row.requested_nics) as Server['requestedNics'],
@@ -67,7 +69,10 @@ export type NewServer = Omit<
   | 'launchedAt'
   | 'terminatedAt'
   | 'deletedAt'
->
+  | 'injectedFiles'
+  | 'bootRoles'
+> &
+  Partial<Pick<Server, 'injectedFiles' | 'bootRoles'>>
 
 export async function insertServer(db: Db, server: NewServer, taskId: string): Promise<void> {
   const row: Insertable<ServersTable> = {
@@ -97,6 +102,8 @@ export async function insertServer(db: Db, server: NewServer, taskId: string): P
     key_type: server.keyType,
     public_key: server.publicKey,
     user_data: server.userData,
+    injected_files: JSON.stringify(server.injectedFiles ?? []),
+    boot_roles: JSON.stringify(server.bootRoles ?? []),
     config_drive: Number(server.configDrive),
     metadata: JSON.stringify(server.metadata),
     requested_nics: JSON.stringify(server.requestedNics),

@@ -20,6 +20,10 @@ export interface ServersTable {
   availability_zone: string | null
   pinned_zone: string | null
   scheduler_hints: Generated<string>
+  injected_files: Generated<string>
+  boot_roles: Generated<string>
+  /** What the guest posted, encrypted by itself; shown only where it is asked for by name. */
+  guest_password: Generated<string | null>
   flavor_id: string
   flavor: string
   /** Copied from the flavor: what quota sums. */

@@ -38,6 +38,8 @@ export const demoServer = (wish: Partial<Server> = {}): Server => ({
   keyType: 'ssh',
   publicKey: 'ssh-ed25519 AAAA demo\n',
   userData: btoa('#!/bin/sh\n'),
+  injectedFiles: [],
+  bootRoles: ['member', 'reader'],
   configDrive: false,
   metadata: { role: 'web' },
   requestedNics: [],

@@ -1,4 +1,4 @@
-/** A server and what belongs to it. The row in the database has exactly these fields. */
+/** A server and what belongs to it. The row in the database has exactly these fields, and the password that its guest posted. */
 import type { Flavor } from './flavor.ts'
 import type { Json } from './json.ts'
 import type { PowerState, TaskState, VmState } from './states.ts'
@@ -19,6 +19,12 @@ export interface RequestedNic {
   readonly portId?: string
   readonly fixedIp?: string
   readonly tag?: string
+}
+
+/** `contents`: base64 as it was given. */
+export interface InjectedFile {
+  readonly path: string
+  readonly contents: string
 }
 
 /** What a server remembers of its image: enough to build its guest again when the image is gone. */
@@ -68,6 +74,10 @@ export interface Server {
   readonly publicKey: string | null
   /** Base64 as it was given. */
   readonly userData: string | null
+  /** Files for the guest from its creation (`personality`, up to 2.56). */
+  readonly injectedFiles: readonly InjectedFile[]
+  /** The roles of who created it: told to vendor data services. */
+  readonly bootRoles: readonly string[]
   readonly configDrive: boolean
   readonly metadata: Readonly<Record<string, string>>
   /** Settled at admission: `auto` has become the network that was chosen, `none` an empty list. */

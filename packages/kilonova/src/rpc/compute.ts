@@ -27,6 +27,8 @@ const port = z.strictObject({
   networkName: z.string(),
   mac: z.string(),
   mtu: z.int(),
+  projectId: z.string().optional(),
+  vifType: z.string().optional(),
   fixedIps: z.array(z.strictObject({ address: z.string(), subnetId: z.string() })),
   subnets: z.array(
     z.strictObject({
@@ -36,6 +38,7 @@ const port = z.strictObject({
       dhcp: z.boolean(),
       dnsServers: z.array(z.string()),
       hostRoutes: z.array(z.strictObject({ destination: z.string(), nexthop: z.string() })),
+      ipv6AddressMode: z.string().optional(),
       routed: z.boolean(),
     }),
   ),

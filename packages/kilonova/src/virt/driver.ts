@@ -24,6 +24,10 @@ export type PortFacts = {
   readonly networkName: string
   readonly mac: string
   readonly mtu: number
+  /** Whose port it is: said to the metadata service with each request. */
+  readonly projectId?: string | undefined
+  /** As Neutron bound it (`ovs`, `bridge`): told to the guest. */
+  readonly vifType?: string | undefined
   readonly fixedIps: readonly { readonly address: string; readonly subnetId: string }[]
   readonly subnets: readonly {
     readonly id: string
@@ -32,6 +36,8 @@ export type PortFacts = {
     readonly dhcp: boolean
     readonly dnsServers: readonly string[]
     readonly hostRoutes: readonly { readonly destination: string; readonly nexthop: string }[]
+    /** `slaac`, `dhcpv6-stateful` or `dhcpv6-stateless`: how a guest gets its IPv6 address. */
+    readonly ipv6AddressMode?: string | undefined
     /** Reachable from the host itself. */
     readonly routed: boolean
   }[]

@@ -95,6 +95,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       keyType: key?.type ?? null,
       publicKey: key?.publicKey ?? null,
       userData: server.user_data ?? null,
+      bootRoles: [...caller.roles].toSorted(),
       configDrive: server.config_drive ?? image.properties['img_config_drive'] === 'mandatory',
       metadata: server.metadata ?? {},
       requestedNics: interfaces,

@@ -109,6 +109,7 @@ export const portOf = (change: Partial<Port> = {}): Port => ({
   deviceId: '',
   deviceOwner: '',
   host: '',
+  vifType: 'unbound',
   status: 'DOWN',
   securityGroups: [],
   portSecurity: true,

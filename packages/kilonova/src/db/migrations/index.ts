@@ -3,13 +3,17 @@ import type { Migrations } from '@kilonova/base/database/migrate.ts'
 import { first } from './0001-first.ts'
 import { aggregates } from './0002-aggregates.ts'
 import { serverRequest } from './0003-server-request.ts'
+import { guestData } from './0004-guest-data.ts'
 
 const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSERIAL PRIMARY KEY' } as const
 
 /** `$SERIAL` stands for a growing integer primary key, the one thing that the two databases spell differently. */
 export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
   Object.fromEntries(
-    Object.entries({ '0001-first': first, '0002-aggregates': aggregates, '0003-server-request': serverRequest }).map(
-      ([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))],
-    ),
+    Object.entries({
+      '0001-first': first,
+      '0002-aggregates': aggregates,
+      '0003-server-request': serverRequest,
+      '0004-guest-data': guestData,
+    }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]),
   )
