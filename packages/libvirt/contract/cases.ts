@@ -66,7 +66,7 @@ export async function collect<N extends DomainEventName>(
   }
 }
 
-const rejectsWith = (promise: Promise<unknown>, ...names: readonly ErrorName[]): Promise<void> =>
+export const rejectsWith = (promise: Promise<unknown>, ...names: readonly ErrorName[]): Promise<void> =>
   assert.rejects(promise, (error) => isLibvirtError(error, ...names))
 
 export function contractCases(target: ContractTarget): void {

@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 import { contractCases } from '../contract/cases.ts'
 import { guestCases } from '../contract/guest-cases.ts'
+import { agentCases, monitorCases } from '../contract/qemu-cases.ts'
 import { streamCases } from '../contract/stream-cases.ts'
 import type { ContractTarget } from '../contract/target.ts'
 import { connect } from '../src/client.ts'
 import type { Target } from '../src/socket.ts'
+import { agentGuestFiles, agentGuestXml, agentOnConsole } from './agent-guest.ts'
 import { echoFloppy, echoGuestXml } from './echo-guest.ts'
 import { privateLibvirtd } from './private-libvirtd.ts'
 
@@ -49,6 +51,11 @@ contractCases(overTestDriver('a unix socket', unix))
 contractCases(overQemu('a unix socket', unix))
 streamCases(overQemu('a unix socket', unix))
 guestCases(overQemu('a unix socket', unix))
+monitorCases(overQemu('a unix socket', unix))
+agentCases(
+  { ...overQemu('a unix socket', unix), domainXml: agentGuestXml(await agentGuestFiles(scratch)) },
+  agentOnConsole,
+)
 if (daemon) {
   const tcp: Target = { host: '127.0.0.1', port: daemon.tcpPort }
   contractCases(overTestDriver('TCP', tcp))

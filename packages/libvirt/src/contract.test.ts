@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { contractCases } from '../contract/cases.ts'
 import { guestCases } from '../contract/guest-cases.ts'
+import { agentCases, monitorCases } from '../contract/qemu-cases.ts'
 import { streamCases } from '../contract/stream-cases.ts'
 import type { ContractTarget } from '../contract/target.ts'
 import { connect } from './client.ts'
@@ -12,6 +13,12 @@ import { fakeLibvirtd } from './fake/fake-libvirtd.ts'
 
 const domainXml = (name: string, uuid?: string): string =>
   `<domain type='qemu'><name>${name}</name>${uuid ? `<uuid>${uuid}</uuid>` : ''}<memory unit='MiB'>64</memory><vcpu>1</vcpu></domain>`
+
+const agentDomainXml = (name: string, uuid?: string): string =>
+  domainXml(name, uuid).replace(
+    '</domain>',
+    "<devices><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices></domain>",
+  )
 
 const dir = await mkdtemp(join(tmpdir(), 'fake-libvirtd-'))
 const overUnix = await fakeLibvirtd({ listen: { path: join(dir, 'sock') } })
@@ -37,4 +44,9 @@ for (const [name, fake] of [
   contractCases(target)
   streamCases(target)
   guestCases(target)
+  monitorCases(target)
+  agentCases({ ...target, domainXml: agentDomainXml }, async (_client, { uuid }) => ({
+    start: async () => fake.hypervisor.setAgent(fake.hypervisor.find({ uuid }), true),
+    stop: async () => fake.hypervisor.setAgent(fake.hypervisor.find({ uuid }), false),
+  }))
 }

@@ -34,6 +34,15 @@ export const withUuid = (xml: string, uuid: string): string =>
 
 export const withId = (xml: string, id: number): string => xml.replace(/<domain(\s)?/, `<domain id='${id}'$1`)
 
+const AGENT_TARGET = /(<target\s[^>]*name=['"]org\.qemu\.guest_agent\.0['"])[^/>]*/
+
+/** The domain has the channel that a QEMU guest agent listens on. */
+export const hasAgentChannel = (xml: string): boolean => AGENT_TARGET.test(xml)
+
+/** A running domain's XML tells whether the agent listens. */
+export const withAgentState = (xml: string, connected: boolean): string =>
+  xml.replace(AGENT_TARGET, `$1 state='${connected ? 'connected' : 'disconnected'}'`)
+
 export function withDevice(xml: string, device: string): string {
   const complete = xml.includes('</devices>') ? xml : xml.replace('</domain>', '<devices></devices></domain>')
   return complete.replace('</devices>', `${device.trim()}</devices>`)

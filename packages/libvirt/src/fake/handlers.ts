@@ -1,7 +1,7 @@
 /** What the fake answers, one entry per procedure; anything else is refused as libvirt refuses what a driver lacks. */
 import { ConnectListAllDomainsFlags as List, DomainState, ErrorNumber as ERR } from '../constants.gen.ts'
 import type { Domain, Procedures } from '../protocol-types.gen.ts'
-import { withDevice, withId, withoutDevice } from './domain-xml.ts'
+import { withAgentState, withDevice, withId, withoutDevice } from './domain-xml.ts'
 import { fail } from './fail.ts'
 import { handleOf, isActive, type FakeDomain, type Hypervisor } from './hypervisor.ts'
 import type { ServerStream } from './server-stream.ts'
@@ -161,7 +161,7 @@ export const domainHandlers: Handlers = {
     const domain = domainOf(serving, dom)
     const inactive = ((flags ?? 0) & XML_INACTIVE) !== 0
     if (inactive) return { xml: domain.persistentXml ?? domain.xml }
-    return { xml: isActive(domain) ? withId(domain.xml, domain.id) : domain.xml }
+    return { xml: isActive(domain) ? withAgentState(withId(domain.xml, domain.id), domain.agentConnected) : domain.xml }
   },
   domainGetAutostart: ({ dom }, serving) => ({ autostart: domainOf(serving, dom).autostart ? 1 : 0 }),
   domainSetAutostart({ dom, autostart }, serving) {

@@ -1,6 +1,8 @@
 /** The fake's domains: what libvirt would know of them, and the transitions, each of which tells its event. */
 import { randomUUID } from 'node:crypto'
 import {
+  ConnectDomainEventAgentLifecycleReason as AgentReason,
+  ConnectDomainEventAgentLifecycleState as AgentState,
   DomainEventDefinedDetailType as Defined,
   DomainEventStartedDetailType as Started,
   DomainEventStoppedDetailType as Stopped,
@@ -14,7 +16,7 @@ import {
 import type { DomainEvent, DomainEventName } from '../events.ts'
 import type { Domain } from '../protocol-types.gen.ts'
 import type { TypedParam } from '../typed-params.ts'
-import { readDomainXml, withUuid } from './domain-xml.ts'
+import { hasAgentChannel, readDomainXml, withUuid } from './domain-xml.ts'
 import { fail } from './fail.ts'
 
 export interface FakeDomain {
@@ -29,6 +31,8 @@ export interface FakeDomain {
   persistentXml: string | undefined
   managedSave: boolean
   autostart: boolean
+  /** The guest has its agent's channel open. */
+  agentConnected: boolean
   memoryParameters: TypedParam[]
   readonly memoryKib: bigint
   readonly vcpus: number
@@ -134,6 +138,7 @@ export class Hypervisor {
       persistentXml: undefined,
       managedSave: false,
       autostart: false,
+      agentConnected: false,
       memoryParameters: [],
       memoryKib,
       vcpus,
@@ -149,6 +154,7 @@ export class Hypervisor {
     const restored = domain.managedSave
     domain.managedSave = false
     this.#set(domain, DomainState.RUNNING, restored ? DomainRunningReason.RESTORED : DomainRunningReason.BOOTED)
+    if (hasAgentChannel(domain.xml)) this.#agent(domain, false, AgentReason.DOMAIN_STARTED)
     this.#lifecycle(domain, DomainEventType.STARTED, restored ? Started.RESTORED : Started.BOOTED)
     if (paused) this.suspend(domain)
   }
@@ -174,12 +180,26 @@ export class Hypervisor {
 
   reboot(domain: FakeDomain): void {
     this.needActive(domain)
-    if (this.guests === 'obeys') this.notify('reboot', handleOf(domain), {})
+    if (this.guests === 'obeys') this.reset(domain)
   }
 
   reset(domain: FakeDomain): void {
     this.needActive(domain)
     this.notify('reboot', handleOf(domain), {})
+    if (domain.agentConnected) this.setAgent(domain, false)
+  }
+
+  /** The guest's agent starts or ends, which libvirt sees by the guest opening or closing the agent's channel. */
+  setAgent(domain: FakeDomain, connected: boolean): void {
+    this.needActive(domain)
+    if (!hasAgentChannel(domain.xml)) throw new Error(`${domain.name} has no channel for an agent`)
+    if (domain.agentConnected !== connected) this.#agent(domain, connected, AgentReason.CHANNEL)
+  }
+
+  #agent(domain: FakeDomain, connected: boolean, reason: number): void {
+    domain.agentConnected = connected
+    const state = connected ? AgentState.CONNECTED : AgentState.DISCONNECTED
+    this.notify('agentLifecycle', handleOf(domain), { state, reason })
   }
 
   destroy(domain: FakeDomain): void {
@@ -221,6 +241,7 @@ export class Hypervisor {
 
   #stop(domain: FakeDomain, reason: number, detail: number): void {
     domain.id = -1
+    domain.agentConnected = false
     this.#set(domain, DomainState.SHUTOFF, reason)
     if (domain.persistentXml === undefined) this.domains.delete(domain.uuid)
     else domain.xml = domain.persistentXml
