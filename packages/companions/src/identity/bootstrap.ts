@@ -10,11 +10,12 @@ export interface BootstrapPlan {
   readonly users: readonly { readonly name: string; readonly password: string; readonly defaultProject?: string }[]
   /** The role of a user on a project, all by name. */
   readonly assignments: readonly { readonly user: string; readonly project: string; readonly role: string }[]
-  /** `url` is given for the public, internal and admin interface alike; `%(project_id)s` in it is filled in. */
+  /** `url` is given for the public and the admin interface, and for the internal one unless that is told; `%(project_id)s` in it is filled in. */
   readonly services: readonly {
     readonly type: string
     readonly name: string
     readonly url: string
+    readonly internalUrl?: string
     readonly description?: string
   }[]
 }
@@ -169,7 +170,7 @@ async function userId(
 async function serviceEndpoints(
   tx: Transaction<IdentityTables>,
   region: string,
-  { type, name, url, description = '' }: BootstrapPlan['services'][number],
+  { type, name, url: outer, internalUrl = outer, description = '' }: BootstrapPlan['services'][number],
 ): Promise<void> {
   const { id } = await tx
     .insertInto('services')
@@ -177,10 +178,12 @@ async function serviceEndpoints(
     .onConflict((conflict) => conflict.columns(['type', 'name']).doUpdateSet({ description }))
     .returning('id')
     .executeTakeFirstOrThrow()
-  for (const face of INTERFACES)
+  for (const face of INTERFACES) {
+    const url = face === 'internal' ? internalUrl : outer
     await tx
       .insertInto('endpoints')
       .values({ id: newId(), service_id: id, region_id: region, interface: face, url, enabled: 1 })
       .onConflict((conflict) => conflict.columns(['service_id', 'region_id', 'interface']).doUpdateSet({ url }))
       .execute()
+  }
 }
