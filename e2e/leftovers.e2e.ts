@@ -92,10 +92,12 @@ const LEAVE: readonly (readonly [string, () => unknown, () => Partial<Leftovers>
   [
     'a QEMU that libvirt does not know',
     () =>
-      run('qemu-system-x86_64', [
-        ...['-machine', 'none', '-nodefaults', '-display', 'none', '-daemonize'],
-        ...['-blockdev', `driver=file,node-name=disk,filename=${disk}`],
-      ]),
+      run(
+        'qemu-system-x86_64',
+        `-machine none -nodefaults -display none -daemonize -blockdev driver=file,node-name=disk,filename=${disk}`.split(
+          ' ',
+        ),
+      ),
     () => ({ guests: 1 }),
   ],
   ['a namespace', () => run('ip', ['netns', 'add', namespace]), () => ({ namespaces: [namespace] })],
