@@ -16,11 +16,17 @@ export interface StockClient {
   refusal(...command: readonly string[]): Promise<string>
 }
 
-export function stockClient(cloud: CloudProcess, who: 'kilonova' | 'kilonova-admin' = 'kilonova'): StockClient {
+/** `from` is what the command line begins with, for a client that is somewhere else: it ends where a program and its arguments follow. */
+export function stockClient(
+  cloud: Pick<CloudProcess, 'cloudsYaml'>,
+  who: 'kilonova' | 'kilonova-admin' = 'kilonova',
+  from: readonly string[] = [],
+): StockClient {
+  const [program, ...first] = [...from, '/usr/bin/openstack']
   const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', OS_CLIENT_CONFIG_FILE: cloud.cloudsYaml, OS_CLOUD: who }
   const call = async (command: readonly string[]): Promise<string> => {
     try {
-      const { stdout } = await run('/usr/bin/openstack', [...command], {
+      const { stdout } = await run(program, [...first, ...command], {
         env,
         timeout: LIMIT_MS,
         maxBuffer: 16 * 1024 * 1024,

@@ -57,7 +57,12 @@ export const personOf = (computeUrl: string, token: string): Person => ({
     }),
 })
 
-export async function oneCloud(stateDir: string, env: NodeJS.ProcessEnv = {}): Promise<OneCloud> {
+/** `more` are options of `npm start`. */
+export async function oneCloud(
+  stateDir: string,
+  env: NodeJS.ProcessEnv = {},
+  more: readonly string[] = [],
+): Promise<OneCloud> {
   const args = [
     '--driver',
     'fake',
@@ -68,6 +73,7 @@ export async function oneCloud(stateDir: string, env: NodeJS.ProcessEnv = {}): P
     '--port-offset',
     String(await freeOffset()),
     '--no-demo',
+    ...more,
   ]
   const options = parseOptions(args, {})
   if (options === 'help') throw new Error('nobody asked for help')

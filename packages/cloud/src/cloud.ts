@@ -1,4 +1,5 @@
 /** A cloud in one process: companions, Kilonova's daemons, and what a new cloud begins with. */
+import { Agent } from 'node:https'
 import { join } from 'node:path'
 import { systemClock } from '@kilonova/base/clock.ts'
 import type { RootLog } from '@kilonova/base/log.ts'
@@ -6,6 +7,7 @@ import { startIdentity } from '@kilonova/companions/identity/server.ts'
 import { startImage } from '@kilonova/companions/image/server.ts'
 import { startNetwork } from '@kilonova/companions/network/server.ts'
 import { startAllInOne } from '@kilonova/kilonova/bin/all-in-one.ts'
+import { tlsOf } from '@kilonova/kilonova/bin/from-config.ts'
 import type { KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import { writeCloudsYaml } from './clouds-yaml.ts'
 import { demoImage } from './demo-image.ts'
@@ -46,7 +48,9 @@ export async function startCloud(
 ): Promise<Cloud> {
   const clock = systemClock(Number(env['KILONOVA_CLOCK_OFFSET_MS'] ?? 0))
   const { listen: host } = options
-  const { port, here } = placesOf(options)
+  const { tls } = tlsOf(config)
+  const places = placesOf(options, tls !== undefined)
+  const { port, here, told } = places
   if (options.driver === 'libvirt' && !state.done('first-content')) await refuseTakenCidr(options.privateCidr)
   const closers: (() => Promise<unknown>)[] = []
   const opened = <T extends { close(): Promise<unknown> }>(part: T): T => {
@@ -66,7 +70,7 @@ export async function startCloud(
     })
     hosts.catch((error: unknown) => log.error('no hypervisor', { error }))
     const image = await progress.step('demo image', () => demoImage(options.driver, state.path))
-    const { projects, ...companions } = await progress.step('identity, image and network services', async () => {
+    const projects = await progress.step('identity, image and network services', async () => {
       const store = (name: string) => `sqlite:${join(state.path, `${name}.sqlite`)}`
       const common = { host, log, clock, ready }
       const identity = opened(
@@ -78,34 +82,34 @@ export async function startCloud(
           tokenLifetimeSeconds: TOKEN_SECONDS,
         }),
       )
-      const bootstrapped = await identity.bootstrap(identityPlan(state, here))
+      const { projects } = await identity.bootstrap(identityPlan(state, places))
       const serviceCredentials = (username: string) => ({
         username,
         password: state.secrets.servicePassword,
         projectName: 'service',
       })
-      const images = opened(
+      opened(
         await startImage({
           ...common,
           port: port('image'),
           directory: join(state.path, 'images'),
           databaseUrl: store('image'),
-          identityUrl: identity.url,
+          identityUrl: here('identity'),
           serviceCredentials: serviceCredentials('glance'),
         }),
       )
-      const network = opened(
+      opened(
         await startNetwork({
           ...common,
           port: port('network'),
           databaseUrl: store('network'),
-          identityUrl: identity.url,
+          identityUrl: here('identity'),
           serviceCredentials: serviceCredentials('neutron'),
           defaultMtu: DEFAULT_MTU,
           defaultGroupRules: SSH_AND_PING,
         }),
       )
-      return { identity: identity.url, image: images.url, network: network.url, projects: bootstrapped.projects }
+      return projects
     })
 
     const drivers = await progress.step(
@@ -114,7 +118,7 @@ export async function startCloud(
         : 'libvirt and guest networks',
       () => hosts,
     )
-    const kilonova = await progress.step('compute service', async () =>
+    await progress.step('compute service', async () =>
       opened(
         await startAllInOne({
           config,
@@ -130,20 +134,20 @@ export async function startCloud(
         }),
       ),
     )
-    const urls = { ...companions, ...kilonova.urls }
     const session = (username: 'admin' | 'demo') =>
       openSession({
-        identityUrl: urls.identity,
+        identityUrl: here('identity'),
         username,
         password: state.secrets[`${username}Password`],
         project: username,
-        urls: { compute: `${urls.compute}/v2.1`, image: urls.image, network: urls.network },
+        urls: { compute: `${here('compute')}/v2.1`, image: here('image'), network: here('network') },
+        ...(tls ? { agent: agentFor(tls.cert) } : {}),
       })
     if (!state.done('first-content'))
       await progress.step('flavors, image and network', async () => {
         await makeFirstContent({
           admin: await session('admin'),
-          imageUrl: urls.image,
+          imageUrl: here('image'),
           image,
           privateCidr: options.privateCidr,
         })
@@ -153,20 +157,27 @@ export async function startCloud(
     writeCloudsYaml(cloudsYaml, REGION, [
       {
         name: 'kilonova',
-        authUrl: urls.identity,
+        authUrl: told('identity'),
         username: 'demo',
         password: state.secrets.demoPassword,
         project: 'demo',
       },
       {
         name: 'kilonova-admin',
-        authUrl: urls.identity,
+        authUrl: told('identity'),
         username: 'admin',
         password: state.secrets.adminPassword,
         project: 'admin',
       },
     ])
     missing = undefined
+    const urls = {
+      identity: told('identity'),
+      image: told('image'),
+      network: told('network'),
+      compute: told('compute'),
+      metadata: told('metadata'),
+    }
     return { urls, cloudsYaml, openDemoSession: () => session('demo'), close }
   } catch (error) {
     await close()
@@ -174,8 +185,18 @@ export async function startCloud(
   }
 }
 
-function identityPlan({ secrets }: StateDir, here: Places['here']) {
+/** For our own API: it has the certificate of our own configuration, whoever signed that, and for whatever name. */
+const agentFor = (cert: Buffer): Agent =>
+  new Agent({ ca: cert, allowPartialTrustChain: true, checkServerIdentity: () => undefined })
+
+function identityPlan({ secrets }: StateDir, { here, told }: Places) {
   const service = (name: string) => ({ name, password: secrets.servicePassword, defaultProject: 'service' })
+  const endpoints = (type: 'identity' | 'compute' | 'image' | 'network', name: string, path = '') => ({
+    type,
+    name,
+    url: `${told(type)}${path}`,
+    internalUrl: `${here(type)}${path}`,
+  })
   return {
     projects: [{ name: 'admin' }, { name: 'demo' }, { name: 'service' }],
     users: [
@@ -189,10 +210,10 @@ function identityPlan({ secrets }: StateDir, here: Places['here']) {
       ...['nova', 'glance', 'neutron'].map((user) => ({ user, project: 'service', role: 'service' })),
     ],
     services: [
-      { type: 'identity', name: 'keystone', url: `${here('identity')}/v3` },
-      { type: 'compute', name: 'nova', url: `${here('compute')}/v2.1` },
-      { type: 'image', name: 'glance', url: here('image') },
-      { type: 'network', name: 'neutron', url: here('network') },
+      endpoints('identity', 'keystone', '/v3'),
+      endpoints('compute', 'nova', '/v2.1'),
+      endpoints('image', 'glance'),
+      endpoints('network', 'neutron'),
     ],
   }
 }

@@ -7,7 +7,7 @@ import type { StateDir } from './state-dir.ts'
 
 /** Errors: UsageError, ConfigError. */
 export function configurationOf(options: CloudOptions, state: StateDir): KilonovaConfig {
-  const { port, here } = placesOf(options)
+  const { port, here, told } = placesOf(options)
   const overrides = {
     DEFAULT: {
       state_path: state.path,
@@ -24,6 +24,9 @@ export function configurationOf(options: CloudOptions, state: StateDir): Kilonov
       username: 'nova',
       password: state.secrets.servicePassword,
       project_name: 'service',
+      // The catalog's public endpoints may be names that only clients elsewhere know.
+      valid_interfaces: 'internal',
+      www_authenticate_uri: told('identity'),
     },
   }
   return readConfig(textOf(options.configFile), overrides, options.configFile)

@@ -1,5 +1,6 @@
 /** The command line of `npm start`. */
 import { parseArgs } from 'node:util'
+import { isIP } from 'node:net'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -11,6 +12,8 @@ export interface CloudOptions {
   readonly portOffset: number
   readonly privateCidr: string
   readonly listen: string
+  /** What the catalog calls this machine, where that is not what `listen` says. */
+  readonly endpointHost: string | undefined
   readonly demo: boolean
   readonly debug: boolean
   readonly json: boolean
@@ -30,6 +33,8 @@ export const USAGE = `Usage: npm start -- [options]
   --port-offset N         added to every port: compute 8774, identity 5000, image 9292, network 9696, metadata 8775
   --private-cidr CIDR     addresses of the network "private" (default 10.30.0.0/20); two clouds on a machine need two
   --listen ADDRESS        where the services listen (default 127.0.0.1: this machine alone)
+  --endpoint-host HOST    what clients elsewhere call this machine: a name or an address, for the catalog and clouds.yaml
+                          (default: ADDRESS; for 0.0.0.0 the first address of this machine)
   --no-demo               do not boot the first server "demo"
   --config FILE           a configuration file (docs/configuration.md)
   --debug                 log every step and request
@@ -59,6 +64,7 @@ export function parseOptions(
     portOffset: whole('--port-offset', values['port-offset'], 0, 50_000),
     privateCidr: values['private-cidr'],
     listen: values.listen,
+    endpointHost: hostNamed(values['endpoint-host']),
     demo: !values['no-demo'],
     debug: values.debug,
     json: values['json-logs'],
@@ -77,6 +83,7 @@ function parsed(args: readonly string[]) {
         'port-offset': { type: 'string', default: '0' },
         'private-cidr': { type: 'string', default: '10.30.0.0/20' },
         listen: { type: 'string', default: '127.0.0.1' },
+        'endpoint-host': { type: 'string' },
         'no-demo': { type: 'boolean', default: false },
         config: { type: 'string' },
         debug: { type: 'boolean', default: false },
@@ -87,6 +94,11 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error })
   }
+}
+
+function hostNamed(host: string | undefined): string | undefined {
+  if (host === undefined || isIP(host) !== 0 || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(host)) return host
+  throw new UsageError(`--endpoint-host must be a name or an address, without a port, not ${host}`)
 }
 
 function whole(name: string, text: string, min: number, max: number): number {

@@ -1,4 +1,5 @@
-/** Where the services of a cloud are: the ports people know, shifted together. */
+/** Where the services of a cloud are: the ports people know, shifted together; as this machine reaches them, and as the catalog tells. */
+import { networkInterfaces } from 'node:os'
 import type { CloudOptions } from './options.ts'
 
 const PORTS = { compute: 8774, identity: 5000, image: 9292, network: 9696, metadata: 8775 } as const
@@ -8,9 +9,33 @@ export interface Places {
   port(service: Service): number
   /** The base URL as this machine reaches it. */
   here(service: Service): string
+  /** The base URL as clients reach it, here or elsewhere. */
+  told(service: Service): string
 }
 
-export function placesOf({ listen, portOffset }: Pick<CloudOptions, 'listen' | 'portOffset'>): Places {
+const EVERYWHERE = ['0.0.0.0', '::']
+const LOOPBACK = '127.0.0.1'
+
+export function placesOf(
+  { listen, portOffset, endpointHost }: Pick<CloudOptions, 'listen' | 'portOffset' | 'endpointHost'>,
+  computeSpeaksTls = false,
+): Places {
+  const everywhere = EVERYWHERE.includes(listen)
   const port = (service: Service): number => PORTS[service] + portOffset
-  return { port, here: (service) => `http://${listen === '0.0.0.0' ? '127.0.0.1' : listen}:${port(service)}` }
+  const at = (host: string, service: Service): string => {
+    const scheme = service === 'compute' && computeSpeaksTls ? 'https' : 'http'
+    return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port(service)}`
+  }
+  const told = endpointHost ?? (everywhere ? outerAddress() : listen)
+  return {
+    port,
+    here: (service) => at(everywhere ? LOOPBACK : listen, service),
+    told: (service) => at(told, service),
+  }
+}
+
+/** The first address of this machine that others may reach; interfaces of guests' networks are younger than its own. */
+function outerAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? LOOPBACK
 }

@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly stream?: Readable
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
+  /** For HTTPS, instead of connections that trust whom the machine trusts. */
+  readonly agent?: HttpsAgent
 }
 
 export interface HttpAnswer {
@@ -56,7 +58,7 @@ function send(request: HttpRequest): Promise<IncomingMessage> {
       )
     const out =
       url.protocol === 'https:'
-        ? httpsRequest(url, { ...options, agent: agents['https:'] }, done)
+        ? httpsRequest(url, { ...options, agent: request.agent ?? agents['https:'] }, done)
         : httpRequest(url, { ...options, agent: agents['http:'] }, done)
     out.on('error', broken)
     out.on('timeout', () => out.destroy(new Error(`no answer within ${options.timeout} ms`)))

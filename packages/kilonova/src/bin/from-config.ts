@@ -1,6 +1,8 @@
 /** What the daemons are given, read off the configuration. */
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import type { Clock } from '@kilonova/base/clock.ts'
+import { ConfigError } from '@kilonova/base/config.ts'
 import type { KeystoneOptions } from '../clients/keystone.ts'
 import type { ConductorOptions } from '../conductor/conductor.ts'
 import type { KilonovaConfig } from '../config/index.ts'
@@ -48,8 +50,20 @@ export const conductorOptions = ({ DEFAULT, conductor }: KilonovaConfig): Conduc
   maxBackOffMs: 30_000,
 })
 
-/** Errors: the system's, when a file cannot be read. */
+/** Errors: ConfigError when one of the two is missing, or they are not a certificate and its key. */
 export function tlsOf({ DEFAULT }: KilonovaConfig): { readonly tls?: { readonly cert: Buffer; readonly key: Buffer } } {
-  if (DEFAULT.ssl_cert_file === undefined || DEFAULT.ssl_key_file === undefined) return {}
-  return { tls: { cert: readFileSync(DEFAULT.ssl_cert_file), key: readFileSync(DEFAULT.ssl_key_file) } }
+  const { ssl_cert_file: certFile, ssl_key_file: keyFile } = DEFAULT
+  if (certFile === undefined && keyFile === undefined) return {}
+  if (certFile === undefined || keyFile === undefined)
+    throw new ConfigError('[DEFAULT] ssl_cert_file and ssl_key_file are only of use together')
+  try {
+    const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile) }
+    createSecureContext(tls)
+    return { tls }
+  } catch (error) {
+    throw new ConfigError(
+      `[DEFAULT] ssl_cert_file ${certFile} with ssl_key_file ${keyFile} cannot be used: ${(error as Error).message}`,
+      { cause: error },
+    )
+  }
 }
