@@ -142,4 +142,26 @@ export function agentCases(
     await changes.next(isClosed)
     await rejectsWith(ping(client, domain), 'AGENT_UNRESPONSIVE')
   })
+
+  it('finds the agent again in a guest that was saved', async (t) => {
+    const client = await connected(t, target)
+    const domain = await defined(t, client, target)
+    const changes = await collect(client, 'agentLifecycle', domain)
+    await client.domainCreateWithFlags(domain)
+    const agent = await agentOf(client, domain)
+    await agent.start()
+    await changes.next(isConnected)
+    await client.domainManagedSave(domain)
+    const before = changes.events.length
+    await client.domainCreateWithFlags(domain)
+    await changes.next((event) => isConnected(event) && changes.events.indexOf(event) >= before)
+    assert.deepEqual(
+      changes.events.slice(before).map(({ state, reason }) => [state, reason]),
+      [
+        [State.DISCONNECTED, Reason.DOMAIN_STARTED],
+        [State.CONNECTED, Reason.CHANNEL],
+      ],
+    )
+    assert.equal(await ping(client, domain), '{"return":{}}')
+  })
 }

@@ -31,7 +31,7 @@ export interface FakeDomain {
   persistentXml: string | undefined
   managedSave: boolean
   autostart: boolean
-  /** The guest has its agent's channel open. */
+  /** The guest has its agent's channel open; of one that was saved: it had. */
   agentConnected: boolean
   memoryParameters: TypedParam[]
   readonly memoryKib: bigint
@@ -154,8 +154,10 @@ export class Hypervisor {
     const restored = domain.managedSave
     domain.managedSave = false
     this.#set(domain, DomainState.RUNNING, restored ? DomainRunningReason.RESTORED : DomainRunningReason.BOOTED)
+    const agentToo = restored && domain.agentConnected
     if (hasAgentChannel(domain.xml)) this.#agent(domain, false, AgentReason.DOMAIN_STARTED)
     this.#lifecycle(domain, DomainEventType.STARTED, restored ? Started.RESTORED : Started.BOOTED)
+    if (agentToo) this.setAgent(domain, true)
     if (paused) this.suspend(domain)
   }
 
@@ -241,7 +243,6 @@ export class Hypervisor {
 
   #stop(domain: FakeDomain, reason: number, detail: number): void {
     domain.id = -1
-    domain.agentConnected = false
     this.#set(domain, DomainState.SHUTOFF, reason)
     if (domain.persistentXml === undefined) this.domains.delete(domain.uuid)
     else domain.xml = domain.persistentXml
