@@ -17,7 +17,8 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 
 // What any Debian has; all else the machine of a test has only if the test says so.
-const BASE = 'bash sh cat cp mv rm mkdir mktemp cmp cut tr grep sed tail dirname uname flock chmod touch'.split(' ')
+const BASE =
+  'bash sh env cat cp mv rm mkdir mktemp cmp cut tr grep sed sleep tail dirname uname flock chmod touch'.split(' ')
 const LOCK = { packages: { '': {}, 'node_modules/thing': { version: '1.0.0' } } }
 
 let folder = ''
@@ -27,7 +28,7 @@ beforeEach(() => {
   bin = join(folder, 'bin')
   mkdirSync(bin)
   mkdirSync(join(folder, 'scripts'))
-  for (const name of ['setup', 'progress.sh'])
+  for (const name of ['setup', 'progress.sh', 'unless-stalled'])
     copyFileSync(join(import.meta.dirname, name), join(folder, 'scripts', name))
   for (const name of BASE) symlinkSync(spawnSync('which', [name], { encoding: 'utf8' }).stdout.trim(), join(bin, name))
   writeFileSync(join(folder, 'package-lock.json'), JSON.stringify(LOCK))
@@ -86,6 +87,18 @@ test('npm that fails says why, with code 13; on a full disk with 14', () => {
   assert.match(failed.stderr, /the registry is away[^]*npm packages could not be installed/)
   program('npm', 'echo "npm error ENOSPC: no space left on device, write" >&2; exit 1')
   assert.equal(setup().status, 14)
+})
+
+test('npm that is killed because it stands still is begun again, three times in all', () => {
+  program('npm', 'echo again >>npm-calls; [ "$(cat npm-calls)" != again ] || kill -9 $$', INSTALL)
+  const { status, stderr, npmCalls } = setup()
+  assert.deepEqual({ status, npmCalls }, { status: 0, npmCalls: 'again\nagain\n' })
+  assert.match(stderr, /stood still \(try 1 of 3\)/)
+  rmSync(join(folder, 'npm-calls'))
+  rmSync(join(folder, 'node_modules'), { recursive: true })
+  program('npm', 'echo again >>npm-calls; kill -9 $$')
+  const hopeless = setup()
+  assert.deepEqual([hopeless.status, hopeless.npmCalls], [13, 'again\nagain\nagain\n'])
 })
 
 test('without npm, or with a Node that is too old, it ends with code 15', () => {
