@@ -1,5 +1,6 @@
 // Clients on another machine, which is a network namespace here: they get to every service by what the catalog tells, also by HTTPS.
 import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,11 +12,13 @@ import { stockClient, type StockClient } from './stock-client.ts'
 /** Known on the other machine alone. */
 const NAME = 'cloud.example'
 const LISTEN = ['--listen', '0.0.0.0'] as const
-// Taps of a test run, and only they, may be removed by their names.
+// By the prefix the runner removes what a killed test leaves.
 const prefix = process.env['KILONOVA_TEST_PREFIX'] ?? 'ktrc'
 const namespace = `${prefix}-elsewhere`
 const wire = `${prefix}rc`
-const [ours, theirs] = ['198.51.100.1', '198.51.100.2']
+// One of 64 blocks, for runs beside each other.
+const block = 4 * randomInt(64)
+const [ours, theirs] = [`198.51.100.${block + 1}`, `198.51.100.${block + 2}`]
 
 let folder = ''
 let cloud: OneCloud | undefined
