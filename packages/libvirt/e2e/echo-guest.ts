@@ -23,7 +23,7 @@ const CODE = [
   0xe2,
   0xf6, //       loop poll
   0xeb,
-  0xea, //       jmp again
+  0xeb, //       jmp again
   0xba,
   0xf8,
   0x03, // heard: mov dx, 0x3f8
