@@ -26,6 +26,7 @@ const named = (name: string) => (error: unknown) => error instanceof Error && er
 const noNetwork: HostNetwork = {
   plug: async () => {},
   unplug: async () => {},
+  refresh: async () => {},
   nics: async () => [],
   inventory: () => Promise.reject(new Error('no network here')),
   close: async () => {},

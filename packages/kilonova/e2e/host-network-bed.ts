@@ -24,6 +24,7 @@ export const rule = (
   portMin: port,
   portMax: port,
   remotes,
+  stateful: true,
 })
 export const OPEN = [rule('egress', null), rule('ingress', null)]
 
@@ -60,9 +61,21 @@ export function port(number: number, wish: PortWish = {}): PortFacts {
       { address: cidr.replace(/\d+\.\d+\/\d+$/, `${number >> 8}.${number & 255}`), subnetId: `${network}-subnet` },
     ],
     subnets: [
-      { id: `${network}-subnet`, cidr, gateway, dhcp: true, dnsServers: ['198.51.100.53'], hostRoutes: [], routed },
+      {
+        id: `${network}-subnet`,
+        cidr,
+        gateway,
+        dhcp: true,
+        dnsServers: ['198.51.100.53'],
+        hostRoutes: [],
+        routed,
+        raMode: null,
+        addressMode: null,
+      },
     ],
     portSecurity,
+    adminUp: true,
+    allowedPairs: [],
     rules,
     hostname: `guest-${number}`,
   }

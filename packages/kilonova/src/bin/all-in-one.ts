@@ -7,11 +7,13 @@ import { portFactsOf } from '../actions/ports.ts'
 import { startApi } from '../api/app.ts'
 import { glance } from '../clients/glance.ts'
 import { keystone } from '../clients/keystone.ts'
+import { networkChanges } from '../clients/network-changes.ts'
 import { neutron } from '../clients/neutron.ts'
 import { fileFences, memoryFences } from '../compute/fence-store.ts'
 import { startCompute } from '../compute/agent.ts'
 import { startConductor } from '../conductor/conductor.ts'
 import { startImageRelay } from '../conductor/image-relay.ts'
+import { startNetworkWatch } from '../conductor/network-watch.ts'
 import type { KilonovaConfig } from '../config/index.ts'
 import { openKilonovaDatabase } from '../db/database.ts'
 import { setQuota } from '../db/quotas.ts'
@@ -139,6 +141,8 @@ export async function startAllInOne({
         unusedImageAgeSeconds: config.image_cache.remove_unused_original_minimum_age_seconds,
       }),
     )
+    const changes = networkChanges(identity, { endpoint: config.neutron.endpoint_override })
+    opened(startNetworkWatch({ db, bus, changes, clock, log }, conductorOptions(config)))
     for (const compute of await Promise.all(computes)) opened(compute)
     return { urls: { compute: api.url, metadata: metadata.url }, close }
   } catch (error) {

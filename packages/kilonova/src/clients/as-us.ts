@@ -14,16 +14,23 @@ export interface Service {
   /** `https://host:9292`, no version. */
   url(): Promise<string>
   /** Any answer below 500; `token` absent: ours. Errors: NovaError ServiceUnavailable. */
-  request(method: HttpRequest['method'], path: string, token?: string, json?: unknown): Promise<Asked>
+  request(
+    method: HttpRequest['method'],
+    path: string,
+    token?: string,
+    json?: unknown,
+    /** For requests that wait. */
+    limits?: Pick<HttpRequest, 'timeoutMs' | 'signal'>,
+  ): Promise<Asked>
 }
 
 export function serviceOf(keystone: Keystone, { type, endpoint }: ServiceOptions): Service {
   const url = async () => withoutVersion(endpoint ?? (await keystone.endpoint(type)))
   return {
     url,
-    request: async (method, path, token, json) => {
+    request: async (method, path, token, json, limits) => {
       const send = async (id: string) =>
-        ask(type, { method, url: `${await url()}${path}`, headers: { 'x-auth-token': id }, json })
+        ask(type, { method, url: `${await url()}${path}`, headers: { 'x-auth-token': id }, json, ...limits })
       if (token !== undefined) return send(token)
       const ours = await keystone.serviceToken()
       const answer = await send(ours)

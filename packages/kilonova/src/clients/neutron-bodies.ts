@@ -25,6 +25,8 @@ export interface PortBody {
   readonly 'binding:host_id'?: string
   readonly 'binding:vif_type'?: string
   readonly status?: string
+  readonly admin_state_up?: boolean
+  readonly allowed_address_pairs?: readonly { readonly ip_address: string; readonly mac_address?: string }[]
   readonly security_groups?: readonly string[]
   readonly port_security_enabled?: boolean
   readonly tags?: readonly string[]
@@ -35,6 +37,7 @@ export interface GroupBody {
   readonly name: string
   readonly description?: string
   readonly project_id?: string
+  readonly stateful?: boolean
   readonly security_group_rules?: readonly {
     readonly id: string
     readonly direction: 'ingress' | 'egress'
@@ -44,7 +47,19 @@ export interface GroupBody {
     readonly port_range_max: number | null
     readonly remote_ip_prefix: string | null
     readonly remote_group_id: string | null
+    readonly remote_address_group_id?: string | null
   }[]
+}
+export interface SubnetBody {
+  readonly id: string
+  readonly network_id: string
+  readonly cidr: string
+  readonly gateway_ip: string | null
+  readonly enable_dhcp: boolean
+  readonly dns_nameservers?: readonly string[]
+  readonly host_routes?: readonly { readonly destination: string; readonly nexthop: string }[]
+  readonly ipv6_ra_mode?: string | null
+  readonly ipv6_address_mode?: string | null
 }
 
 /** A port that carries our tag in its description, where the service cannot tag at creation. */
@@ -56,6 +71,7 @@ export const networkOf = (body: NetworkBody): Network => ({
   mtu: body.mtu ?? 1500,
   projectId: body.project_id ?? body.tenant_id ?? '',
   shared: body.shared,
+  adminUp: body.admin_state_up ?? true,
   subnets: body.subnets ?? [],
   portSecurity: body.port_security_enabled ?? true,
   tags: body.tags ?? [],
@@ -72,10 +88,18 @@ export const portOf = (body: PortBody): Port => ({
   host: body['binding:host_id'] ?? '',
   vifType: body['binding:vif_type'] ?? 'unbound',
   status: body.status ?? '',
+  adminUp: body.admin_state_up ?? true,
+  allowedPairs: (body.allowed_address_pairs ?? []).map(({ ip_address: address, mac_address: mac }) => ({
+    cidr: asPrefix(address),
+    mac: (mac ?? body.mac_address).toLowerCase(),
+  })),
   securityGroups: body.security_groups ?? [],
   portSecurity: body.port_security_enabled ?? true,
   tags: [...(body.tags ?? []), ...(body.description?.startsWith(OURS) ? [body.description] : [])],
 })
+
+export const asPrefix = (address: string): string =>
+  address.includes('/') ? address : `${address}/${address.includes(':') ? 128 : 32}`
 
 export const groupOf = (body: GroupBody): SecurityGroup => ({
   id: body.id,

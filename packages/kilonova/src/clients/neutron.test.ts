@@ -86,7 +86,8 @@ async function service(
         json: { networks: query.get('shared') === 'True' ? [network] : [{ ...network, id: 'n2', shared: false }] },
       }
     if (key === 'GET /v2.0/subnets') return { json: { subnets: [subnet, { ...subnet, id: 's2' }] } }
-    if (key === 'GET /v2.0/security-group-rules') return { json: { security_group_rules: rules } }
+    if (key === 'GET /v2.0/security-groups')
+      return { json: { security_groups: [{ id: 'g1', name: 'default', security_group_rules: rules }] } }
     if (key === 'GET /v2.0/ports') return { json: { ports: [port] } }
     if (key === 'GET /v2.0/ports/p1') return { json: { port } }
     if (key === 'POST /v2.0/ports')
@@ -159,6 +160,8 @@ test('a host is told networks, addressed subnets and rules, with group members a
       dnsServers: ['192.0.2.53'],
       hostRoutes: [],
       routed: true,
+      raMode: null,
+      addressMode: null,
     },
   ])
   assert.deepEqual([facts?.networkName, facts?.mtu, facts?.hostname], ['private', 1450, 'one'])
@@ -178,7 +181,7 @@ test('many boots in a moment ask for each thing once', async (t) => {
   const ports = await client.portsOf(OWNER)
   const before = http.asked.length
   await Promise.all(Array.from({ length: 20 }, () => client.facts(ports, 'one')))
-  assert.equal(http.asked.length - before, 4, 'network, subnets, rules, members')
+  assert.equal(http.asked.length - before, 4, 'network, subnets, group, members')
   clock.pass(2_001)
   await client.facts(ports, 'one')
   assert.equal(http.asked.length - before, 8)

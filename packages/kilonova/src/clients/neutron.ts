@@ -8,7 +8,7 @@ import { serviceOf } from './as-us.ts'
 import { kept } from './kept.ts'
 import type { Keystone } from './keystone.ts'
 import { groupOf, networkOf, portOf, type GroupBody, type NetworkBody, type PortBody } from './neutron-bodies.ts'
-import { factsReader } from './neutron-facts.ts'
+import { keptSources, portFacts } from './neutron-facts.ts'
 import { refused } from './service.ts'
 
 export interface Network {
@@ -17,6 +17,7 @@ export interface Network {
   readonly mtu: number
   readonly projectId: string
   readonly shared: boolean
+  readonly adminUp: boolean
   readonly subnets: readonly string[]
   readonly portSecurity: boolean
   readonly tags: readonly string[]
@@ -33,6 +34,8 @@ export interface Port {
   readonly host: string
   readonly vifType: string
   readonly status: string
+  readonly adminUp: boolean
+  readonly allowedPairs: PortFacts['allowedPairs']
   readonly securityGroups: readonly string[]
   readonly portSecurity: boolean
   readonly tags: readonly string[]
@@ -147,7 +150,7 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
     )
     return known.has(alias)
   }
-  const facts = factsReader(service, clock, (id) => network(id))
+  const facts = keptSources(list, (id) => network(id), clock)
 
   async function update(id: string, port: object): Promise<PortBody | undefined> {
     return one<PortBody>('PUT', `/v2.0/ports/${encodeURIComponent(id)}`, 'port', undefined, { port })
@@ -226,6 +229,6 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
       const answer = await service.request('DELETE', `/v2.0/ports/${encodeURIComponent(id)}`)
       if (answer.status >= 300 && answer.status !== 404) throw refused(NETWORK, answer)
     },
-    facts: (ports, hostname) => facts.read(ports, hostname),
+    facts: (ports, hostname) => portFacts(ports, () => hostname, facts),
   }
 }

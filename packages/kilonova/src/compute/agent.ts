@@ -95,6 +95,7 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
     ],
     log,
   )
+  publish({ kind: 'started', host })
   log.info('compute host serves', { driver: driver.kind })
 
   return {

@@ -1,6 +1,6 @@
 /** What this host does for each method of the compute contract: the driver's verb behind the fence. */
 import type { Log } from '@kilonova/base/log.ts'
-import type { compute, Fence } from '../rpc/compute.ts'
+import { unpackPorts, type compute, type Fence } from '../rpc/compute.ts'
 import type { Handlers } from '../rpc/contract.ts'
 import type { Driver } from '../virt/driver.ts'
 import type { Fencing } from './fencing.ts'
@@ -48,6 +48,10 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
     plug: ({ fence, ports }, { requestId }) =>
       nothing('plug', fence, requestId, () => driver.plug(fence.serverId, ports)),
     unplug: ({ fence }, { requestId }) => nothing('unplug', fence, requestId, () => driver.unplug(fence.serverId)),
+    refreshPorts: async (packed) => {
+      await driver.refreshPorts(unpackPorts(packed))
+      return null
+    },
     start: ({ fence, guest }, { requestId }) => nothing('start', fence, requestId, () => driver.start(guest)),
     shutdown: ({ fence }, { requestId }) =>
       nothing('shutdown', fence, requestId, () => driver.shutdown(fence.serverId)),

@@ -159,6 +159,7 @@ export async function startConductor(
       if (event.kind === 'job') return jobs.wake(event.key)
       const power = {
         db,
+      if (event.kind !== 'power') return
         clock,
         log,
         serverEvent: serverEvents.wake,

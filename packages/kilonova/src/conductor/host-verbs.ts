@@ -9,7 +9,9 @@ import type { Tables } from '../db/tables.ts'
 import type { Bus } from '../rpc/bus.ts'
 import { client } from '../rpc/contract.ts'
 import { compute, computeTopic, type Fence } from '../rpc/compute.ts'
+import { PORTS_PLUGGED } from '../rpc/conductor.ts'
 import type { Base } from '../task/action.ts'
+import type { PortFacts } from '../virt/driver.ts'
 import { FencedError, type Task } from '../task/journal.ts'
 import { awaitJob, type JobEvents } from './await-job.ts'
 import { whileHeld } from './task-store.ts'
@@ -42,6 +44,9 @@ export function hostVerbs(
   const fence = (verb: string): Fence => ({ serverId: task.serverId, key: `${base.key}/${verb}`, epoch: task.epoch })
   const { serverId } = task
   let presses = 0
+  const plugged = (ports: readonly PortFacts[]): void => {
+    if (ports.length > 0) reach.bus.publish(PORTS_PLUGGED, { ports: ports.map(({ portId }) => portId) })
+  }
 
   async function remove(verb: Removal): Promise<void> {
     const found = await findHost(reach.db, host)
@@ -77,8 +82,14 @@ export function hostVerbs(
     createDisk: async (disk) => void (await call.createDisk({ fence: fence('createDisk'), disk })),
     createConfigDrive: async (configDrive) =>
       void (await call.createConfigDrive({ fence: fence('createConfigDrive'), configDrive })),
-    plug: async (ports) => void (await call.plug({ fence: fence('plug'), ports })),
-    start: async (guest) => void (await call.start({ fence: fence('start'), guest })),
+    plug: async (ports) => {
+      await call.plug({ fence: fence('plug'), ports })
+      plugged(ports)
+    },
+    start: async (guest) => {
+      await call.start({ fence: fence('start'), guest })
+      plugged(guest.ports)
+    },
     // Each press is one of its own: a repeated key would only be answered from what is kept.
     shutdown: async () => void (await call.shutdown({ fence: fence(`shutdown-${++presses}`) })),
     powerOff: async () => void (await call.powerOff({ fence: fence('powerOff') })),

@@ -240,6 +240,17 @@ export async function setMetadata(
     .execute()
 }
 
+/** The names that guests know themselves by, by server. */
+export async function hostnamesOf(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>()
+  for (let from = 0; from < ids.length; from += 1000) {
+    const some = ids.slice(from, from + 1000)
+    const rows = await db.selectFrom('servers').select(['id', 'hostname']).where('id', 'in', some).execute()
+    for (const { id, hostname } of rows) names.set(id, hostname)
+  }
+  return names
+}
+
 /** The servers that live on a host. */
 export async function serversOn(db: Db, host: string): Promise<readonly Server[]> {
   const rows = await db

@@ -209,6 +209,12 @@ export interface GuardsTable {
   id: string
 }
 
+export interface WatchesTable {
+  name: string
+  owner: string
+  held_until: number
+}
+
 export interface Tables {
   servers: ServersTable
   tasks: TasksTable
@@ -225,4 +231,5 @@ export interface Tables {
   services: ServicesTable
   quotas: QuotasTable
   guards: GuardsTable
+  watches: WatchesTable
 }

@@ -20,7 +20,10 @@ const rule = z.strictObject({
   portMin: z.int().nullable(),
   portMax: z.int().nullable(),
   remotes: z.array(z.string()),
+  stateful: z.boolean().default(true),
 })
+const ipv6Mode = z.enum(['slaac', 'dhcpv6-stateful', 'dhcpv6-stateless']).nullable().default(null)
+/** What has a default came later: a task that began before carries facts without it. */
 const port = z.strictObject({
   portId: z.string(),
   networkId: z.string(),
@@ -29,6 +32,7 @@ const port = z.strictObject({
   mtu: z.int(),
   projectId: z.string().optional(),
   vifType: z.string().optional(),
+  tag: z.string().optional(),
   fixedIps: z.array(z.strictObject({ address: z.string(), subnetId: z.string() })),
   subnets: z.array(
     z.strictObject({
@@ -38,11 +42,14 @@ const port = z.strictObject({
       dhcp: z.boolean(),
       dnsServers: z.array(z.string()),
       hostRoutes: z.array(z.strictObject({ destination: z.string(), nexthop: z.string() })),
-      ipv6AddressMode: z.string().optional(),
       routed: z.boolean(),
+      raMode: ipv6Mode,
+      addressMode: ipv6Mode,
     }),
   ),
   portSecurity: z.boolean(),
+  adminUp: z.boolean().default(true),
+  allowedPairs: z.array(z.strictObject({ cidr: z.string(), mac: z.string() })).default([]),
   rules: z.array(rule),
   hostname: z.string(),
 }) satisfies z.ZodType<PortFacts>
@@ -79,6 +86,26 @@ const guest = z.strictObject({
   configDrive: z.boolean(),
 }) satisfies z.ZodType<GuestSpec>
 
+/** Ports with the same rules name one list of them: a group of a thousand ports is sent once, not a thousand times. */
+const refreshedPorts = z.strictObject({
+  ports: z.array(port.omit({ rules: true }).extend({ rules: z.int() })),
+  rules: z.array(z.array(rule)),
+})
+type RefreshedPorts = z.output<typeof refreshedPorts>
+
+export function packPorts(ports: readonly PortFacts[]) {
+  const numbers = new Map<PortFacts['rules'], number>()
+  const numberOf = (rules: PortFacts['rules']): number => {
+    const number = numbers.get(rules) ?? numbers.size
+    numbers.set(rules, number)
+    return number
+  }
+  return { ports: ports.map((facts) => ({ ...facts, rules: numberOf(facts.rules) })), rules: [...numbers.keys()] }
+}
+
+export const unpackPorts = ({ ports, rules }: RefreshedPorts): PortFacts[] =>
+  ports.map((facts) => ({ ...facts, rules: rules[facts.rules] ?? [] }))
+
 const nothing = z.null()
 const fenced = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ fence, ...shape })
 
@@ -100,6 +127,7 @@ export const compute = {
   removeFiles: method(fenced({}), nothing),
   plug: method(fenced({ ports: z.array(port) }), nothing),
   unplug: method(fenced({}), nothing),
+  refreshPorts: method(refreshedPorts, nothing),
   start: method(fenced({ guest }), nothing),
   shutdown: method(fenced({}), nothing),
   powerOff: method(fenced({}), nothing),
@@ -126,5 +154,7 @@ export const hostEvent = z.discriminatedUnion('kind', [
     percent: z.number(),
     ended: z.boolean(),
   }),
+  /** It serves, after it was away: what it was told before may be old. */
+  z.strictObject({ kind: z.literal('started'), host: z.string() }),
 ])
 export type HostEvent = z.output<typeof hostEvent>

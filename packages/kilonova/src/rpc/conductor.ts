@@ -11,6 +11,8 @@ export const TASK_ADMITTED = 'task-admitted'
 export const TASK_CANCELLED = 'task-cancelled'
 /** Published when an event row was written that a task may wait for, and when a task ended: `{ serverId }`. */
 export const SERVER_EVENT = 'server-event'
+/** Published when a host was given facts of ports that may be old by then: `{ ports: [ids] }`. */
+export const PORTS_PLUGGED = 'ports-plugged'
 
 const report = z.strictObject({
   host: z.string(),

@@ -25,6 +25,8 @@ export const portOf = (more: Partial<PortFacts> = {}): PortFacts => ({
   fixedIps: [],
   subnets: [],
   portSecurity: true,
+  adminUp: true,
+  allowedPairs: [],
   rules: [],
   hostname: 'web',
   ...more,

@@ -28,6 +28,8 @@ export type PortFacts = {
   readonly projectId?: string | undefined
   /** As Neutron bound it (`ovs`, `bridge`): told to the guest. */
   readonly vifType?: string | undefined
+  /** What the user called the interface: told to the guest. */
+  readonly tag?: string | undefined
   readonly fixedIps: readonly { readonly address: string; readonly subnetId: string }[]
   readonly subnets: readonly {
     readonly id: string
@@ -36,26 +38,37 @@ export type PortFacts = {
     readonly dhcp: boolean
     readonly dnsServers: readonly string[]
     readonly hostRoutes: readonly { readonly destination: string; readonly nexthop: string }[]
-    /** `slaac`, `dhcpv6-stateful` or `dhcpv6-stateless`: how a guest gets its IPv6 address. */
-    readonly ipv6AddressMode?: string | undefined
     /** Reachable from the host itself. */
     readonly routed: boolean
+    /** Who tells guests of version 6 their prefix: null, nobody of ours. */
+    readonly raMode: Ipv6Mode | null
+    /** How guests of version 6 get their address; null: Neutron does not say. */
+    readonly addressMode: Ipv6Mode | null
   }[]
   readonly portSecurity: boolean
+  /** Down: nothing passes. */
+  readonly adminUp: boolean
+  /** What the port may send from beside its own addresses, and be reached at. `cidr` has its prefix length. */
+  readonly allowedPairs: readonly { readonly cidr: string; readonly mac: string }[]
   /** Flattened rules of the port's security groups; an empty list lets nothing in and nothing out. */
   readonly rules: readonly SecurityRule[]
   readonly hostname: string
 }
+
+export type Ipv6Mode = 'slaac' | 'dhcpv6-stateful' | 'dhcpv6-stateless'
 
 export type SecurityRule = {
   readonly direction: 'ingress' | 'egress'
   readonly version: 4 | 6
   /** null: any. Names or numbers as Neutron gives them. */
   readonly protocol: string | null
+  /** Of ICMP the type, `portMax` the code. */
   readonly portMin: number | null
   readonly portMax: number | null
   /** Peer prefixes (a remote group is given as its members' addresses); empty: any. */
   readonly remotes: readonly string[]
+  /** False: answers pass only where a rule of their own lets them. Neutron gives a port groups of one kind. */
+  readonly stateful: boolean
 }
 
 /** All that is needed to make or remake a guest; nothing is looked up anywhere else. */
@@ -122,6 +135,11 @@ export interface Driver {
   plug(serverId: string, ports: readonly PortFacts[]): Promise<void>
   /** Removes the server's ports, and a network's namespace with its last port. */
   unplug(serverId: string): Promise<void>
+  /**
+   * Newer facts of ports that may be plugged here; others are passed over. Each network's packet filter is replaced at once, and
+   * connections that the new rules do not allow end. May be repeated; of two that overlap, the later one counts.
+   */
+  refreshPorts(ports: readonly PortFacts[]): Promise<void>
 
   /** Defines the guest if needed and makes it run. */
   start(spec: GuestSpec): Promise<void>

@@ -4,6 +4,7 @@ import { first } from './0001-first.ts'
 import { aggregates } from './0002-aggregates.ts'
 import { serverRequest } from './0003-server-request.ts'
 import { guestData } from './0004-guest-data.ts'
+import { watches } from './0005-watches.ts'
 
 const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSERIAL PRIMARY KEY' } as const
 
@@ -15,5 +16,6 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0002-aggregates': aggregates,
       '0003-server-request': serverRequest,
       '0004-guest-data': guestData,
+      '0005-watches': watches,
     }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]),
   )

@@ -34,6 +34,8 @@ export interface Inventory {
 export interface FakeDriver extends Driver {
   readonly kind: 'fake'
   inventory(): Inventory
+  /** As the host knows it now; undefined when it is not plugged. */
+  portFacts(portId: string): PortFacts | undefined
   /** The guest changes its state by itself: what a user inside, or a crash, would do. */
   happen(serverId: string, powerState: PowerState, event: string): void
 }
@@ -148,6 +150,15 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     plug: (serverId, ports) =>
       verb('plug', serverId, () => void (ports.length > 0 ? plugged.set(serverId, ports) : plugged.delete(serverId))),
     unplug: (serverId) => verb('unplug', serverId, () => void plugged.delete(serverId)),
+    refreshPorts: (ports) =>
+      verb('refreshPorts', undefined, () => {
+        const newer = new Map(ports.map((port) => [port.portId, port]))
+        for (const [serverId, had] of plugged)
+          plugged.set(
+            serverId,
+            had.map((port) => newer.get(port.portId) ?? port),
+          )
+      }),
     start: (spec) =>
       verb('start', spec.serverId, () => {
         if (guests.get(spec.serverId)?.powerState !== 'running') run(spec)
@@ -173,6 +184,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       ports: [...plugged.values()].reduce((sum, ports) => sum + ports.length, 0),
       cachedImages: images.size,
     }),
+    portFacts: (portId) => [...plugged.values()].flat().find((port) => port.portId === portId),
     happen: (serverId, powerState, event) => {
       const guest = guests.get(serverId)
       if (!guest) throw new HostError('GuestNotFound', `host ${host} has no guest ${serverId}`)

@@ -96,6 +96,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     removeFiles: (serverId) => rm(filesOf(serverId).folder, { recursive: true, force: true }),
     plug: network.plug,
     unplug: network.unplug,
+    refreshPorts: network.refresh,
     start: (spec) => lifecycle.start(guest, spec),
     shutdown: (serverId) => lifecycle.shutdown(guest, serverId),
     powerOff: (serverId) => lifecycle.powerOff(guest, serverId),

@@ -9,7 +9,7 @@ import { ipBatch, tcBatch } from './command.ts'
 import { settleDhcp, stopDhcp } from './dnsmasq.ts'
 import { type Layout, layoutOf } from './layout.ts'
 import { type MetadataListener, metadataListener } from './metadata-listener.ts'
-import type { MetadataTarget } from './metadata-proxy.ts'
+import type { Guest, MetadataTarget } from './metadata-proxy.ts'
 import type { Names } from './names.ts'
 import { joinCommands, makeNamespace, makePorts, namespaceExists, removeLinks, removeNamespace } from './namespace.ts'
 import { applyPacketFilter } from './packet-filter.ts'
@@ -19,6 +19,8 @@ export interface GuestNetwork {
   readonly networkId: string
   /** Says that the port belongs here, or that its facts changed. Takes effect with `settle`. */
   add(serverId: string, facts: PortFacts, number?: number): PluggedPort
+  /** Newer facts of a port that belongs here; its links stay as they are, so this costs less than `add`. */
+  update(facts: PortFacts): void
   remove(portId: string): void
   /** Until it holds for all that was said before the call. With no port left it removes everything. */
   settle(): Promise<void>
@@ -53,8 +55,10 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
     for (let number = 1; number <= MAX_PORTS; number++) if (!taken.has(number)) return number
     throw new Error(`network ${networkId} has ${MAX_PORTS} ports on this host already`)
   }
-  const whoHas = (address: string): string | undefined =>
-    [...ports.values()].find(({ facts }) => facts.fixedIps.some((fixed) => fixed.address === address))?.serverId
+  const whoHas = (address: string): Guest | undefined => {
+    const port = [...ports.values()].find(({ facts }) => facts.fixedIps.some((fixed) => fixed.address === address))
+    return port && { serverId: port.serverId, projectId: port.facts.projectId }
+  }
 
   const makeLayout = async (layout: Layout): Promise<void> => {
     const wanted = JSON.stringify(layout)
@@ -126,6 +130,12 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
       leaving.delete(facts.portId)
       joined.delete(facts.portId)
       return { facts, number: port.number }
+    },
+    update: (facts) => {
+      const port = ports.get(facts.portId)
+      if (!port) return
+      if (port.facts.mtu !== facts.mtu) joined.delete(facts.portId)
+      ports.set(facts.portId, { ...port, facts })
     },
     remove: (portId) => {
       ports.delete(portId)

@@ -1,6 +1,7 @@
 /** The guests' networks on this host. What is wanted is written down before it is made, so that a restart finds it or removes it. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import { HostError } from '../host-error.ts'
@@ -20,6 +21,8 @@ export interface HostNetwork {
   plug(serverId: string, ports: readonly PortFacts[]): Promise<void>
   /** Removes all of it; a network's namespace, DHCP and listener with its last port. */
   unplug(serverId: string): Promise<void>
+  /** Newer facts of ports; those that are not plugged are passed over. Errors: HostError for the first that cannot be used, after all others. */
+  refresh(ports: readonly PortFacts[]): Promise<void>
   nics(serverId: string): Promise<readonly Nic[]>
   /** What exists now, read from the host. */
   inventory(): Promise<Inventory>
@@ -51,6 +54,8 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
   const store = networkStore(join(options.stateDir, 'network'), log)
   const networks = new Map<string, GuestNetwork>()
   const turns = new Map<string, Promise<void>>()
+  /** The servers of plugged ports. */
+  const owners = new Map<string, string>()
   const slots = wireSlots(store, options.installationId)
 
   /** One after another for one server. */
@@ -81,6 +86,8 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
     const leaving = [...(former?.ports ?? []), ...(former?.leaving ?? [])].filter(
       (port) => !wanted.has(port.facts.portId),
     )
+    for (const { facts: gone } of leaving) owners.delete(gone.portId)
+    for (const { portId } of facts) owners.set(portId, serverId)
     const ports = facts.map((each) => networkOf(each.networkId).add(serverId, each, numbers.get(each.portId)))
     store.writeServer({ serverId, ports, leaving })
     for (const port of leaving) networkOf(port.facts.networkId).remove(port.facts.portId)
@@ -88,10 +95,57 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
     if (ports.length === 0) store.removeServer(serverId)
     else if (leaving.length > 0) store.writeServer({ serverId, ports, leaving: [] })
   }
+  /** Whose ports they are; the newest facts of each are kept, and those that changed are told to their networks. */
+  const update = async (serverId: string, newer: readonly PortFacts[], touched: Set<string>): Promise<void> => {
+    const record = store.server(serverId)
+    if (!record) return
+    const byId = new Map(newer.map((facts) => [facts.portId, facts]))
+    const changed = record.ports.flatMap(({ facts }) => {
+      const next = merged(facts, byId.get(facts.portId))
+      return next ? [next] : []
+    })
+    if (changed.length === 0) return
+    const changedById = new Map(changed.map((facts) => [facts.portId, facts]))
+    const ports = record.ports.map((port) => ({ ...port, facts: changedById.get(port.facts.portId) ?? port.facts }))
+    store.writeServer({ ...record, ports })
+    for (const facts of changed) {
+      networkOf(facts.networkId).update(facts)
+      touched.add(facts.networkId)
+    }
+  }
+  const refresh = async (ports: readonly PortFacts[]): Promise<void> => {
+    const touched = new Set<string>()
+    const usable = ports.filter((port) => portFlaw(port) === undefined)
+    const byServer = Map.groupBy(
+      usable.flatMap((facts) => {
+        const serverId = owners.get(facts.portId)
+        return serverId === undefined ? [] : [{ serverId, facts }]
+      }),
+      ({ serverId }) => serverId,
+    )
+    await Promise.all(
+      [...byServer].map(([serverId, owned]) =>
+        inTurn(serverId, () =>
+          update(
+            serverId,
+            owned.map(({ facts }) => facts),
+            touched,
+          ),
+        ),
+      ),
+    )
+    await Promise.all([...touched].map((id) => networkOf(id).settle()))
+    const flawed = ports.find((port) => owners.has(port.portId) && portFlaw(port) !== undefined)
+    if (flawed)
+      throw new HostError('CommandFailed', `port ${flawed.portId} is not brought up to date: ${portFlaw(flawed)}`)
+  }
   const recover = async (): Promise<void> => {
     const records = store.servers()
     for (const { serverId, ports } of records)
-      for (const { facts, number } of ports) networkOf(facts.networkId).add(serverId, facts, number)
+      for (const { facts, number } of ports) {
+        networkOf(facts.networkId).add(serverId, facts, number)
+        owners.set(facts.portId, serverId)
+      }
     const all = records.flatMap(({ ports }) => ports.map(({ facts }) => facts))
     const networkIds = new Set(all.map(({ networkId }) => networkId))
     const strays = await removeStrays(names, {
@@ -132,6 +186,7 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
       inTurn(serverId, async () => {
         if (store.server(serverId)) await plug(serverId, [])
       }),
+    refresh,
     nics: async (serverId) => {
       const record = store.server(serverId)
       return (record?.ports ?? []).map(({ facts: { portId, mac, mtu } }) => ({
@@ -147,6 +202,16 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
       await Promise.all([...networks.values()].map((network) => network.close()))
     },
   }
+}
+
+/**
+ * What a port is known by from now on; undefined when nothing is new. Who reads ports in bulk may not know a server's name for its guests.
+ * A port stays in its network and keeps its card.
+ */
+function merged(known: PortFacts, newer: PortFacts | undefined): PortFacts | undefined {
+  if (!newer || newer.networkId !== known.networkId) return undefined
+  const next = { ...newer, mac: known.mac, hostname: newer.hostname === '' ? known.hostname : newer.hostname }
+  return isDeepStrictEqual(next, known) ? undefined : next
 }
 
 /** Bridged frames pass the packet filter only with this part of the kernel. Where we load it, other people's bridges stay as they were. */

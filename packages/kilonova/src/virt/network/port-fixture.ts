@@ -8,6 +8,7 @@ export const ruleOf = (wish: Partial<SecurityRule> = {}): SecurityRule => ({
   portMin: null,
   portMax: null,
   remotes: [],
+  stateful: true,
   ...wish,
 })
 
@@ -19,6 +20,8 @@ export const subnetOf = (wish: Partial<PortFacts['subnets'][number]> = {}): Port
   dnsServers: [],
   hostRoutes: [],
   routed: true,
+  raMode: null,
+  addressMode: null,
   ...wish,
 })
 
@@ -31,6 +34,8 @@ export const portOf = (wish: Partial<PortFacts> = {}): PortFacts => ({
   fixedIps: [{ address: '10.0.0.5', subnetId: 'subnet-a' }],
   subnets: [subnetOf()],
   portSecurity: true,
+  adminUp: true,
+  allowedPairs: [],
   rules: [],
   hostname: 'demo',
   ...wish,
