@@ -30,6 +30,8 @@ const NOUNS = {
   Port: 'Port',
   SecurityGroup: 'Security group',
   SecurityGroupRule: 'Security group rule',
+  Router: 'Router',
+  FloatingIP: 'Floating IP',
 } as const
 export type Noun = keyof typeof NOUNS
 
@@ -37,7 +39,7 @@ export const missing = (noun: Noun, id: string): Fault =>
   fault(
     404,
     `${noun}NotFound`,
-    noun.startsWith('Security') ? `${NOUNS[noun]} ${id} does not exist` : `${noun} ${id} could not be found.`,
+    noun.startsWith('Security') ? `${NOUNS[noun]} ${id} does not exist` : `${NOUNS[noun]} ${id} could not be found.`,
   )
 export const invalid = (why: string): Fault => fault(400, 'InvalidInput', `Invalid input for operation: ${why}.`)
 export const disallowed = (rule: string): Fault =>
@@ -86,3 +88,57 @@ export const gatewayInPool = (gateway: string, pool: string): Fault =>
   fault(409, 'GatewayConflictWithAllocationPools', `Gateway ip ${gateway} conflicts with allocation pool ${pool}.`)
 export const changedMeanwhile = (): Fault =>
   fault(412, 'RevisionNumberConstraintFailed', 'Constrained to another revision than the current one.')
+
+/** `Bad router request: …`, 400. */
+export const badOf = (noun: 'router' | 'floatingip' | 'port', why: string): Fault =>
+  fault(400, 'BadRequest', `Bad ${noun} request: ${why}.`)
+export const portInUse = (id: string, networkId: string, device: string): Fault =>
+  fault(
+    409,
+    'PortInUse',
+    `Unable to complete operation on port ${id} for network ${networkId}. Port already has an attached device ${device}.`,
+  )
+export const servicePort = (id: string, owner: string): Fault =>
+  fault(409, 'ServicePortInUse', `Port ${id} cannot be deleted directly via the port API: has device owner ${owner}.`)
+export const routerInUse = (id: string, ports: readonly string[]): Fault =>
+  fault(409, 'RouterInUse', `Router ${id} has ports still attached: ${ports.join(', ')}.`)
+export const noInterface = (routerId: string, portId: string): Fault =>
+  fault(404, 'RouterInterfaceNotFound', `Router ${routerId} does not have an interface with id ${portId}.`)
+export const noInterfaceOn = (routerId: string, subnetId: string): Fault =>
+  fault(404, 'RouterInterfaceNotFoundForSubnet', `Router ${routerId} has no interface on subnet ${subnetId}.`)
+export const interfaceMismatch = (portId: string, subnetId: string): Fault =>
+  fault(400, 'SubnetMismatchForPort', `Subnet on port ${portId} does not match the requested subnet ${subnetId}.`)
+export const interfaceInUse = (routerId: string, subnetId: string, by: 'FloatingIP' | 'Route'): Fault =>
+  fault(
+    409,
+    `RouterInterfaceInUseBy${by}`,
+    `Router interface for subnet ${subnetId} on router ${routerId} is needed by ${by === 'Route' ? 'a route' : 'a floating IP'}.`,
+  )
+export const gatewayInUse = (routerId: string, networkId: string): Fault =>
+  fault(
+    409,
+    'RouterExternalGatewayInUseByFloatingIp',
+    `Gateway cannot be updated for router ${routerId}: floating IPs of external network ${networkId} need it.`,
+  )
+export const invalidRoutes = (why: string): Fault =>
+  fault(400, 'InvalidRoutes', `Invalid input for operation: Invalid format for routes: ${why}.`)
+export const tooManyRoutes = (routerId: string, most: number): Fault =>
+  fault(400, 'RoutesExhausted', `Unable to complete operation for ${routerId}. A router has at most ${most} routes.`)
+export const unreachable = (networkId: string, subnetId: string, portId: string): Fault =>
+  fault(
+    404,
+    'ExternalGatewayForFloatingIPNotFound',
+    `External network ${networkId} is not reachable from subnet ${subnetId}. Therefore, cannot associate Port ${portId} with a Floating IP.`,
+  )
+export const floatingTwice = (address: string, portId: string, fixed: string): Fault =>
+  fault(
+    409,
+    'FloatingIPPortAlreadyAssociated',
+    `Cannot associate floating IP ${address} with port ${portId}: its fixed IP ${fixed} already has a floating IP on that external network.`,
+  )
+export const stillFloating = (portId: string): Fault =>
+  fault(
+    409,
+    'FipAssociated',
+    `Unable to complete the operation on port ${portId}: it has a floating IP that belongs to another project.`,
+  )

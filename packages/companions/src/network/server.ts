@@ -7,8 +7,12 @@ import { openstackService } from '../openstack/service.ts'
 import type { ServiceCredentials } from '../openstack/service-token.ts'
 import { tokenCheck } from '../openstack/token-check.ts'
 import { changeRoutes } from './api/changes.ts'
+import { floatingIpRoutes } from './api/floating-ips.ts'
 import { networkRoutes } from './api/networks.ts'
 import { portRoutes } from './api/ports.ts'
+import { routerInterfaceRoutes } from './api/router-interfaces.ts'
+import { routerRouteRoutes } from './api/router-routes.ts'
+import { routerRoutes } from './api/routers.ts'
 import { securityGroupRuleRoutes } from './api/security-group-rules.ts'
 import { securityGroupRoutes } from './api/security-groups.ts'
 import { subnetRoutes } from './api/subnets.ts'
@@ -73,6 +77,10 @@ export async function startNetwork(options: NetworkOptions): Promise<NetworkServ
       portRoutes,
       securityGroupRoutes,
       securityGroupRuleRoutes,
+      routerRoutes,
+      routerInterfaceRoutes,
+      routerRouteRoutes,
+      floatingIpRoutes,
       tagRoutes,
       changeRoutes,
       versionRoutes,

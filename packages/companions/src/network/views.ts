@@ -5,6 +5,8 @@ import { fromJson, strings } from '../openstack/json-column.ts'
 import { textOfKey } from './address.ts'
 import type { Network, Subnet } from './store/networks.ts'
 import type { Port } from './store/ports.ts'
+import type { FloatingIp } from './store/floating-ips.ts'
+import type { Router } from './store/routers.ts'
 import type { Rule, SecurityGroup } from './store/security-groups.ts'
 
 type View = Readonly<Record<string, unknown>>
@@ -74,21 +76,22 @@ export const subnetView = (row: Subnet): View => ({
   tags: strings(row.tags),
 })
 
+const addressesView = (json: string) =>
+  (JSON.parse(json) as { subnet_id: string; address: string }[]).map(({ subnet_id: subnetId, address }) => ({
+    subnet_id: subnetId,
+    ip_address: textOfKey(address),
+  }))
+
 export const portView = (row: Port, caller: Caller): View => ({
   ...standard(row),
   name: row.name,
   network_id: row.network_id,
   mac_address: row.mac_address,
   admin_state_up: row.admin_state_up === 1,
-  status: row.status,
+  status: row.shown_status,
   device_id: row.device_id,
   device_owner: row.device_owner,
-  fixed_ips: (JSON.parse(row.fixed_ips) as { subnet_id: string; address: string }[]).map(
-    ({ subnet_id: subnetId, address }) => ({
-      subnet_id: subnetId,
-      ip_address: textOfKey(address),
-    }),
-  ),
+  fixed_ips: addressesView(row.fixed_ips),
   security_groups: strings(row.group_ids),
   port_security_enabled: row.port_security_enabled === 1,
   allowed_address_pairs: fromJson(row.allowed_address_pairs),
@@ -128,5 +131,50 @@ export const groupView = (row: SecurityGroup): View => ({
   stateful: row.stateful === 1,
   shared: false,
   security_group_rules: (JSON.parse(row.rules) as Rule[]).map(ruleView),
+  tags: strings(row.tags),
+})
+
+export const routerView = (row: Router, caller: Caller): View => ({
+  ...standard(row),
+  name: row.name,
+  admin_state_up: row.admin_state_up === 1,
+  status: 'ACTIVE',
+  external_gateway_info:
+    row.gateway_network === null
+      ? null
+      : {
+          network_id: row.gateway_network,
+          enable_snat: row.enable_snat === 1,
+          external_fixed_ips: addressesView(row.gateway_ips),
+        },
+  routes: fromJson(row.routes),
+  availability_zone_hints: [],
+  availability_zones: [],
+  tags: strings(row.tags),
+  ...(privileged(caller) ? { distributed: false, ha: false } : {}),
+})
+
+export const floatingIpView = (row: FloatingIp): View => ({
+  ...standard(row),
+  floating_ip_address: textOfKey(row.address),
+  floating_network_id: row.network_id,
+  port_id: row.port_id,
+  fixed_ip_address: row.fixed_address === null ? null : textOfKey(row.fixed_address),
+  router_id: row.router_id,
+  status: row.status,
+  dns_domain: '',
+  dns_name: '',
+  port_details:
+    row.port_id === null
+      ? null
+      : {
+          name: row.port_name ?? '',
+          network_id: row.port_network,
+          mac_address: row.port_mac,
+          admin_state_up: row.port_up === 1,
+          status: row.port_status,
+          device_id: row.port_device ?? '',
+          device_owner: row.port_owner ?? '',
+        },
   tags: strings(row.tags),
 })

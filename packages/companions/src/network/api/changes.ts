@@ -7,7 +7,7 @@ import { withCaller } from '../../openstack/token-check.ts'
 import type { Changed } from '../changes.ts'
 import type { NetworkContext } from '../context.ts'
 import { disallowed } from '../errors.ts'
-import { boundPortsOf } from '../store/changed-ports.ts'
+import { boundPortsOf, routersOn } from '../store/concerned.ts'
 
 const MAX_WAIT_S = 60
 /** More than these are told as "all". */
@@ -23,7 +23,8 @@ const NOTHING = { ports: [], networks: [], routers: [] }
 export function changeRoutes(app: FastifyInstance, { check, changes, database }: NetworkContext): void {
   const told = async (changed: Changed) => {
     const ports = new Set([...changed.port, ...(await boundPortsOf(database.kysely, changed.rules, changed.members))])
-    return { ports: [...ports], networks: [...changed.network], routers: [...changed.router] }
+    const routers = new Set([...changed.router, ...(await routersOn(database.kysely, changed.network))])
+    return { ports: [...ports], networks: [...changed.network], routers: [...routers] }
   }
   const empty = ({ ports, networks, routers }: Awaited<ReturnType<typeof told>>) =>
     ports.length + networks.length + routers.length === 0

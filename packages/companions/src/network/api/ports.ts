@@ -4,12 +4,32 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { privileged, type Caller } from '../../openstack/caller.ts'
 import { strings } from '../../openstack/json-column.ts'
-import { textOfKey } from '../address.ts'
+import { keyOf, parseAddress } from '../address.ts'
 import { projectFor, type Db, type NetworkContext } from '../context.ts'
-import { changedMeanwhile, disallowed, invalid, macInUse, missing } from '../errors.ts'
+import {
+  badOf,
+  changedMeanwhile,
+  disallowed,
+  invalid,
+  macInUse,
+  missing,
+  servicePort,
+  stillFloating,
+} from '../errors.ts'
 import { parseList } from '../list-query.ts'
-import { allocate, lockSubnets, type Wanted } from '../store/allocate.ts'
-import { findPort, insertPort, listPorts, portColumns, portSpecials, writeGroups, type Port } from '../store/ports.ts'
+import { allocate, lockSubnets, reallocate, type Allocation, type Wanted } from '../store/allocate.ts'
+import { disassociate } from '../store/floating-ips.ts'
+import {
+  findPort,
+  insertPort,
+  listPorts,
+  lockPort,
+  portColumns,
+  portSpecials,
+  writeGroups,
+  type Port,
+} from '../store/ports.ts'
+import { FLOATING_OWNER } from '../store/routers.ts'
 import { defaultGroupId } from '../store/security-groups.ts'
 import { addTags, removeTags } from '../store/tags.ts'
 import { portView } from '../views.ts'
@@ -64,7 +84,8 @@ const MAX_BULK = 100
 
 /** What the rules of others that name a port's groups depend on. */
 const MEMBERSHIP = ['fixed_ips', 'group_ids', 'allowed_address_pairs', 'mac_address'] as const
-type PortState = Pick<Port, 'id' | 'host_id' | (typeof MEMBERSHIP)[number]>
+type PortState = Pick<Port, 'id' | 'host_id' | 'device_id' | 'device_owner' | (typeof MEMBERSHIP)[number]>
+const isOfRouter = ({ device_owner: owner }: Pick<Port, 'device_owner'>): boolean => owner.startsWith('network:router')
 
 interface OfNetwork {
   readonly project_id: string
@@ -73,6 +94,8 @@ interface OfNetwork {
 
 /** What only the network's owner, an admin or a service may say about a port: it weakens the protection of the others on it. */
 function mustMayShape(caller: Caller, wanted: Changes, network: OfNetwork, verb: string): void {
+  if (isOfRouter({ device_owner: wanted.device_owner ?? '' }) || wanted.device_owner === FLOATING_OWNER)
+    throw invalid(`ports with the device owner ${wanted.device_owner} are made with routers and floating IPs`)
   if (privileged(caller)) return
   if (wanted['binding:host_id']) throw disallowed(`${verb}_port:binding:host_id`)
   if (wanted['binding:profile'] && Object.keys(wanted['binding:profile']).length > 0)
@@ -82,6 +105,42 @@ function mustMayShape(caller: Caller, wanted: Changes, network: OfNetwork, verb:
   if (wanted.port_security_enabled !== undefined) throw disallowed(`${verb}_port:port_security_enabled`)
   if (wanted.allowed_address_pairs?.length) throw disallowed(`${verb}_port:allowed_address_pairs`)
   if (wanted.device_owner?.startsWith('network:')) throw disallowed(`${verb}_port:device_owner`)
+}
+
+const addressesOf = ({ fixed_ips: json }: Pick<Port, 'fixed_ips'>) => JSON.parse(json) as readonly Allocation[]
+
+/** Errors: 409 for a port that a router or a floating IP has: those are changed and deleted over them. */
+async function mustBeFree(tx: Db, { id, device_owner: owner }: Port): Promise<void> {
+  if (!owner.startsWith('network:')) return
+  const [router, floating] = await Promise.all([
+    tx.selectFrom('router_ports').select('router_id').where('port_id', '=', id).executeTakeFirst(),
+    tx.selectFrom('floatingips').select('id').where('floating_port_id', '=', id).limit(1).executeTakeFirst(),
+  ])
+  if (router || floating) throw servicePort(id, owner)
+}
+
+/** Errors: 409 for a port that another project's floating IP leads to. */
+async function mustOwnFloating(tx: Db, { id, project_id: projectId }: Port): Promise<void> {
+  const foreign = await tx
+    .selectFrom('floatingips')
+    .select('id')
+    .where('port_id', '=', id)
+    .where('project_id', '!=', projectId)
+    .limit(1)
+    .executeTakeFirst()
+  if (foreign) throw stillFloating(id)
+}
+
+/** Errors: 400 when an address would go that a floating IP leads to. */
+async function mustKeepFloating(tx: Db, { id }: Port, wishes: readonly Wanted[]): Promise<void> {
+  const rows = await tx.selectFrom('floatingips').select('fixed_address').where('port_id', '=', id).execute()
+  const kept = new Set(wishes.flatMap(({ ip_address: text }) => keyOfText(text) ?? []))
+  if (rows.some(({ fixed_address: key }) => key !== null && !kept.has(key)))
+    throw badOf('port', `a floating IP leads to an address of port ${id} that would go`)
+}
+const keyOfText = (text: string | undefined): string | undefined => {
+  const parsedAddress = text === undefined ? undefined : parseAddress(text)
+  return parsedAddress && keyOf(parsedAddress.version, parsedAddress.value)
 }
 
 /** Ids of groups that exist in the port's project. Errors: 404. */
@@ -110,6 +169,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
   const noteChange = (old: PortState | undefined, now: PortState | undefined): void => {
     const states = [old, now].filter((state) => state !== undefined)
     ctx.changes.note('port', new Set(states.flatMap(({ id, host_id: host }) => (host === '' ? [] : [id]))))
+    ctx.changes.note('router', new Set(states.flatMap((state) => (isOfRouter(state) ? [state.device_id] : []))))
     const [before = '', after = ''] = [old, now].map((state) => state && MEMBERSHIP.map((field) => state[field]).join())
     if (before !== after)
       ctx.changes.note('members', new Set(states.flatMap(({ group_ids: groups }) => strings(groups))))
@@ -174,7 +234,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     await addTags(tx, row.id, wanted.tags ?? [])
     return {
       ...made,
-      status: row.host_id === '' ? ('DOWN' as const) : ('ACTIVE' as const),
+      shown_status: row.host_id === '' || row.admin_state_up === 0 ? 'DOWN' : 'ACTIVE',
       fixed_ips: JSON.stringify(fixed),
       group_ids: JSON.stringify(groups),
       tags: JSON.stringify([...new Set(wanted.tags)].toSorted()),
@@ -191,6 +251,14 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
         .where('id', '=', port.network_id)
         .executeTakeFirstOrThrow()
       mustMayShape(caller, wanted, network, 'update')
+      if (
+        wanted.device_id !== undefined ||
+        wanted.device_owner !== undefined ||
+        wanted.fixed_ips ||
+        wanted['binding:host_id']
+      )
+        await mustBeFree(tx, port)
+      if (wanted.fixed_ips) await mustKeepFloating(tx, port, wanted.fixed_ips)
       const { numUpdatedRows } = await tx
         .updateTable('ports')
         .set((eb) => ({ updated_at: ctx.clock.now(), revision: eb('revision', '+', 1), ...columnsOf(wanted) }))
@@ -200,7 +268,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
       if (numUpdatedRows === 0n) throw revision === undefined ? missing('Port', id) : changedMeanwhile()
       if (wanted.mac_address !== undefined && wanted.mac_address !== port.mac_address)
         await changeMac(tx, port, wanted.mac_address)
-      if (wanted.fixed_ips) await changeAddresses(tx, port, wanted.fixed_ips)
+      if (wanted.fixed_ips) await reallocate(await search(tx, port), addressesOf(port), wanted.fixed_ips)
       if (wanted.security_groups !== undefined) {
         const groups = await checkedGroups(tx, wanted.security_groups ?? [], port.project_id)
         await tx.deleteFrom('port_security_groups').where('port_id', '=', id).execute()
@@ -225,33 +293,6 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
       .executeTakeFirst()
     if (other) throw macInUse(port.network_id, wanted)
     await tx.updateTable('ports').set({ mac_address: wanted }).where('id', '=', port.id).execute()
-  }
-
-  /** Addresses that stay are not let go; the others are given back before new ones are taken. */
-  const changeAddresses = async (tx: Db, port: Port, wishes: readonly Wanted[]): Promise<void> => {
-    const held = (JSON.parse(port.fixed_ips) as { subnet_id: string; address: string }[]).map((ip) => ({
-      ...ip,
-      ip_address: textOfKey(ip.address),
-    }))
-    const kept = new Set<string>()
-    const fresh = wishes.filter((wish) => {
-      const same = held.find(
-        (ip) =>
-          !kept.has(ip.address) &&
-          (wish.ip_address === undefined || ip.ip_address === wish.ip_address) &&
-          (wish.subnet_id === undefined || ip.subnet_id === wish.subnet_id),
-      )
-      if (same) kept.add(same.address)
-      return !same
-    })
-    for (const ip of held.filter(({ address: key }) => !kept.has(key)))
-      await tx
-        .deleteFrom('ip_allocations')
-        .where('port_id', '=', port.id)
-        .where('subnet_id', '=', ip.subnet_id)
-        .where('address', '=', ip.address)
-        .execute()
-    if (fresh.length > 0) await allocate(await search(tx, port), fresh)
   }
 
   crudRoutes(app, ctx, {
@@ -280,14 +321,19 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     },
     update,
     remove: async (caller, id) => {
-      const port = await kysely.transaction().execute(async (tx) => {
+      const [port, routers] = await kysely.transaction().execute(async (tx) => {
+        await lockPort(tx, kind, id)
         const found = await visible(tx, caller, id)
+        await mustBeFree(tx, found)
+        if (!privileged(caller)) await mustOwnFloating(tx, found)
+        const routers = await disassociate(tx, id, ctx.clock.now())
         const { numDeletedRows } = await tx.deleteFrom('ports').where('id', '=', id).executeTakeFirst()
         if (numDeletedRows === 0n) throw missing('Port', id)
         await removeTags(tx, id)
-        return found
+        return [found, routers] as const
       })
       noteChange(port, undefined)
+      ctx.changes.note('router', routers)
     },
   })
 }

@@ -8,8 +8,10 @@ import { notFound } from '../../openstack/fault.ts'
 import { withCaller } from '../../openstack/token-check.ts'
 import type { NetworkContext } from '../context.ts'
 import { disallowed, missing, type Noun } from '../errors.ts'
+import { findFloatingIp } from '../store/floating-ips.ts'
 import { findNetwork, findSubnet } from '../store/networks.ts'
 import { findPort } from '../store/ports.ts'
+import { findRouter } from '../store/routers.ts'
 import { findGroup } from '../store/security-groups.ts'
 import { addTags, removeTags } from '../store/tags.ts'
 import { tags } from './fields.ts'
@@ -25,6 +27,8 @@ export function tagRoutes(app: FastifyInstance, ctx: NetworkContext): void {
   tagsOf(app, ctx, 'subnets', 'Subnet', (caller, id) => findSubnet(kysely, kind, caller, id))
   tagsOf(app, ctx, 'ports', 'Port', (caller, id) => findPort(kysely, kind, caller, id))
   tagsOf(app, ctx, 'security-groups', 'SecurityGroup', (caller, id) => findGroup(kysely, kind, caller, id))
+  tagsOf(app, ctx, 'routers', 'Router', (caller, id) => findRouter(kysely, kind, caller, id))
+  tagsOf(app, ctx, 'floatingips', 'FloatingIP', (caller, id) => findFloatingIp(kysely, kind, caller, id))
 }
 
 function tagsOf(

@@ -12,8 +12,12 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'allowed-address-pairs': 'Allowed Address Pairs',
   binding: 'Port Binding',
   'dns-integration': 'DNS Integration',
+  'ext-gw-mode': 'Neutron L3 configurable external gateway mode',
   'external-net': 'Neutron external network',
   extra_dhcp_opt: 'Neutron Extra DHCP options',
+  extraroute: 'Neutron Extra Route',
+  'extraroute-atomic': 'Atomically add/remove extra routes',
+  'fip-port-details': 'Add port_details to Floating IP',
   'kilonova-changes': 'Kilonova: what hosts have to apply, by long poll',
   'net-mtu': 'Network MTU',
   'net-mtu-writable': 'Network MTU (writable)',
@@ -24,6 +28,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   quotas: 'Quota management support',
   'revision-if-match': 'If-Match constraints based on revision_number',
   'security-group': 'security-group',
+  router: 'Neutron L3 Router',
   sorting: 'Sorting support',
   'tag-ports-during-bulk-creation': 'Tag Ports During Bulk Creation',
   'standard-attr-description': 'standard-attr-description',
@@ -39,9 +44,9 @@ const extension = (alias: string) => ({
   links: [],
 })
 
-const NOUNS = ['network', 'subnet', 'port', 'security_group', 'security_group_rule']
+const NOUNS = ['network', 'subnet', 'port', 'security_group', 'security_group_rule', 'router', 'floatingip']
 /** Asked for by clients that do not know whether a cloud has them. */
-const EMPTY = ['routers', 'floatingips', 'subnetpools', 'agents', 'availability_zones']
+const EMPTY = ['subnetpools', 'agents', 'availability_zones']
 /** -1: unlimited. */
 const QUOTAS = [
   'network',

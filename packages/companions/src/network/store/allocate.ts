@@ -1,5 +1,15 @@
 /** Addresses for ports. Always inside the transaction that writes the port: the key of `ip_allocations` and the locked subnets make it exact. */
-import { formatAddress, inside, eui64, keyOf, ofKey, parseAddress, parseCidr, type Cidr } from '../address.ts'
+import {
+  formatAddress,
+  inside,
+  eui64,
+  keyOf,
+  ofKey,
+  parseAddress,
+  parseCidr,
+  textOfKey,
+  type Cidr,
+} from '../address.ts'
 import type { Db } from '../context.ts'
 import { addressInUse, addressNotOfSubnet, addressOutside, invalid, missing, noAddressLeft } from '../errors.ts'
 import type { DatabaseKind } from '../../openstack/json-column.ts'
@@ -22,6 +32,8 @@ export interface AllocatingSubnet {
   readonly gateway_ip: string | null
   readonly allocation_pools: string
   readonly ipv6_address_mode: string | null
+  readonly ipv6_ra_mode: string | null
+  readonly project_id: string
 }
 
 /** Where the search for a free address goes on, per subnet: an address given back is not handed out again at once. Only a hint. */
@@ -34,13 +46,22 @@ const MAX_CURSORS = 10_000
 export const lockSubnets = (db: Db, kind: DatabaseKind, networkId: string): Promise<AllocatingSubnet[]> =>
   db
     .selectFrom('subnets')
-    .select(['id', 'cidr', 'ip_version', 'gateway_ip', 'allocation_pools', 'ipv6_address_mode'])
+    .select([
+      'id',
+      'project_id',
+      'cidr',
+      'ip_version',
+      'gateway_ip',
+      'allocation_pools',
+      'ipv6_address_mode',
+      'ipv6_ra_mode',
+    ])
     .where('network_id', '=', networkId)
     .orderBy('id')
     .$if(kind === 'postgresql', (query) => query.forUpdate())
     .execute()
 
-interface Search {
+export interface Search {
   readonly db: Db
   readonly networkId: string
   readonly subnets: readonly AllocatingSubnet[]
@@ -64,6 +85,38 @@ export async function allocate(search: Search, wishes: readonly Wanted[] | undef
       if (pooled.length > 0) taken.push(await firstFree(search, pooled))
     }
   return taken
+}
+
+/** Addresses that stay are not let go; the others are given back before new ones are taken. `held` is what the port has. */
+export async function reallocate(
+  search: Search,
+  held: readonly Allocation[],
+  wishes: readonly Wanted[],
+): Promise<void> {
+  const kept = new Set<string>()
+  const fresh = wishes.filter((wish) => {
+    const same = held.find(
+      (ip) =>
+        !kept.has(ip.address) &&
+        (wish.ip_address === undefined || textOfKey(ip.address) === canonical(wish.ip_address)) &&
+        (wish.subnet_id === undefined || ip.subnet_id === wish.subnet_id),
+    )
+    if (same) kept.add(same.address)
+    return !same
+  })
+  for (const ip of held.filter(({ address: key }) => !kept.has(key)))
+    await search.db
+      .deleteFrom('ip_allocations')
+      .where('port_id', '=', search.portId)
+      .where('subnet_id', '=', ip.subnet_id)
+      .where('address', '=', ip.address)
+      .execute()
+  if (fresh.length > 0) await allocate(search, fresh)
+}
+
+const canonical = (text: string): string | undefined => {
+  const address = parseAddress(text)
+  return address && formatAddress(address)
 }
 
 /** The guest makes its own address from the prefix that is announced. */
@@ -167,3 +220,6 @@ const poolsOf = ({ allocation_pools: pools }: AllocatingSubnet) =>
     const [first, last] = [parseAddress(start), parseAddress(end)]
     return first && last ? [{ first: first.value, last: last.value }] : []
   })
+
+export const inPools = (subnet: AllocatingSubnet, value: bigint): boolean =>
+  poolsOf(subnet).some(({ first, last }) => value >= first && value <= last)

@@ -12,7 +12,8 @@ import { tagsColumn } from './tags.ts'
 import type { NetworkTables } from './tables.ts'
 
 /** `fixed_ips`, `group_ids` and `tags` are JSON. */
-export type Port = Selectable<NetworkTables['ports']> & {
+export type Port = Omit<Selectable<NetworkTables['ports']>, 'status'> & {
+  readonly shown_status: string
   readonly fixed_ips: string
   readonly group_ids: string
   readonly tags: string
@@ -29,7 +30,6 @@ export const portColumns: Columns = {
   admin_state_up: { ref: 'ports.admin_state_up', kind: 'boolean' },
   device_id: { ref: 'ports.device_id', kind: 'text' },
   device_owner: { ref: 'ports.device_owner', kind: 'text' },
-  status: { ref: 'ports.status', kind: 'text' },
   'binding:host_id': { ref: 'ports.host_id', kind: 'text' },
   'binding:vnic_type': { ref: 'ports.vnic_type', kind: 'text' },
   port_security_enabled: { ref: 'ports.port_security_enabled', kind: 'boolean' },
@@ -52,9 +52,20 @@ function fixedIpsFilter(values: readonly string[]) {
 
 export const portSpecials: Specials = {
   fixed_ips: fixedIpsFilter,
+  status: (values) => sql<SqlBool>`${portStatus} in (${sql.join(values)})`,
   security_groups: (values) =>
     sql<SqlBool>`exists (
       select 1 from port_security_groups where port_id = ports.id and security_group_id in (${sql.join(values)}))`,
+}
+
+/** As Neutron tells it: a router's own port works as soon as it is there, and one that only holds an address has none. */
+export const portStatus = sql<string>`case when ports.device_owner = 'network:floatingip' then 'N/A'
+  when ports.admin_state_up = 0 then 'DOWN'
+  when ports.host_id <> '' or ports.device_owner like 'network:router%' then 'ACTIVE' else 'DOWN' end`
+
+/** On PostgreSQL until the end of the transaction; on SQLite every transaction that writes is alone already. */
+export async function lockPort(db: Db, kind: DatabaseKind, id: string): Promise<void> {
+  if (kind === 'postgresql') await db.selectFrom('ports').select('id').where('id', '=', id).forUpdate().execute()
 }
 
 const selectPorts = (db: Db, kind: DatabaseKind, caller: Caller) =>
@@ -72,6 +83,7 @@ const selectPorts = (db: Db, kind: DatabaseKind, caller: Caller) =>
         sql`select security_group_id as item from port_security_groups where port_id = ports.id order by security_group_id`,
       ).as('group_ids'),
       tagsColumn(kind, 'ports').as('tags'),
+      portStatus.as('shown_status'),
     ])
     .$if(!privileged(caller), (query) => query.where('ports.project_id', '=', caller.projectId))
 

@@ -72,6 +72,20 @@ export interface NetworkTables {
     revision: number
   }
   port_security_groups: { port_id: string; security_group_id: string }
+  /** `routes` is JSON. */
+  routers: Standard & { admin_state_up: number; enable_snat: number; routes: string }
+  /** The truth about which ports are a router's; what a port says of its device is for reading only. */
+  router_ports: { port_id: string; router_id: string; kind: 'interface' | 'gateway' }
+  /** Addresses are keys; `port_id`, `fixed_address` and `router_id` are of the port it leads to, all or none. */
+  floatingips: Omit<Standard, 'name'> & {
+    network_id: string
+    address: string
+    floating_port_id: string
+    port_id: string | null
+    fixed_address: string | null
+    router_id: string | null
+    status: GeneratedAlways<'ACTIVE' | 'DOWN'>
+  }
   tags: { resource_id: string; tag: string }
 }
 
@@ -112,5 +126,24 @@ export const migrations: Migrations = {
       security_group_id TEXT NOT NULL REFERENCES security_groups (id), PRIMARY KEY (port_id, security_group_id))`,
     `CREATE INDEX port_security_groups_group ON port_security_groups (security_group_id)`,
     `CREATE TABLE tags (resource_id TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (resource_id, tag))`,
+  ],
+  '0002-routers': [
+    `CREATE TABLE routers (${STANDARD}, admin_state_up INTEGER NOT NULL, enable_snat INTEGER NOT NULL, routes TEXT NOT NULL)`,
+    `CREATE INDEX routers_project ON routers (project_id)`,
+    `CREATE TABLE router_ports (port_id TEXT PRIMARY KEY REFERENCES ports (id) ON DELETE CASCADE,
+      router_id TEXT NOT NULL REFERENCES routers (id), kind TEXT NOT NULL)`,
+    `CREATE INDEX router_ports_router ON router_ports (router_id)`,
+    `CREATE UNIQUE INDEX router_ports_gateway ON router_ports (router_id) WHERE kind = 'gateway'`,
+    `CREATE TABLE floatingips (id TEXT PRIMARY KEY, project_id TEXT NOT NULL, description TEXT NOT NULL,
+      created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, revision INTEGER NOT NULL,
+      network_id TEXT NOT NULL REFERENCES networks (id), address TEXT NOT NULL,
+      floating_port_id TEXT NOT NULL REFERENCES ports (id), port_id TEXT REFERENCES ports (id), fixed_address TEXT,
+      router_id TEXT REFERENCES routers (id),
+      status TEXT GENERATED ALWAYS AS (CASE WHEN port_id IS NULL THEN 'DOWN' ELSE 'ACTIVE' END) STORED)`,
+    `CREATE INDEX floatingips_project ON floatingips (project_id)`,
+    `CREATE INDEX floatingips_router ON floatingips (router_id)`,
+    `CREATE INDEX floatingips_floating_port ON floatingips (floating_port_id)`,
+    `CREATE UNIQUE INDEX floatingips_port ON floatingips (port_id, fixed_address, network_id) WHERE port_id IS NOT NULL`,
+    `CREATE INDEX ports_owner ON ports (device_owner)`,
   ],
 }

@@ -1,6 +1,20 @@
-/** Which bound ports a change of a group concerns: its own ports for its rules, those of the groups that name it as remote for its members. */
+/** What else a change concerns. */
 import type { Db } from '../context.ts'
 
+/** Routers with a port on the networks: a subnet's change is theirs, too. */
+export async function routersOn(db: Db, networks: ReadonlySet<string>): Promise<readonly string[]> {
+  if (networks.size === 0) return []
+  const rows = await db
+    .selectFrom('router_ports')
+    .innerJoin('ports', 'ports.id', 'router_ports.port_id')
+    .select('router_ports.router_id')
+    .distinct()
+    .where('ports.network_id', 'in', [...networks])
+    .execute()
+  return rows.map(({ router_id: id }) => id)
+}
+
+/** Bound ports that a change of a group concerns: its own ports for its rules, those of the groups that name it as remote for its members. */
 export async function boundPortsOf(
   db: Db,
   rules: ReadonlySet<string>,
