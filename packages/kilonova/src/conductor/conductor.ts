@@ -157,9 +157,9 @@ export async function startConductor(
     bus.subscribe(HOST_EVENTS, (message) => {
       const event = hostEvent.parse(message)
       if (event.kind === 'job') return jobs.wake(event.key)
+      if (event.kind !== 'power') return
       const power = {
         db,
-      if (event.kind !== 'power') return
         clock,
         log,
         serverEvent: serverEvents.wake,
