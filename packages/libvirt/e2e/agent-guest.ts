@@ -14,7 +14,7 @@ const AGENT = '/usr/sbin/qemu-ga'
 const BOOT_AT = '1M'
 const ROOT_AT = 21 << 20
 
-/** The first program. It takes orders on its serial line and says `ready` after each. */
+/** The first program. It takes orders on its serial line, and says there how things stand: after each, and every second for who comes late. */
 const INIT = `#!/bin/sh
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
@@ -24,13 +24,15 @@ while read -r module; do insmod "/lib/modules/$module"; done </lib/modules/virti
 insmod /lib/modules/virtio_console.ko
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
 until port=$(ls /dev/vport*p1 2>/dev/null); do usleep 20000; done
-echo ready
-while read -r order; do
+state=off
+while :; do
+  order=
+  read -t 1 -r order
   case $order in
-    start) ${AGENT} -m virtio-serial -p "$port" -t /run & agent=$! ;;
-    stop) kill "$agent"; wait "$agent" ;;
+    start) ${AGENT} -m virtio-serial -p "$port" -t /run & agent=$!; state=on ;;
+    stop) kill "$agent"; wait "$agent"; state=off ;;
   esac
-  echo ready
+  echo "agent $state"
 done
 `
 
@@ -96,14 +98,14 @@ export async function agentOnConsole(client: Client, domain: Domain): Promise<Gu
   // The daemon ends it when the guest stops or is reset, wherever a test then is.
   stream.on('error', () => {})
   const lines = createInterface({ input: stream })[Symbol.asyncIterator]()
-  const ready = async (): Promise<void> => {
-    for (let line = await lines.next(); !line.done; line = await lines.next()) if (line.value.trim() === 'ready') return
+  const says = async (text: string): Promise<void> => {
+    for (let line = await lines.next(); !line.done; line = await lines.next()) if (line.value.trim() === text) return
     throw new Error('the guest is gone')
   }
-  const order = (word: string) => (): Promise<void> => {
+  const order = (word: string, outcome: string) => (): Promise<void> => {
     stream.write(`${word}\n`)
-    return ready()
+    return says(outcome)
   }
-  await ready()
-  return { start: order('start'), stop: order('stop') }
+  await says('agent off')
+  return { start: order('start', 'agent on'), stop: order('stop', 'agent off') }
 }
