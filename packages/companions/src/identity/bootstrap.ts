@@ -1,8 +1,9 @@
 /** First content, from a plan: run again, it changes what differs from the plan and nothing else. Passwords come from the caller. */
-import { randomUUID } from 'node:crypto'
 import type { Kysely, Transaction } from 'kysely'
+import { newId } from './api/crud.ts'
 import type { IdentityContext } from './context.ts'
 import { hashPassword, passwordMatches } from './password.ts'
+import { SYSTEM } from './store/assignments.ts'
 import type { IdentityTables } from './store/tables.ts'
 
 export interface BootstrapPlan {
@@ -33,9 +34,9 @@ const IMPLIED = [
   ['manager', 'member'],
   ['member', 'reader'],
 ] as const
+/** Nobody locks a service out by guessing its password. */
+const SERVICE_OPTIONS = JSON.stringify({ ignore_lockout_failure_attempts: true })
 const INTERFACES = ['public', 'internal', 'admin']
-
-const newId = (): string => randomUUID().replaceAll('-', '')
 
 export async function bootstrap(ctx: IdentityContext, region: string, plan: BootstrapPlan): Promise<Bootstrapped> {
   const { kysely } = ctx.database
@@ -43,29 +44,47 @@ export async function bootstrap(ctx: IdentityContext, region: string, plan: Boot
   return kysely.transaction().execute(async (tx) => {
     await tx
       .insertInto('domains')
-      .values({ id: DOMAIN, name: 'Default', description: 'The default domain', enabled: 1 })
+      .values({
+        id: DOMAIN,
+        name: 'Default',
+        description: 'The default domain',
+        enabled: 1,
+        tags: '[]',
+        options: '{}',
+        extra: '{}',
+      })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
     const roles = await roleIds(tx)
     const projects: Record<string, string> = {}
     for (const { name, description = '' } of plan.projects) projects[name] = await projectId(tx, name, description)
     const users: Record<string, string> = {}
-    for (const { name, defaultProject } of plan.users)
-      users[name] = await userId(tx, name, hashes.get(name), idOf(projects, defaultProject), ctx.clock.now())
-    for (const { user, project, role } of plan.assignments)
+    for (const { name, defaultProject } of plan.users) {
+      const isService = plan.assignments.some(({ user, role }) => user === name && role === 'service')
+      const project = idOf(projects, defaultProject)
+      users[name] = await userId(tx, name, hashes.get(name), project, isService, ctx.clock.now())
+    }
+    for (const { user, project, role } of plan.assignments) {
+      const given = {
+        actor_kind: 'user',
+        actor_id: named(users, user),
+        role_id: named(roles, role),
+        inherited: 0,
+      } as const
+      const targets = [
+        { target_kind: 'project', target_id: named(projects, project) },
+        // The first administrator may ask for a token for the system, too.
+        ...(role === 'admin' ? [{ target_kind: SYSTEM.kind, target_id: SYSTEM.id }] : []),
+      ] as const
       await tx
         .insertInto('assignments')
-        .values({
-          user_id: named(users, user),
-          target_kind: 'project',
-          target_id: named(projects, project),
-          role_id: named(roles, role),
-        })
+        .values(targets.map((target) => ({ ...given, ...target })))
         .onConflict((conflict) => conflict.doNothing())
         .execute()
+    }
     await tx
       .insertInto('regions')
-      .values({ id: region, description: '' })
+      .values({ id: region, description: '', parent_region_id: null, extra: '{}' })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
     for (const service of plan.services) await serviceEndpoints(tx, region, service)
@@ -81,17 +100,17 @@ function named(ids: Readonly<Record<string, string>>, name: string): string {
 const idOf = (ids: Readonly<Record<string, string>>, name: string | undefined): string | null =>
   name === undefined ? null : named(ids, name)
 
-/** New hashes, for users that are new or whose password is another one now. Hashing is slow, so it stays outside the transaction. */
+/** New hashes, for users that are new or for whom the plan has another password than the last time. Hashing is slow, so it stays outside the transaction. */
 async function passwordHashes(
   kysely: Kysely<IdentityTables>,
   plan: BootstrapPlan,
 ): Promise<ReadonlyMap<string, string>> {
   const rows = await kysely
     .selectFrom('users')
-    .select(['name', 'password_hash'])
+    .select(['name', 'planned_hash', 'password_hash'])
     .where('domain_id', '=', DOMAIN)
     .execute()
-  const known = new Map(rows.map((row) => [row.name, row.password_hash]))
+  const known = new Map(rows.map((row) => [row.name, row.planned_hash ?? row.password_hash]))
   const hashes = await Promise.all(
     plan.users.map(async ({ name, password }) => {
       const hash = known.get(name)
@@ -106,10 +125,10 @@ async function roleIds(tx: Transaction<IdentityTables>): Promise<Record<string, 
   for (const name of ROLES)
     await tx
       .insertInto('roles')
-      .values({ id: newId(), name, description: '' })
-      .onConflict((conflict) => conflict.column('name').doNothing())
+      .values({ id: newId(), name, domain_id: null, description: null, options: '{}', extra: '{}' })
+      .onConflict((conflict) => conflict.doNothing())
       .execute()
-  const rows = await tx.selectFrom('roles').select(['id', 'name']).execute()
+  const rows = await tx.selectFrom('roles').select(['id', 'name']).where('domain_id', 'is', null).execute()
   const roles = Object.fromEntries(rows.map(({ id, name }) => [name, id]))
   for (const [prior, implied] of IMPLIED)
     await tx
@@ -123,7 +142,17 @@ async function roleIds(tx: Transaction<IdentityTables>): Promise<Record<string, 
 async function projectId(tx: Transaction<IdentityTables>, name: string, description: string): Promise<string> {
   const row = await tx
     .insertInto('projects')
-    .values({ id: newId(), name, domain_id: DOMAIN, description, enabled: 1 })
+    .values({
+      id: newId(),
+      name,
+      domain_id: DOMAIN,
+      parent_id: null,
+      description,
+      enabled: 1,
+      tags: '[]',
+      options: '{}',
+      extra: '{}',
+    })
     .onConflict((conflict) => conflict.columns(['domain_id', 'name']).doUpdateSet({ description }))
     .returning('id')
     .executeTakeFirstOrThrow()
@@ -135,13 +164,14 @@ async function userId(
   name: string,
   passwordHash: string | undefined,
   defaultProjectId: string | null,
+  isService: boolean,
   now: number,
 ): Promise<string> {
   const known = await tx
     .updateTable('users')
     .set({
       default_project_id: defaultProjectId,
-      ...(passwordHash ? { password_hash: passwordHash, tokens_from: now } : {}),
+      ...(passwordHash ? { password_hash: passwordHash, planned_hash: passwordHash, tokens_from: now } : {}),
     })
     .where('domain_id', '=', DOMAIN)
     .where('name', '=', name)
@@ -161,7 +191,10 @@ async function userId(
       enabled: 1,
       default_project_id: defaultProjectId,
       password_hash: passwordHash,
+      planned_hash: passwordHash,
       tokens_from: 0,
+      options: isService ? SERVICE_OPTIONS : '{}',
+      extra: '{}',
     })
     .execute()
   return id
@@ -172,18 +205,29 @@ async function serviceEndpoints(
   region: string,
   { type, name, url: outer, internalUrl = outer, description = '' }: BootstrapPlan['services'][number],
 ): Promise<void> {
-  const { id } = await tx
-    .insertInto('services')
-    .values({ id: newId(), type, name, description, enabled: 1 })
-    .onConflict((conflict) => conflict.columns(['type', 'name']).doUpdateSet({ description }))
-    .returning('id')
-    .executeTakeFirstOrThrow()
+  const found = await tx
+    .selectFrom('services')
+    .select('id')
+    .where('type', '=', type)
+    .where('name', '=', name)
+    .orderBy('id')
+    .executeTakeFirst()
+  const id = found?.id ?? newId()
+  if (!found) await tx.insertInto('services').values({ id, type, name, description, enabled: 1, extra: '{}' }).execute()
   for (const face of INTERFACES) {
     const url = face === 'internal' ? internalUrl : outer
-    await tx
-      .insertInto('endpoints')
-      .values({ id: newId(), service_id: id, region_id: region, interface: face, url, enabled: 1 })
-      .onConflict((conflict) => conflict.columns(['service_id', 'region_id', 'interface']).doUpdateSet({ url }))
+    const changed = await tx
+      .updateTable('endpoints')
+      .set({ url })
+      .where('service_id', '=', id)
+      .where('region_id', '=', region)
+      .where('interface', '=', face)
+      .returning('id')
       .execute()
+    if (changed.length === 0)
+      await tx
+        .insertInto('endpoints')
+        .values({ id: newId(), service_id: id, region_id: region, interface: face, url, enabled: 1, extra: '{}' })
+        .execute()
   }
 }

@@ -4,34 +4,36 @@ import type { Database } from '@kilonova/base/database/open.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { unauthorized } from '../openstack/fault.ts'
-import { notAllowed } from './errors.ts'
-import { rolesOn, type Role } from './store/assignments.ts'
+import type { LoginLimit } from './login-limit.ts'
+import { holder, type Holder } from './policy.ts'
+import type { Revocations } from './revocations.ts'
+import { impliedByCredential } from './store/application-credentials.ts'
+import { rolesOn } from './store/assignments.ts'
 import type { IdentityTables } from './store/tables.ts'
-import { findToken, type Token } from './store/tokens.ts'
+import { findToken, targetOf, type Token } from './store/tokens.ts'
 
 export interface IdentityContext {
   readonly database: Database<IdentityTables>
   readonly log: Log
   readonly clock: Clock
   readonly tokenLifetimeMs: number
+  readonly logins: LoginLimit
+  readonly revocations: Revocations
 }
 
-/** A token, and the roles it carries now. */
-export interface Holder {
-  readonly token: Token
-  readonly roles: readonly Role[]
-  readonly admin: boolean
-  readonly service: boolean
+/** Undefined for a token that is not good, or whose holder lost every role on what it is for. */
+export async function holderOf(ctx: IdentityContext, id: string, since?: number): Promise<Holder | undefined> {
+  const token = await findToken(ctx.database.kysely, id, ctx.clock.now(), since)
+  return token && withRoles(ctx, token)
 }
 
-export async function holderOf({ database, clock }: IdentityContext, id: string): Promise<Holder | undefined> {
-  const token = await findToken(database.kysely, id, clock.now())
-  if (!token) return undefined
-  const target = token.projectId ?? token.domainId
-  const roles = target === null ? [] : await rolesOn(database.kysely, token.userId, target)
-  if (target !== null && roles.length === 0) return undefined
-  const has = (name: string) => roles.some((role) => role.name === name)
-  return { token, roles, admin: has('admin'), service: has('service') }
+async function withRoles({ database: { kysely } }: IdentityContext, token: Token): Promise<Holder | undefined> {
+  const target = targetOf(token)
+  if (!target) return holder(token, [])
+  const held = await rolesOn(kysely, token.userId, target)
+  const given = token.applicationCredentialId && (await impliedByCredential(kysely, token.applicationCredentialId))
+  const roles = given ? held.filter(({ id }) => given.has(id)) : held
+  return roles.length === 0 ? undefined : holder(token, roles)
 }
 
 export const header = (request: FastifyRequest, name: string): string | undefined => {
@@ -41,15 +43,10 @@ export const header = (request: FastifyRequest, name: string): string | undefine
 
 /** A handler for who has a token. Errors: 401. */
 export const authenticated =
-  (ctx: IdentityContext, handler: (holder: Holder, request: FastifyRequest, reply: FastifyReply) => unknown) =>
+  (ctx: IdentityContext, handler: (caller: Holder, request: FastifyRequest, reply: FastifyReply) => unknown) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const id = header(request, 'x-auth-token')
-    const holder = id === undefined ? undefined : await holderOf(ctx, id)
-    if (!holder) throw unauthorized()
-    return handler(holder, request, reply)
+    const caller = id === undefined ? undefined : await holderOf(ctx, id)
+    if (!caller) throw unauthorized()
+    return handler(caller, request, reply)
   }
-
-/** Errors: 403 unless the token carries role `admin`. */
-export function mustBeAdmin(holder: Holder, action: string): void {
-  if (!holder.admin) throw notAllowed(action)
-}

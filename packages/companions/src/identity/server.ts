@@ -5,14 +5,25 @@ import { openDatabase } from '@kilonova/base/database/open.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import { keystoneBody } from '../openstack/fault.ts'
 import { openstackService } from '../openstack/service.ts'
+import { applicationCredentialRoutes } from './api/application-credentials.ts'
+import { authRoutes } from './api/auth.ts'
+import { domainRoutes } from './api/domains.ts'
+import { endpointRoutes } from './api/endpoints.ts'
+import { grantRoutes } from './api/grants.ts'
+import { groupRoutes } from './api/groups.ts'
 import { projectRoutes } from './api/projects.ts'
-import { registryRoutes } from './api/registry.ts'
+import { regionRoutes } from './api/regions.ts'
+import { revocationRoutes } from './api/revocations.ts'
 import { roleAssignmentRoutes } from './api/role-assignments.ts'
+import { roleRoutes } from './api/roles.ts'
+import { serviceRoutes } from './api/services.ts'
 import { tokenRoutes } from './api/tokens.ts'
 import { userRoutes } from './api/users.ts'
 import { versionRoutes } from './api/versions.ts'
 import { bootstrap, type Bootstrapped, type BootstrapPlan } from './bootstrap.ts'
 import type { IdentityContext } from './context.ts'
+import { loginLimit } from './login-limit.ts'
+import { revocations } from './revocations.ts'
 import { migrations, type IdentityTables } from './store/tables.ts'
 
 export interface IdentityOptions {
@@ -36,6 +47,23 @@ export interface Identity {
   close(): Promise<void>
 }
 
+const ROUTES = [
+  tokenRoutes,
+  authRoutes,
+  domainRoutes,
+  projectRoutes,
+  userRoutes,
+  groupRoutes,
+  roleRoutes,
+  grantRoutes,
+  roleAssignmentRoutes,
+  serviceRoutes,
+  endpointRoutes,
+  regionRoutes,
+  applicationCredentialRoutes,
+  revocationRoutes,
+]
+
 /** Errors: PortTakenError. */
 export async function startIdentity(options: IdentityOptions): Promise<Identity> {
   const log = options.log.in(import.meta)
@@ -47,6 +75,8 @@ export async function startIdentity(options: IdentityOptions): Promise<Identity>
       log,
       clock: options.clock,
       tokenLifetimeMs: options.tokenLifetimeSeconds * 1000,
+      logins: loginLimit(options.clock),
+      revocations: revocations(),
     }
     const service = openstackService({
       host: options.host,
@@ -56,11 +86,7 @@ export async function startIdentity(options: IdentityOptions): Promise<Identity>
       ...(options.ready ? { ready: options.ready } : {}),
     })
     versionRoutes(service.app)
-    tokenRoutes(service.app, ctx)
-    projectRoutes(service.app, ctx)
-    userRoutes(service.app, ctx)
-    registryRoutes(service.app, ctx)
-    roleAssignmentRoutes(service.app, ctx)
+    for (const routes of ROUTES) routes(service.app, ctx)
     const url = await service.listen()
     log.info('identity service listens', { url })
     return {

@@ -5,8 +5,8 @@ import type { IdentityTables } from './tables.ts'
 export interface CatalogEndpoint {
   readonly id: string
   readonly interface: string
-  readonly region_id: string
-  readonly region: string
+  readonly region_id: string | null
+  readonly region: string | null
   readonly url: string
 }
 
@@ -44,7 +44,7 @@ export async function catalogFor(
     const service = services.get(row.service_id) ?? {
       id: row.service_id,
       type: row.type,
-      name: row.name,
+      name: row.name ?? '',
       endpoints: [],
     }
     if (url !== undefined)
