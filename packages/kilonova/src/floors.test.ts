@@ -25,9 +25,10 @@ const NOT: Readonly<Record<string, readonly string[]>> = {
 /** DESIGN: a package is imported by those that may. The all-in-one wires them all. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   base: [],
+  'disk-image': [],
   libvirt: [],
-  kilonova: ['base', 'libvirt'],
-  companions: ['base'],
+  kilonova: ['base', 'disk-image', 'libvirt'],
+  companions: ['base', 'disk-image'],
   cloud: ['base', 'libvirt', 'kilonova', 'companions', 'dashboard'],
 }
 const ROOT = join(import.meta.dirname, '../../..')

@@ -3,8 +3,10 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { bytesOfFile } from '@kilonova/disk-image/bytes.ts'
+import { inspect, refusedByHead } from '@kilonova/disk-image/inspect.ts'
+import { HEAD_BYTES } from '@kilonova/disk-image/signs.ts'
 import { Fault } from '../openstack/fault.ts'
-import { HEAD_BYTES, inspect } from './disk-format.ts'
 
 export interface Received {
   /** Where the bytes wait until `keep` or `discard`. */
@@ -16,8 +18,11 @@ export interface Received {
 }
 
 export interface Content {
-  /** Writes a stream down. On any error nothing is left. Errors: 413 (disk full, too large), 415, 400 (cut short). */
-  receive(stream: Readable, declaredFormat: string): Promise<Received>
+  /**
+   * Writes a stream down and looks into it; `declaredFormat` null: it is no bare disk, so nobody can. On any error nothing is left.
+   * Errors: 413 (disk full, too large), 415 (not what it should be), 400 (cut short).
+   */
+  receive(stream: Readable, declaredFormat: string | null): Promise<Received>
   discard(received: Received): Promise<void>
   /** Moves the bytes to their place. Only inside `locked` of their hash. */
   keep(received: Received): Promise<void>
@@ -31,6 +36,8 @@ export interface Content {
   sweep(known: ReadonlySet<string>): Promise<void>
 }
 
+const refused = (reason: string): Fault => new Fault(415, `The image data is refused: ${reason}.`)
+
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 export async function openContent(directory: string, maxImageBytes: number): Promise<Content> {
@@ -41,17 +48,25 @@ export async function openContent(directory: string, maxImageBytes: number): Pro
   const place = (sha512: string) => join(kept, sha512)
   const queues = new Map<string, Promise<unknown>>()
 
-  const write = async (stream: Readable, declared: string, file: FileHandle, path: string): Promise<Received> => {
+  const write = async (
+    stream: Readable,
+    declared: string | null,
+    file: FileHandle,
+    path: string,
+  ): Promise<Received> => {
     const sha512 = createHash('sha512')
     const md5 = createHash('md5')
-    let head = Buffer.alloc(0)
-    let virtual: number | null | undefined
+    let head: Buffer | undefined = Buffer.alloc(0)
     let size = 0
     for await (const piece of stream.iterator({ destroyOnReturn: false })) {
       const chunk = piece as Buffer
-      if (head.length < HEAD_BYTES) {
+      if (head && declared !== null) {
         head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
-        if (head.length === HEAD_BYTES) virtual = inspect(declared, head)
+        if (head.length === HEAD_BYTES) {
+          const reason = await refusedByHead(head, declared)
+          if (reason !== undefined) throw refused(reason)
+          head = undefined
+        }
       }
       size += chunk.length
       if (size > maxImageBytes) throw new Fault(413, `The image is larger than ${maxImageBytes} bytes.`)
@@ -59,12 +74,13 @@ export async function openContent(directory: string, maxImageBytes: number): Pro
       md5.update(chunk)
       for (let done = 0; done < chunk.length;) done += (await file.write(chunk, done)).bytesWritten
     }
-    if (head.length < HEAD_BYTES) virtual = inspect(declared, head)
+    const finding = declared === null ? undefined : await inspect(await bytesOfFile(file), declared)
+    if (finding?.kind === 'refused') throw refused(finding.reason)
     await file.datasync()
     return {
       path,
       sizeBytes: size,
-      virtualSizeBytes: virtual === undefined ? size : virtual,
+      virtualSizeBytes: finding?.virtualBytes ?? null,
       md5: md5.digest('hex'),
       sha512: sha512.digest('hex'),
     }
@@ -74,7 +90,7 @@ export async function openContent(directory: string, maxImageBytes: number): Pro
     receive: async (stream, declared) => {
       const path = join(uploads, randomUUID())
       try {
-        const file = await open(path, 'wx', 0o640)
+        const file = await open(path, 'wx+', 0o640)
         try {
           return await write(stream, declared, file, path)
         } finally {

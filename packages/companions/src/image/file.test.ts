@@ -6,12 +6,12 @@ import { readdir, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { refusedSamples, usableSamples } from '@kilonova/disk-image/samples.ts'
 import { testImage, type Person, type TestImage } from '../test-cloud.ts'
 import { parseRange } from './api/file.ts'
 import { openContent } from './content.ts'
-import { qcow2Head } from './qcow2-sample.ts'
 
-const MAX_BYTES = 4 * 1024 * 1024
+const MAX_BYTES = 5 * 1024 * 1024
 let cloud: TestImage
 let demo: Person
 before(async () => {
@@ -81,23 +81,44 @@ test('an empty image is an image', async () => {
   assert.equal((await (await get(id)).arrayBuffer()).byteLength, 0)
 })
 
-test('a qcow2 tells its virtual size; a bad one is refused, however it is sent, and the image stays queued', async () => {
-  const good = await make('qcow2')
-  assert.equal((await put(good, Buffer.concat([qcow2Head({ size: 123n * 512n }), randomBytes(1000)]))).status, 204)
-  assert.equal((await show(good))['virtual_size'], 123 * 512)
-  const before = await kept()
-  const bad = await make('qcow2')
-  for (const head of [qcow2Head({ backing: 100n }), qcow2Head({ features: 4n }), Buffer.from('no disk')]) {
-    const answer = await put(bad, Buffer.concat([head, randomBytes(2_000_000)]))
-    assert.equal(answer.status, 415)
-    assert.equal((await show(bad))['status'], 'queued')
+test('a disk tells its virtual size', async () => {
+  for (const { name, declared, bytes, virtualBytes } of usableSamples()) {
+    const id = await make(declared)
+    assert.equal((await put(id, bytes)).status, 204, name)
+    assert.equal((await show(id))['virtual_size'], virtualBytes, name)
   }
+})
+
+test('what is not to be trusted is refused, and the image stays queued and without a byte', async () => {
+  const before = await kept()
+  for (const { name, declared, bytes, reason } of refusedSamples()) {
+    const id = await make(declared)
+    const answer = await put(id, bytes)
+    assert.equal(answer.status, 415, name)
+    assert.match(((await answer.json()) as { message: string }).message, reason)
+    assert.equal((await show(id))['status'], 'queued')
+  }
+  assert.deepEqual([await kept(), await uploads()], [before, []])
+})
+
+test('a bad head ends an upload before its body is written, however it is sent', async () => {
+  const { bytes, declared } = refusedSamples()[0] ?? { bytes: Buffer.alloc(0), declared: '' }
+  const bad = await make(declared)
+  assert.equal((await put(bad, Buffer.concat([bytes, randomBytes(2_000_000)]))).status, 415)
   const drip = slowly(bad)
-  for (const byte of qcow2Head({ backing: 1n })) drip.write(Buffer.from([byte]))
+  for (let at = 0; at < 200; at++) drip.write(bytes.subarray(at, at + 1))
+  drip.write(Buffer.concat([bytes.subarray(200), randomBytes(50_000)]))
   drip.end()
   const [answer] = (await once(drip, 'response')) as [IncomingMessage]
   assert.equal(answer.resume().statusCode, 415)
-  assert.deepEqual([await kept(), await uploads()], [before, []])
+  assert.equal((await show(bad))['status'], 'queued')
+})
+
+test('what no one looks into has no virtual size', async () => {
+  const { body } = await demo.call('POST', '/v2/images', { container_format: 'ova', disk_format: 'vmdk' })
+  const { id } = body as { id: string }
+  assert.equal((await put(id, randomBytes(1000))).status, 204)
+  assert.equal((await show(id))['virtual_size'], null)
 })
 
 test('identical images share their bytes until the last one goes', async () => {

@@ -13,6 +13,8 @@ import { abandonUpload, beginUpload, contentInUse, finishUpload } from '../store
 const IDLE_MS = 60_000
 /** So much of a refused upload is still read, so that its sender gets to see the answer. */
 const MAX_DRAINED_BYTES = 1024 * 1024 * 1024
+/** Containers that add nothing to the disk inside. */
+const BARE = new Set(['bare', 'ami', 'ari', 'aki'])
 
 export function fileRoutes(app: FastifyInstance, ctx: ImageContext): void {
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload))
@@ -60,7 +62,7 @@ async function upload(
   if (!(await beginUpload(kysely, image.id, uploadId, clock.now())))
     throw conflict(`Image status transition from ${image.status} to saving is not allowed`)
   try {
-    const received = await content.receive(stream, image.disk_format)
+    const received = await content.receive(stream, BARE.has(image.container_format) ? image.disk_format : null)
     const finished = await content.locked(received.sha512, async () => {
       await content.keep(received)
       if (await finishUpload(kysely, image.id, uploadId, received, clock.now())) return true

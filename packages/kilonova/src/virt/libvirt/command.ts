@@ -6,8 +6,8 @@ export interface CommandOptions {
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
   readonly cwd?: string
-  /** For programs that read what users gave us: seconds of processor time and bytes of memory they may take. */
-  readonly limits?: { readonly cpuSeconds: number; readonly memoryBytes: number }
+  /** For programs that read what users gave us: seconds of processor time, bytes of memory, and bytes of one file that they may take. */
+  readonly limits?: { readonly cpuSeconds: number; readonly memoryBytes: number; readonly fileBytes?: number }
 }
 
 const MAX_OUTPUT_BYTES = 1024 * 1024
@@ -15,9 +15,7 @@ const MAX_OUTPUT_BYTES = 1024 * 1024
 /** What it wrote to its standard output. */
 export async function command(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   const { timeoutMs = 60_000, signal, cwd = '/', limits } = options
-  const limited = limits
-    ? ['prlimit', `--cpu=${limits.cpuSeconds}`, `--as=${limits.memoryBytes}`, program, ...args]
-    : [program, ...args]
+  const limited = limits ? ['prlimit', ...limitArgs(limits), program, ...args] : [program, ...args]
   const [first = program, ...rest] = limited
   const abort = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])])
   const child = spawn(first, rest, {
@@ -52,3 +50,14 @@ export async function command(program: string, args: readonly string[], options:
   const why = abort.aborted ? `took longer than ${timeoutMs} ms` : `ended with ${code}`
   throw new HostError('CommandFailed', `${program} ${why}${said ? `: ${said}` : ''}`, { retryable: abort.aborted })
 }
+
+const limitArgs = ({
+  cpuSeconds,
+  memoryBytes,
+  fileBytes,
+}: NonNullable<CommandOptions['limits']>): readonly string[] => [
+  `--cpu=${cpuSeconds}`,
+  `--as=${memoryBytes}`,
+  '--core=0',
+  ...(fileBytes === undefined ? [] : [`--fsize=${fileBytes}`]),
+]

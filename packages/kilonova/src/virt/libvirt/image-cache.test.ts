@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { systemClock } from '@kilonova/base/clock.ts'
+import { refusedSamples, usableSamples } from '@kilonova/disk-image/samples.ts'
 import { ticketOf } from '../contract-values.ts'
 import type { ImageTicket } from '../driver.ts'
 import { openImageCache } from './image-cache.ts'
@@ -17,6 +18,8 @@ const MB = 1024 ** 2
 const never = new AbortController().signal
 const ignore = () => {}
 const hashOf = (content: Buffer) => createHash('sha512').update(content).digest('hex')
+/** Its name in the cache. */
+const nameOf = (content: Buffer, diskFormat = 'raw') => `sha512-${hashOf(content)}.${diskFormat}`
 const fails = (name: string, retryable: boolean) => (error: unknown) =>
   error instanceof Error && error.name === name && 'retryable' in error && error.retryable === retryable
 
@@ -49,7 +52,7 @@ test('content arrives as it was, with holes where it holds zeros', async (t) => 
   const cache = await w.open()
   await cache.fetch(w.ticket(content), ignore, never)
   const found = await cache.find(w.ticket(content))
-  assert.deepEqual(found, { path: join(w.base, hashOf(content)), format: 'raw', virtualBytes: content.length })
+  assert.deepEqual(found, { path: join(w.base, nameOf(content)), format: 'raw', virtualBytes: content.length })
   assert.ok(readFileSync(found.path).equals(content))
   assert.ok(statSync(found.path).blocks * 512 < 4 * MB)
   assert.equal(statSync(found.path).mode & 0o777, 0o600)
@@ -85,55 +88,64 @@ test('what breaks off, is too long, differs, or is refused leaves nothing, and s
   assert.deepEqual(w.files(), [])
 })
 
-test('a format we do not run, another file behind it, or a hash that is no file name is refused', async (t) => {
-  const qcow2 = Buffer.alloc(MB)
-  qcow2.writeUInt32BE(0x514649fb, 0)
-  qcow2.writeUInt32BE(3, 4)
-  const backed = Buffer.from(qcow2)
-  backed.writeBigUInt64BE(512n, 8)
-  backed.writeUInt32BE(11, 16)
-  backed.write('/etc/shadow', 512)
-  const external = Buffer.from(qcow2)
-  external.writeBigUInt64BE(4n, 72)
-  let content = backed
+test('what is not to be trusted, or has no checksum we can check, is refused and not kept', async (t) => {
+  let content: Buffer = Buffer.alloc(0)
   const w = await world(t, (response) => response.end(content))
   const cache = await w.open()
-  for (content of [backed, external, Buffer.alloc(MB, 1)])
+  for (const sample of refusedSamples()) {
+    content = sample.bytes
     await assert.rejects(
-      cache.fetch(w.ticket(content, { diskFormat: 'qcow2' }), ignore, never),
-      fails('ImageUnsupported', false),
+      cache.fetch(w.ticket(content, { diskFormat: sample.declared }), ignore, never),
+      (error: Error) =>
+        fails('ImageUnsupported', false)(error) &&
+        (['ami', 'ploop'].includes(sample.declared) ? /this host runs/ : sample.reason).test(error.message),
+      sample.name,
     )
-  await assert.rejects(
-    cache.fetch(w.ticket(content, { diskFormat: 'vmdk' }), ignore, never),
-    fails('ImageUnsupported', false),
-  )
-  await assert.rejects(
-    cache.fetch(w.ticket(content, { hash: '../../../etc/passwd' }), ignore, never),
-    fails('ImageDamaged', false),
-  )
+  }
+  content = Buffer.alloc(MB, 1)
+  for (const more of [
+    { hash: '../../../etc/passwd' },
+    { hash: '' },
+    { hashAlgorithm: 'crc32' },
+    { hashAlgorithm: '..' },
+  ])
+    await assert.rejects(cache.fetch(w.ticket(content, more), ignore, never), fails('ImageDamaged', false))
   assert.deepEqual(w.files(), [])
 })
 
-test('bytes that came in as raw are looked into when they are asked for as qcow2', async (t) => {
-  const backed = Buffer.alloc(MB)
-  backed.writeUInt32BE(0x514649fb, 0)
-  backed.writeUInt32BE(2, 4)
-  backed.writeBigUInt64BE(512n, 8)
-  backed.writeUInt32BE(11, 16)
-  backed.write('/etc/shadow', 512)
-  const asked = Promise.withResolvers<ServerResponse>()
-  const w = await world(t, (response) => asked.resolve(response))
+test('the same hash by another algorithm is another image', async (t) => {
+  const content = Buffer.from('old')
+  const md5 = createHash('md5').update(content).digest('hex')
+  const w = await world(t, (response) => response.end(content))
   const cache = await w.open()
-  const asRaw = cache.fetch(w.ticket(backed), ignore, never)
-  const response = await asked.promise
-  const joined = cache.fetch(w.ticket(backed, { diskFormat: 'qcow2' }), ignore, never)
-  response.end(backed)
-  await asRaw
-  await assert.rejects(joined, fails('ImageUnsupported', false))
-  const later = w.ticket(backed, { diskFormat: 'qcow2' })
-  await assert.rejects(cache.fetch(later, ignore, never), fails('ImageUnsupported', false))
-  await assert.rejects(cache.find(later), fails('ImageUnsupported', false))
-  assert.equal((await cache.find(w.ticket(backed)))?.format, 'raw')
+  await cache.fetch(w.ticket(content, { hashAlgorithm: 'md5', hash: md5 }), ignore, never)
+  await cache.fetch(w.ticket(content), ignore, never)
+  assert.deepEqual(w.files().toSorted(), [`md5-${md5}.raw`, nameOf(content)])
+})
+
+test('the same bytes declared as something else do not spoil them for who declared them rightly', async (t) => {
+  const qcow2 = usableSamples().find(({ name }) => name === 'qcow2')?.bytes ?? Buffer.alloc(0)
+  const w = await world(t, (response) => response.end(qcow2))
+  const cache = await w.open()
+  const right = w.ticket(qcow2, { diskFormat: 'qcow2' })
+  await Promise.all([
+    assert.rejects(cache.fetch(w.ticket(qcow2), ignore, never), fails('ImageUnsupported', false)),
+    cache.fetch(right, ignore, never),
+  ])
+  assert.equal(await cache.find(w.ticket(qcow2)), undefined)
+  const path = join(w.base, nameOf(qcow2, 'qcow2'))
+  assert.deepEqual(await cache.find(right), { path, format: 'qcow2', virtualBytes: 4 * MB })
+})
+
+test('each use is looked into, not only the first', async (t) => {
+  const qcow2 = usableSamples().find(({ name }) => name === 'qcow2')?.bytes ?? Buffer.alloc(0)
+  const w = await world(t, (response) => response.end(qcow2))
+  const cache = await w.open()
+  const ticket = w.ticket(qcow2, { diskFormat: 'qcow2' })
+  await cache.fetch(ticket, ignore, never)
+  writeFileSync(join(w.base, nameOf(qcow2, 'qcow2')), refusedSamples()[0]?.bytes ?? '')
+  await assert.rejects(cache.find(ticket), fails('ImageUnsupported', false))
+  await assert.rejects(cache.fetch(ticket, ignore, never), fails('ImageUnsupported', false))
 })
 
 test('when the last who waits gives up, the download stops and nothing is left', async (t) => {
@@ -173,29 +185,29 @@ test('who asks while a download is being given up gets one of his own', async (t
   await asked.promise
   first.abort(new Error('given up'))
   await Promise.all([cache.fetch(w.ticket(content), ignore, never), assert.rejects(given, /given up/)])
-  assert.deepEqual(w.files(), [hashOf(content)])
+  assert.deepEqual(w.files(), [nameOf(content)])
 })
 
 test('what a killed process left half written is removed at the next start; what was whole is used', async (t) => {
   const content = Buffer.from('whole')
   const w = await world(t, () => assert.fail('must not be asked'))
   mkdirSync(w.base)
-  writeFileSync(join(w.base, hashOf(content)), content)
+  writeFileSync(join(w.base, nameOf(content)), content)
   writeFileSync(join(w.base, 'aa.part'), 'half')
   const cache = await w.open()
-  assert.deepEqual(w.files(), [hashOf(content)])
+  assert.deepEqual(w.files(), [nameOf(content)])
   await cache.fetch(w.ticket(content), ignore, never)
 })
 
 test('an image is old when nobody asked for it, and is kept while it is used', async (t) => {
   const w = await world(t)
   mkdirSync(w.base)
-  for (const name of ['aaaaaaaa', 'bbbbbbbb', 'cccccccc']) {
+  for (const name of ['aaaaaaaa', 'bbbbbbbb', 'cccccccc'].map((hash) => `sha512-${hash}.raw`)) {
     writeFileSync(join(w.base, name), name)
     utimesSync(join(w.base, name), 1000, 1000)
   }
   const cache = await w.open()
   await cache.find({ ...w.ticket(Buffer.from('')), hash: 'aaaaaaaa' })
-  assert.equal(await cache.removeUnused(3600, (path) => path.endsWith('bbbbbbbb')), 1)
-  assert.deepEqual(w.files(), ['aaaaaaaa', 'bbbbbbbb'])
+  assert.equal(await cache.removeUnused(3600, (path) => path.endsWith('bbbbbbbb.raw')), 1)
+  assert.deepEqual(w.files(), ['sha512-aaaaaaaa.raw', 'sha512-bbbbbbbb.raw'])
 })

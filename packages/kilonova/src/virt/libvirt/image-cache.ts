@@ -1,19 +1,23 @@
 /**
- * Cached images, by content: `_base/<hash>`. A file is there whole or not at all: it is written beside, checked, and renamed.
- * Many waiters share one download; it is given up when the last of them is.
+ * Cached images, by content and by what it is read as: `_base/<algorithm>-<hash>.<disk format>`; one of a format that guests do not run from is
+ * kept as qcow2. A file is there whole or not at all: it is written beside, checked, looked into, and renamed. Many waiters share one download; it is given up when the last of them is.
  */
-import { mkdir, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/promises'
+import { getHashes } from 'node:crypto'
+import { mkdir, open, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
+import { bytesOfFile } from '@kilonova/disk-image/bytes.ts'
+import { inspect } from '@kilonova/disk-image/inspect.ts'
 import type { DiskSpec, ImageTicket } from '../driver.ts'
 import { HostError } from '../host-error.ts'
+import { CONVERTED, convertToQcow2 } from './convert.ts'
 import { download } from './download.ts'
 import { baseFolder } from './files.ts'
-import { readQcow2Header, type Qcow2Header } from './qcow2.ts'
 
 export interface CachedImage {
   readonly path: string
-  readonly format: string
+  readonly format: 'raw' | 'qcow2'
+  /** Of the disk inside, as its own header says it. */
   readonly virtualBytes: number
 }
 
@@ -31,7 +35,8 @@ interface Download {
 }
 
 const PARTIAL = '.part'
-const FORMATS: ReadonlySet<string> = new Set(['qcow2', 'raw', 'iso'])
+const FORMATS: ReadonlySet<string> = new Set(['qcow2', 'raw', 'iso', ...CONVERTED])
+const HASHES: ReadonlySet<string> = new Set(getHashes().map((name) => name.toLowerCase()))
 
 export async function openImageCache(instancesDir: string, host: string, clock: Clock): Promise<ImageCache> {
   const folder = baseFolder(instancesDir)
@@ -41,11 +46,17 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
   for (const name of await readdir(folder)) if (name.endsWith(PARTIAL)) await rm(join(folder, name))
   const running = new Map<string, Download>()
 
-  /** The hash becomes a file's name. */
-  function pathOf({ hashAlgorithm, hash }: DiskSpec['image']): string {
-    if (!/^[0-9a-z]{1,16}$/i.test(hashAlgorithm) || !/^[0-9a-f]{8,128}$/i.test(hash))
-      throw new HostError('ImageDamaged', 'the image has no usable checksum')
-    return join(folder, hash.toLowerCase())
+  /** Hash and format become a file's name. */
+  function pathOf({ imageId, hashAlgorithm, hash, diskFormat }: DiskSpec['image']): string {
+    const algorithm = hashAlgorithm.toLowerCase()
+    if (!/^[0-9a-z-]{1,16}$/.test(algorithm) || !HASHES.has(algorithm) || !/^[0-9a-f]{8,128}$/i.test(hash))
+      throw new HostError('ImageDamaged', `image ${imageId} has no checksum that can be checked`)
+    if (!FORMATS.has(diskFormat))
+      throw new HostError(
+        'ImageUnsupported',
+        `image ${imageId} has disk format ${diskFormat}: this host runs ${[...FORMATS].join(', ')}`,
+      )
+    return join(folder, `${algorithm}-${hash.toLowerCase()}.${diskFormat}`)
   }
 
   async function bring(
@@ -55,14 +66,20 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
     signal: AbortSignal,
   ): Promise<void> {
     const partial = `${path}${PARTIAL}`
+    const converted = `${path}.qcow2${PARTIAL}`
     try {
       const { bavail, bsize } = await statfs(folder)
       if (bavail * bsize < ticket.sizeBytes) throw full(ticket)
       await download(ticket, partial, progress, signal)
-      await inspect(ticket, partial)
-      await rename(partial, path)
+      const { virtualBytes } = await looked(ticket, ticket.diskFormat, partial)
+      if (CONVERTED.has(ticket.diskFormat)) {
+        await convertToQcow2({ from: partial, format: ticket.diskFormat, to: converted, virtualBytes, signal })
+        await looked(ticket, 'qcow2', converted)
+        await rename(converted, path)
+        await rm(partial)
+      } else await rename(partial, path)
     } catch (error) {
-      await rm(partial, { force: true })
+      await Promise.all([partial, converted].map((file) => rm(file, { force: true })))
       throw error instanceof HostError && error.name === 'DiskFull' ? full(ticket, error) : error
     }
   }
@@ -90,14 +107,9 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
   return {
     fetch: async (ticket, progress, signal) => {
       signal.throwIfAborted()
-      if (!FORMATS.has(ticket.diskFormat))
-        throw new HostError(
-          'ImageUnsupported',
-          `image ${ticket.imageId} has disk format ${ticket.diskFormat}: this host runs ${[...FORMATS].join(', ')}`,
-        )
       const path = pathOf(ticket)
       if (await touched(path, clock)) {
-        await inspect(ticket, path)
+        await cached(ticket, path)
         return progress(100)
       }
       signal.throwIfAborted()
@@ -116,7 +128,7 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
       try {
         // The last to give up waits until nothing of the download is left.
         await Promise.race([shared.done, given])
-        await inspect(ticket, path)
+        await cached(ticket, path)
         progress(100)
       } finally {
         signal.removeEventListener('abort', giveUp)
@@ -126,9 +138,7 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
     find: async (image) => {
       const path = pathOf(image)
       if (!(await touched(path, clock))) return undefined
-      const header = await inspect(image, path)
-      const { size } = await stat(path)
-      return { path, format: header ? 'qcow2' : 'raw', virtualBytes: header?.virtualBytes ?? size }
+      return { path, ...(await cached(image, path)) }
     },
     removeUnused: async (minimumAgeSeconds, isUsed) => {
       let removed = 0
@@ -157,18 +167,28 @@ async function touched(path: string, clock: Clock): Promise<boolean> {
   }
 }
 
-/**
- * What a user gives us must not make QEMU read other files of the host. Asked for each use, not each download: the same bytes
- * may have come in as another format, which nobody looks into. Undefined: it has no header of its own.
- */
-async function inspect(
-  { imageId, diskFormat }: Pick<ImageTicket, 'imageId' | 'diskFormat'>,
+/** Asked for each use, not each download: it costs a few reads. */
+async function cached(
+  image: DiskSpec['image'],
   path: string,
-): Promise<Qcow2Header | undefined> {
-  if (diskFormat !== 'qcow2') return undefined
-  const header = await readQcow2Header(path)
-  if (!header) throw new HostError('ImageUnsupported', `image ${imageId} is said to be qcow2, but is not`)
-  if (header.backingFile !== null || header.hasExternalData)
-    throw new HostError('ImageUnsupported', `image ${imageId} refers to another file, which is not allowed`)
-  return header
+): Promise<{ readonly format: CachedImage['format']; readonly virtualBytes: number }> {
+  const { format, virtualBytes } = await looked(
+    image,
+    CONVERTED.has(image.diskFormat) ? 'qcow2' : image.diskFormat,
+    path,
+  )
+  return { format: format === 'qcow2' ? 'qcow2' : 'raw', virtualBytes }
+}
+
+/** What a user gives us must not make QEMU read other files of the host. */
+async function looked({ imageId }: DiskSpec['image'], diskFormat: string, path: string) {
+  const file = await open(path)
+  try {
+    const finding = await inspect(await bytesOfFile(file), diskFormat)
+    if (finding.kind === 'refused')
+      throw new HostError('ImageUnsupported', `image ${imageId} is refused: ${finding.reason}`)
+    return finding
+  } finally {
+    await file.close()
+  }
 }

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { exists } from './disk.ts'
 import { serverFiles } from './files.ts'
-import { readQcow2Header } from './qcow2.ts'
+import { backingFileOf } from './qcow2.ts'
 
 export async function usedImages(instancesDir: string): Promise<ReadonlySet<string>> {
   const used = new Set<string>()
@@ -10,8 +10,8 @@ export async function usedImages(instancesDir: string): Promise<ReadonlySet<stri
     if (!entry.isDirectory() || entry.name.startsWith('_')) continue
     const { disk } = serverFiles(instancesDir, entry.name)
     for (const path of [disk, `${disk}.part`]) {
-      const header = (await exists(path)) ? await readQcow2Header(path) : undefined
-      if (header?.backingFile) used.add(header.backingFile)
+      const backing = (await exists(path)) ? await backingFileOf(path) : undefined
+      if (backing !== undefined) used.add(backing)
     }
   }
   return used
