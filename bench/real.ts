@@ -9,7 +9,14 @@ import { atMost, median, type Figure } from './figures.ts'
 const ROUNDS = 5
 
 export async function realFigures(): Promise<readonly Figure[]> {
-  const cloud = await startCloud(['--no-demo', '--private-cidr', '10.199.0.0/20', '--yes'])
+  const cloud = await startCloud([
+    '--no-demo',
+    '--private-cidr',
+    '10.199.0.0/20',
+    '--public-cidr',
+    '10.199.16.0/20',
+    '--yes',
+  ])
   const libvirt = await connect({ path: join(cloud.stateDir, 'libvirt/run/libvirt-sock') })
   const ours: number[] = []
   const theirs: number[] = []

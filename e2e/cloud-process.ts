@@ -62,7 +62,9 @@ export async function cloudProcess({
   prepare(stateDir, await demoImage())
   const offset = portOffset ?? (await freeOffset())
   const url = (service: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[service] + offset}`
-  const options = ['--state-dir', stateDir, '--port-offset', String(offset), '--private-cidr', freeCidr()]
+  const options = ['--state-dir', stateDir, '--port-offset', String(offset)]
+  const [privateCidr, publicCidr] = freeCidrs()
+  options.push('--private-cidr', privateCidr, '--public-cidr', publicCidr)
   if (!demo) options.push('--no-demo')
   if (configuration !== undefined) {
     writeFileSync(join(stateDir, 'kilonova.conf'), configuration)
@@ -195,12 +197,13 @@ async function isFree(port: number): Promise<boolean> {
   return free
 }
 
-/** A /20 that no interface of this machine has, and other tests are unlikely to choose. */
-function freeCidr(): string {
+/** Two /20 that no interface of this machine has, and other tests are unlikely to choose. */
+function freeCidrs(): readonly [string, string] {
   const used = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? [])
   for (;;) {
     const second = 100 + Math.floor(Math.random() * 150)
+    const third = 32 * Math.floor(Math.random() * 8)
     if (used.every((address) => !address.startsWith(`10.${second}.`)))
-      return `10.${second}.${16 * Math.floor(Math.random() * 16)}.0/20`
+      return [`10.${second}.${third}.0/20`, `10.${second}.${third + 16}.0/20`]
   }
 }

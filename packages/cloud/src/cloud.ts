@@ -14,7 +14,7 @@ import { demoImage } from './demo-image.ts'
 import { driversOf, type Drivers } from './drivers.ts'
 import { makeFirstContent } from './first-content.ts'
 import type { CloudOptions } from './options.ts'
-import { refuseTakenCidr } from './private-cidr.ts'
+import { refuseTakenCidr } from './taken-cidr.ts'
 import type { Progress } from './progress.ts'
 import { placesOf, type Places } from './places.ts'
 import { openSession, type Session } from './session.ts'
@@ -51,7 +51,10 @@ export async function startCloud(
   const { tls } = tlsOf(config)
   const places = placesOf(options, tls !== undefined)
   const { port, here, told } = places
-  if (options.driver === 'libvirt' && !state.done('first-content')) await refuseTakenCidr(options.privateCidr)
+  if (options.driver === 'libvirt' && !state.done('first-content')) {
+    await refuseTakenCidr('--private-cidr', options.privateCidr)
+    await refuseTakenCidr('--public-cidr', options.publicCidr)
+  }
   const closers: (() => Promise<unknown>)[] = []
   const opened = <T extends { close(): Promise<unknown> }>(part: T): T => {
     closers.push(() => part.close())
@@ -144,12 +147,13 @@ export async function startCloud(
         ...(tls ? { agent: agentFor(tls.cert) } : {}),
       })
     if (!state.done('first-content'))
-      await progress.step('flavors, image and network', async () => {
+      await progress.step('flavors, image and networks', async () => {
         await makeFirstContent({
           admin: await session('admin'),
           imageUrl: here('image'),
           image,
           privateCidr: options.privateCidr,
+          publicCidr: options.publicCidr,
         })
         state.markDone('first-content')
       })

@@ -10,6 +10,7 @@ import { readConfig } from '@kilonova/kilonova/config/index.ts'
 import { PortTakenError } from '@kilonova/base/http/server.ts'
 import { explain } from './explain.ts'
 import { parseOptions } from './options.ts'
+import { CidrTakenError } from './taken-cidr.ts'
 import { openStateDir } from './state-dir.ts'
 
 async function failureOf(work: () => unknown): Promise<unknown> {
@@ -25,6 +26,23 @@ test('a wrong option is told with all there are, code 2', async () => {
   const { code, text } = explain(await failureOf(() => parseOptions(['--drivr', 'fake'], {})))
   assert.equal(code, 2)
   assert.match(text, /Unknown option '--drivr'[^]*--driver libvirt\|fake/)
+})
+
+test('addresses that are no block, or two blocks that overlap, are wrong options', async () => {
+  for (const [args, words] of [
+    [['--public-cidr', '172.24.4.0'], /--public-cidr must look like/],
+    [['--public-cidr', '10.30.15.0/24'], /--private-cidr 10\.30\.0\.0\/20 and --public-cidr 10\.30\.15\.0\/24 overlap/],
+    [['--private-cidr', '172.16.0.0/12'], /overlap/],
+  ] as const)
+    assert.match(explain(await failureOf(() => parseOptions(args, {}))).text, words)
+  const options = parseOptions(['--public-cidr', '10.30.16.0/24'], {})
+  assert.equal(options === 'help' ? '' : options.publicCidr, '10.30.16.0/24')
+})
+
+test('addresses that another link has are told with the option, code 20', () => {
+  const { code, text } = explain(new CidrTakenError('--public-cidr', 'this machine has a route'))
+  assert.equal(code, 20)
+  assert.match(text, /another --public-cidr/)
 })
 
 test('a wrong configuration names the place and the page that lists all, code 2', async () => {

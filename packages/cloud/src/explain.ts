@@ -2,7 +2,7 @@
 import { PortTakenError } from '@kilonova/base/http/server.ts'
 import { ConfigError } from '@kilonova/base/config.ts'
 import { USAGE, UsageError } from './options.ts'
-import { CidrTakenError } from './private-cidr.ts'
+import { CidrTakenError } from './taken-cidr.ts'
 import { StateDirInUseError } from './state-dir.ts'
 
 export interface Explanation {
@@ -20,7 +20,7 @@ export function explain(error: unknown): Explanation {
     return { code: EXIT.usage, text: `${message}\ndocs/configuration.md lists every option.` }
   if (error instanceof PortTakenError)
     return { code: EXIT.taken, text: `${message}\nStop that program, or give --port-offset.` }
-  if (error instanceof CidrTakenError) return { code: EXIT.taken, text: `${message}\nGive another --private-cidr.` }
+  if (error instanceof CidrTakenError) return { code: EXIT.taken, text: `${message}\nGive another ${error.option}.` }
   if (error instanceof StateDirInUseError) return { code: EXIT.inUse, text: message }
   if (error instanceof NotRootError) return { code: EXIT.denied, text: message }
   if (code === 'ENOSPC' || /disk .*is full|disk full|not enough disk space/i.test(message))

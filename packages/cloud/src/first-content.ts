@@ -1,4 +1,4 @@
-/** What a new cloud has: flavors, the image `demo`, the network `private`. Each thing is looked for before it is made. */
+/** What a new cloud has: flavors, the image `demo`, the networks `private` and `public`. Each thing is looked for before it is made. */
 import { createReadStream } from 'node:fs'
 import { exchange } from '@kilonova/base/http/client.ts'
 import type { Session } from './session.ts'
@@ -22,12 +22,20 @@ export interface FirstContent {
   readonly imageUrl: string
   readonly image: { readonly file: string; readonly minRamMb: number }
   readonly privateCidr: string
+  readonly publicCidr: string
 }
 
-export async function makeFirstContent({ admin, imageUrl, image, privateCidr }: FirstContent): Promise<void> {
+export async function makeFirstContent({
+  admin,
+  imageUrl,
+  image,
+  privateCidr,
+  publicCidr,
+}: FirstContent): Promise<void> {
   await flavors(admin)
   await demoImage(admin, imageUrl, image)
   await privateNetwork(admin, privateCidr)
+  await publicNetwork(admin, publicCidr)
 }
 
 async function flavors(admin: Session): Promise<void> {
@@ -63,22 +71,31 @@ async function demoImage(admin: Session, imageUrl: string, { file, minRamMb }: F
 }
 
 async function privateNetwork(admin: Session, cidr: string): Promise<void> {
-  const { body } = await admin.call('network', 'GET', '/v2.0/networks?name=private')
-  const [found] = (body as { networks: PrivateNetwork[] }).networks
-  const network = found ?? (await newNetwork(admin))
+  const network = await networkNamed(admin, 'private', { shared: true })
   await admin.call('network', 'PUT', `/v2.0/networks/${network.id}/tags/${encodeURIComponent(ROUTED)}`)
-  if (network.subnets.length === 0)
-    await admin.call('network', 'POST', '/v2.0/subnets', {
-      subnet: { name: 'private', network_id: network.id, ip_version: 4, cidr },
-    })
+  await subnetOf(admin, network, { name: 'private', cidr })
 }
 
-interface PrivateNetwork {
+/** Where users' routers lead to and floating IPs come from; this machine is its gateway. */
+async function publicNetwork(admin: Session, cidr: string): Promise<void> {
+  const network = await networkNamed(admin, 'public', { 'router:external': true })
+  await subnetOf(admin, network, { name: 'public', cidr, enable_dhcp: false })
+}
+
+interface FoundNetwork {
   readonly id: string
   readonly subnets: readonly string[]
 }
 
-async function newNetwork(admin: Session): Promise<PrivateNetwork> {
-  const { body } = await admin.call('network', 'POST', '/v2.0/networks', { network: { name: 'private', shared: true } })
-  return (body as { network: PrivateNetwork }).network
+async function networkNamed(admin: Session, name: string, fields: object): Promise<FoundNetwork> {
+  const { body } = await admin.call('network', 'GET', `/v2.0/networks?name=${name}`)
+  const [found] = (body as { networks: FoundNetwork[] }).networks
+  if (found) return found
+  const made = await admin.call('network', 'POST', '/v2.0/networks', { network: { name, ...fields } })
+  return (made.body as { network: FoundNetwork }).network
+}
+
+async function subnetOf(admin: Session, { id, subnets }: FoundNetwork, fields: object): Promise<void> {
+  if (subnets.length > 0) return
+  await admin.call('network', 'POST', '/v2.0/subnets', { subnet: { network_id: id, ip_version: 4, ...fields } })
 }

@@ -11,6 +11,7 @@ export interface CloudOptions {
   readonly hosts: number
   readonly portOffset: number
   readonly privateCidr: string
+  readonly publicCidr: string
   readonly listen: string
   /** What the catalog calls this machine, where that is not what `listen` says. */
   readonly endpointHost: string | undefined
@@ -32,6 +33,7 @@ export const USAGE = `Usage: npm start -- [options]
   --state-dir DIR         where everything is kept (KILONOVA_STATE_DIR; default /var/lib/kilonova for root)
   --port-offset N         added to every port: compute 8774, identity 5000, image 9292, network 9696, metadata 8775
   --private-cidr CIDR     addresses of the network "private" (default 10.30.0.0/20); two clouds on a machine need two
+  --public-cidr CIDR      addresses of the network "public", for routers and floating IPs (default 172.24.4.0/24); the same holds
   --listen ADDRESS        where the services listen (default 127.0.0.1: this machine alone)
   --endpoint-host HOST    what clients elsewhere call this machine: a name or an address, for the catalog and clouds.yaml
                           (default: ADDRESS; for 0.0.0.0 the first address of this machine)
@@ -43,8 +45,6 @@ export const USAGE = `Usage: npm start -- [options]
   --help                  this text
 `
 
-const CIDR = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/
-
 /** Errors: UsageError. */
 export function parseOptions(
   args: readonly string[],
@@ -54,15 +54,17 @@ export function parseOptions(
   if (values.help) return 'help'
   const { driver } = values
   if (driver !== 'libvirt' && driver !== 'fake') throw new UsageError(`--driver must be libvirt or fake, not ${driver}`)
-  const cidr = CIDR.exec(values['private-cidr'])
-  if (!cidr || cidr.slice(1, 5).some((part) => Number(part) > 255) || Number(cidr[5]) < 8 || Number(cidr[5]) > 28)
-    throw new UsageError(`--private-cidr must look like 10.30.0.0/20, with 8 to 28 bits, not ${values['private-cidr']}`)
+  const privateCidr = block('--private-cidr', values['private-cidr'], '10.30.0.0/20')
+  const publicCidr = block('--public-cidr', values['public-cidr'], '172.24.4.0/24')
+  if (privateCidr.first <= publicCidr.last && publicCidr.first <= privateCidr.last)
+    throw new UsageError(`--private-cidr ${privateCidr.text} and --public-cidr ${publicCidr.text} overlap`)
   return {
     stateDir: resolve(values['state-dir'] ?? env['KILONOVA_STATE_DIR'] ?? defaultStateDir()),
     driver,
     hosts: whole('--hosts', values.hosts, 1, 10_000),
     portOffset: whole('--port-offset', values['port-offset'], 0, 50_000),
-    privateCidr: values['private-cidr'],
+    privateCidr: privateCidr.text,
+    publicCidr: publicCidr.text,
     listen: values.listen,
     endpointHost: hostNamed(values['endpoint-host']),
     demo: !values['no-demo'],
@@ -82,6 +84,7 @@ function parsed(args: readonly string[]) {
         'state-dir': { type: 'string' },
         'port-offset': { type: 'string', default: '0' },
         'private-cidr': { type: 'string', default: '10.30.0.0/20' },
+        'public-cidr': { type: 'string', default: '172.24.4.0/24' },
         listen: { type: 'string', default: '127.0.0.1' },
         'endpoint-host': { type: 'string' },
         'no-demo': { type: 'boolean', default: false },
@@ -94,6 +97,20 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error })
   }
+}
+
+const CIDR = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/
+
+/** An IPv4 block, and its ends as numbers. */
+function block(name: string, text: string, example: string): { text: string; first: number; last: number } {
+  const parts = CIDR.exec(text)?.slice(1).map(Number) ?? []
+  const [bytes, bits = 0] = [parts.slice(0, 4), parts[4]]
+  if (parts.length === 0 || bytes.some((byte) => byte > 255) || bits < 8 || bits > 28)
+    throw new UsageError(`${name} must look like ${example}, with 8 to 28 bits, not ${text}`)
+  const size = 2 ** (32 - bits)
+  const address = bytes.reduce((sum, byte) => sum * 256 + byte, 0)
+  const first = address - (address % size)
+  return { text, first, last: first + size - 1 }
 }
 
 function hostNamed(host: string | undefined): string | undefined {
