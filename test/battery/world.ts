@@ -116,6 +116,11 @@ export async function world() {
         neutron: networkClient,
         glance,
         images,
+        guestData: {
+          vendorData: { fixed: async () => ({}), combined: async () => ({}) },
+          dhcpDomain: '',
+          skippedVersions: [],
+        },
         clock,
         log: heard.log,
         kills,

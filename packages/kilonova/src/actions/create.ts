@@ -6,7 +6,7 @@ import type { Server } from '../domain/server.ts'
 import { writeConfigDrive } from './config-drive.ts'
 import { action } from './define.ts'
 import { guestOf } from './guest.ts'
-import { addressesOf, makePorts, releasePorts } from './ports.ts'
+import { addressesOf, makePorts, releasePorts, taggedFacts } from './ports.ts'
 
 export const createBody = z.strictObject({
   /** A host or hypervisor that an administrator named; null lets the scheduler choose. */
@@ -70,7 +70,7 @@ export const create = action('create', {
         place: claim,
         securityGroups: body.securityGroupIds,
       })
-      const facts = await neutron.facts(ports, server.hostname)
+      const facts = await taggedFacts(neutron, server, ports)
       await rows.addresses(addressesOf(facts))
       return facts
     },
@@ -100,7 +100,7 @@ export const create = action('create', {
     undo: ({ hostAt }, { claim }) => hostAt(claim.host).removeFiles(),
   })
   .step('configDrive', {
-    run: ({ hostAt, server }, { claim, ports }) => writeConfigDrive(hostAt(claim.host), server, ports),
+    run: (ctx, { claim, ports }) => writeConfigDrive(ctx, ctx.hostAt(claim.host), ports),
     undo: ({ hostAt }, { claim }) => hostAt(claim.host).removeFiles(),
   })
   .step('plug', {

@@ -1,6 +1,7 @@
 /** What the steps of our actions may reach, and how an action is asked for on the wire. Interfaces only: tests pass fakes. */
 import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
+import type { VendorData } from '../clients/vendor-data.ts'
 import type { Address } from '../domain/server.ts'
 import type { PowerState } from '../domain/states.ts'
 import type { Placement, PlaceRequest } from '../rpc/scheduler.ts'
@@ -30,6 +31,14 @@ export interface Place {
   readonly availabilityZone: string
 }
 
+export interface GuestData {
+  readonly vendorData: VendorData
+  /** Stands behind host names; empty: nothing does. */
+  readonly dhcpDomain: string
+  /** Versions of EC2 that config drives leave out. */
+  readonly skippedVersions: readonly string[]
+}
+
 export interface Reach {
   readonly requestId: string
   readonly hostAt: (host: string) => HostVerbs
@@ -47,6 +56,8 @@ export interface Reach {
     place(place: Place | null): Promise<void>
     addresses(addresses: readonly Address[]): Promise<void>
   }
+  /** What config drives say beside what the server's record does. */
+  readonly guestData: GuestData
   readonly options: { readonly shutdownTimeoutSeconds: number; readonly softRebootTimeoutSeconds: number }
 }
 

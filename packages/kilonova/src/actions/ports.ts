@@ -55,8 +55,41 @@ export async function releasePorts(neutron: Neutron, server: PortOwner): Promise
   }
 }
 
-export const portFactsOf = async (neutron: Neutron, server: Server): Promise<readonly PortFacts[]> =>
-  server.requestedNics.length === 0 ? [] : neutron.facts(await neutron.portsOf(server), server.hostname)
+/** In the order of the interfaces that were asked for, so that a guest made anew finds its cards as they were. */
+export async function portFactsOf(neutron: Neutron, server: Server): Promise<readonly PortFacts[]> {
+  if (server.requestedNics.length === 0) return []
+  const ports = await neutron.portsOf(server)
+  const number = (port: Port) => nicNumber(server, port) ?? Infinity
+  return taggedFacts(
+    neutron,
+    server,
+    ports.toSorted((a, b) => (number(a) === number(b) ? 0 : number(a) - number(b))),
+  )
+}
+
+/** Facts of these ports of the server, with the tags that its user gave to interfaces. */
+export async function taggedFacts(
+  neutron: Neutron,
+  server: Server,
+  ports: readonly Port[],
+): Promise<readonly PortFacts[]> {
+  const facts = await neutron.facts(ports, server.hostname)
+  const tags = new Map(ports.map((port) => [port.id, server.requestedNics[nicNumber(server, port) ?? -1]?.tag]))
+  return facts.map((each) => {
+    const tag = tags.get(each.portId)
+    return tag === undefined ? each : { ...each, tag }
+  })
+}
+
+/** Which of the requested interfaces a port is for: by its id, or by the number that was written on it. */
+function nicNumber({ requestedNics }: Server, port: Port): number | undefined {
+  const given = requestedNics.findIndex(({ portId }) => portId === port.id)
+  const written = port.tags
+    .find((tag) => tag.startsWith(OURS))
+    ?.split(':')
+    .at(-1)
+  return given >= 0 ? given : written === undefined ? undefined : Number(written)
+}
 
 export const addressesOf = (ports: readonly PortFacts[]): readonly Address[] =>
   ports.flatMap((port) =>

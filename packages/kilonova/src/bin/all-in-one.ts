@@ -8,6 +8,7 @@ import { startApi } from '../api/app.ts'
 import { glance } from '../clients/glance.ts'
 import { keystone } from '../clients/keystone.ts'
 import { networkChanges } from '../clients/network-changes.ts'
+import { neutronGuests } from '../clients/neutron-guests.ts'
 import { neutron } from '../clients/neutron.ts'
 import { fileFences, memoryFences } from '../compute/fence-store.ts'
 import { startCompute } from '../compute/agent.ts'
@@ -16,6 +17,7 @@ import { startImageRelay } from '../conductor/image-relay.ts'
 import { startNetworkWatch } from '../conductor/network-watch.ts'
 import type { KilonovaConfig } from '../config/index.ts'
 import { openKilonovaDatabase } from '../db/database.ts'
+import { guestPassword, setGuestPassword } from '../db/guest-passwords.ts'
 import { setQuota } from '../db/quotas.ts'
 import { findServer } from '../db/servers.ts'
 import { startMetadata } from '../metadata/server.ts'
@@ -23,6 +25,7 @@ import { startScheduler } from '../placement/scheduler.ts'
 import { memoryBus } from '../rpc/memory/bus.ts'
 import { killPoints } from '../task/kill-points.ts'
 import type { Driver } from '../virt/driver.ts'
+import { guestDataOf, proxiesOf } from './guest-data.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { conductorOptions, keystoneOptions, schedulerOptions, tlsOf } from './from-config.ts'
 
@@ -76,6 +79,8 @@ export async function startAllInOne({
     const identity = keystone(keystoneOptions(config, clock))
     const image = glance(identity, { endpoint: config.glance.endpoint_override, clock })
     const network = neutron(identity, { endpoint: config.neutron.endpoint_override, clock })
+    const guests = neutronGuests(identity, { endpoint: config.neutron.endpoint_override })
+    const guestData = await guestDataOf(config, clock, log)
 
     const api = opened(
       await startApi({
@@ -98,9 +103,18 @@ export async function startAllInOne({
       await startMetadata({
         host: DEFAULT.metadata_listen,
         port: DEFAULT.metadata_listen_port,
-        sharedSecret: metadataSecret,
+        proxies: proxiesOf(config, metadataSecret),
+        dhcpDomain: guestData.dhcpDomain,
+        keptMs: config.api.metadata_cache_expiration * 1000,
         readServer: (id) => findServer(db, id),
         readPorts: (server) => portFactsOf(network, server),
+        readPublicIp: async (server) => (await guests.publicIps(server.addresses.map(({ portId }) => portId)))[0] ?? '',
+        readPortBehind: guests.portBehind,
+        passwords: {
+          read: (id) => guestPassword(db, id),
+          setOnce: (id, password) => setGuestPassword(db, id, password),
+        },
+        vendorData: guestData.vendorData,
         ready,
         log,
         clock,
@@ -112,7 +126,18 @@ export async function startAllInOne({
     opened(startScheduler({ db, bus, clock, log: log.in(import.meta), options: schedulerOptions(config) }))
     opened(
       await startConductor(
-        { actions: ACTIONS, db, bus, neutron: network, glance: image, images, clock, log, kills: killPoints(env) },
+        {
+          actions: ACTIONS,
+          db,
+          bus,
+          neutron: network,
+          glance: image,
+          images,
+          guestData,
+          clock,
+          log,
+          kills: killPoints(env),
+        },
         conductorOptions(config),
       ),
     )

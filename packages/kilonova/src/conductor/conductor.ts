@@ -2,7 +2,7 @@
 import { newId, type Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Kysely } from 'kysely'
-import type { Reach, ServerAction } from '../actions/define.ts'
+import type { GuestData, Reach, ServerAction } from '../actions/define.ts'
 import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import { pruneEvents } from '../db/events.ts'
@@ -51,6 +51,7 @@ export interface ConductorReach {
   readonly neutron: Neutron
   readonly glance: Glance
   readonly images: ImageRelay
+  readonly guestData: GuestData
   readonly clock: Clock
   readonly log: Log
   readonly kills: KillPoints
@@ -108,6 +109,7 @@ export async function startConductor(
           ),
         addresses: (addresses) => whileHeld(db, task, (tx) => setAddresses(tx, task.serverId, addresses)),
       },
+      guestData: reach.guestData,
       options,
     }),
   }

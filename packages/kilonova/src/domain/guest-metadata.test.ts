@@ -1,18 +1,36 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { guestDocuments, type GuestPort } from './guest-metadata.ts'
+import type { GuestPort } from './guest-metadata-network.ts'
+import { guestDocuments } from './guest-metadata.ts'
 import { demoPort, demoServer } from './server-fixture.ts'
 
-const documents = (server = demoServer(), ports: readonly GuestPort[] = [demoPort()]) => {
-  const files = guestDocuments(server, ports, 'c2VlZA==')
+const SKIPPED = [
+  '1.0',
+  '2007-01-19',
+  '2007-03-01',
+  '2007-08-29',
+  '2007-10-10',
+  '2007-12-15',
+  '2008-02-01',
+  '2008-09-01',
+]
+const filesOf = (
+  server = demoServer(),
+  ports: readonly GuestPort[] = [demoPort()],
+  { fixed = {}, combined = {}, dhcpDomain = 'novalocal', skipped = SKIPPED } = {},
+) => guestDocuments({ server, ports, dhcpDomain, randomSeed: 'c2VlZA==' }, { fixed, combined }, skipped)
+
+const documents = (...given: Parameters<typeof filesOf>) => {
+  const files = filesOf(...given)
   return (path: string): unknown => {
     const file = files[path]
     return file === undefined ? undefined : JSON.parse(new TextDecoder().decode(file))
   }
 }
+const META = 'openstack/latest/meta_data.json'
 
 test('meta_data.json says who the guest is', () => {
-  assert.deepEqual(documents()('openstack/latest/meta_data.json'), {
+  assert.deepEqual(documents()(META), {
     uuid: '3f1c7a52-0d3e-4b43-9d3a-0123456789ab',
     meta: { role: 'web' },
     public_keys: { mykey: 'ssh-ed25519 AAAA demo\n' },
@@ -26,127 +44,75 @@ test('meta_data.json says who the guest is', () => {
     devices: [],
     dedicated_cpus: [],
   })
+  const plain = documents(demoServer(), [], { dhcpDomain: '' })
+  assert.equal((plain(META) as { hostname: string }).hostname, 'demo')
 })
 
-test('what came with a later version is not in an earlier one', () => {
-  const read = documents()
-  assert.deepEqual(Object.keys(read('openstack/2012-08-10/meta_data.json') as object).toSorted(), [
-    'availability_zone',
-    'hostname',
-    'keys',
-    'launch_index',
-    'meta',
-    'name',
-    'public_keys',
-    'uuid',
-  ])
-  assert.ok('random_seed' in (read('openstack/2013-04-04/meta_data.json') as object))
-  assert.equal(read('openstack/2013-04-04/vendor_data.json'), undefined)
-  assert.deepEqual(read('openstack/2013-10-17/vendor_data.json'), {})
-  assert.equal(read('openstack/2013-10-17/network_data.json'), undefined)
-  assert.deepEqual(read('openstack/2016-10-06/vendor_data2.json'), {})
-})
-
-test('without metadata, key and user data their names are not there', () => {
+test('without metadata, key, files and user data their names are not there', () => {
   const plain = documents(demoServer({ metadata: {}, keyName: null, publicKey: null, userData: null }))
-  const keys = Object.keys(plain('openstack/latest/meta_data.json') as object)
+  const keys = Object.keys(plain(META) as object)
   assert.deepEqual(
-    keys.filter((key) => ['meta', 'public_keys', 'keys'].includes(key)),
+    keys.filter((key) => ['meta', 'public_keys', 'keys', 'files'].includes(key)),
     [],
   )
   assert.equal(plain('openstack/latest/user_data'), undefined)
   assert.ok(!('public-keys' in (plain('ec2/latest/meta-data.json') as object)))
 })
 
-test('user data are the bytes that were given, whatever they are', () => {
+test('user data and injected files are the bytes that were given, whatever they are', () => {
   const bytes = Buffer.from([0, 255, 128, 10, 13])
-  const files = guestDocuments(demoServer({ userData: bytes.toString('base64') }), [], '')
+  const injectedFiles = [
+    { path: '/etc/motd', contents: Buffer.from('hello').toString('base64') },
+    { path: '/etc/bytes', contents: bytes.toString('base64') },
+  ]
+  const server = demoServer({ userData: bytes.toString('base64'), injectedFiles })
+  const files = filesOf(server)
   for (const path of [
     'openstack/latest/user_data',
     'openstack/2012-08-10/user_data',
     'ec2/latest/user-data',
     'ec2/2009-04-04/user-data',
-  ]) {
+    'openstack/content/0001',
+  ])
     assert.deepEqual(Buffer.from(files[path] ?? []), bytes, path)
-  }
+  assert.equal(new TextDecoder().decode(files['openstack/content/0000']), 'hello')
+  assert.deepEqual((documents(server)(META) as { files: unknown }).files, [
+    { path: '/etc/motd', content_path: '/content/0000' },
+    { path: '/etc/bytes', content_path: '/content/0001' },
+  ])
 })
 
-test('a subnet with DHCP says just that, one without all that the guest must set itself', () => {
-  const [subnet] = demoPort().subnets
-  assert.ok(subnet)
-  const fixed = {
-    ...subnet,
-    id: 'subnet-2',
-    cidr: '192.0.2.0/26',
-    gateway: '192.0.2.1',
-    dhcp: false,
-    hostRoutes: [{ destination: '198.51.100.0/24', nexthop: '192.0.2.9' }],
-  }
-  const six = { ...subnet, id: 'subnet-3', cidr: 'fd00:0:0:4::/62', gateway: 'fd00::1', dhcp: false, dnsServers: [] }
-  const other = demoPort({
-    portId: 'bbbbbbbb-0000-4000-8000-000000000002',
-    subnets: [fixed, six],
-    fixedIps: [
-      { address: '192.0.2.5', subnetId: 'subnet-2' },
-      { address: 'fd00::5', subnetId: 'subnet-3' },
-    ],
-  })
-  assert.deepEqual(documents(demoServer(), [demoPort(), other])('openstack/latest/network_data.json'), {
-    links: [
-      {
-        id: 'tapaaaaaaaa-00',
-        vif_id: 'aaaaaaaa-0000-4000-8000-000000000001',
-        type: 'tap',
-        mtu: 1450,
-        ethernet_mac_address: 'fa:16:3e:00:00:01',
-      },
-      {
-        id: 'tapbbbbbbbb-00',
-        vif_id: 'bbbbbbbb-0000-4000-8000-000000000002',
-        type: 'tap',
-        mtu: 1450,
-        ethernet_mac_address: 'fa:16:3e:00:00:01',
-      },
-    ],
-    networks: [
-      { id: 'network0', type: 'ipv4_dhcp', link: 'tapaaaaaaaa-00', network_id: 'network-1' },
-      {
-        id: 'network1',
-        type: 'ipv4',
-        link: 'tapbbbbbbbb-00',
-        network_id: 'network-1',
-        ip_address: '192.0.2.5',
-        netmask: '255.255.255.192',
-        routes: [
-          { network: '0.0.0.0', netmask: '0.0.0.0', gateway: '192.0.2.1' },
-          { network: '198.51.100.0', netmask: '255.255.255.0', gateway: '192.0.2.9' },
-        ],
-        services: [{ type: 'dns', address: '9.9.9.9' }],
-      },
-      {
-        id: 'network2',
-        type: 'ipv6',
-        link: 'tapbbbbbbbb-00',
-        network_id: 'network-1',
-        ip_address: 'fd00::5',
-        netmask: 'ffff:ffff:ffff:fffc::',
-        routes: [{ network: '::', netmask: '::', gateway: 'fd00::1' }],
-        services: [],
-      },
-    ],
-    services: [{ type: 'dns', address: '9.9.9.9' }],
-  })
+test('an interface with a tag is a device; where it is on the bus is said when it is known', () => {
+  const tagged = [
+    demoPort({ tag: 'public', bus: 'pci', busAddress: '0000:00:03.0' }),
+    demoPort({ tag: 'storage', mac: 'fa:16:3e:00:00:02' }),
+    demoPort({ mac: 'fa:16:3e:00:00:03' }),
+  ]
+  const read = documents(demoServer(), tagged)
+  const devices = (version: string) =>
+    (read(`openstack/${version}/meta_data.json`) as { devices?: readonly unknown[] }).devices
+  const first = { type: 'nic', mac: 'fa:16:3e:00:00:01', bus: 'pci', address: '0000:00:03.0', tags: ['public'] }
+  const second = { type: 'nic', mac: 'fa:16:3e:00:00:02', bus: 'none', address: 'none', tags: ['storage'] }
+  assert.equal(devices('2015-10-15'), undefined)
+  assert.deepEqual(devices('2016-06-30'), [first, second])
+  assert.deepEqual(devices('2018-08-27'), [
+    { vf_trusted: false, ...first },
+    { vf_trusted: false, ...second },
+  ])
 })
 
-test('a config drive has the EC2 versions that are in use, and every OpenStack one', () => {
-  const folders = new Set(
-    Object.keys(guestDocuments(demoServer(), [demoPort()], '')).map((path) => path.split('/').slice(0, 2).join('/')),
-  )
-  assert.deepEqual(
-    [...folders].filter((folder) => folder.startsWith('ec2')),
-    ['ec2/2009-04-04', 'ec2/latest'],
-  )
-  assert.equal([...folders].filter((folder) => folder.startsWith('openstack')).length, 11)
+test('a config drive has the versions of EC2 that are not left out, and every one of OpenStack', () => {
+  const folders = (skipped: readonly string[]) => [
+    ...new Set(
+      Object.keys(filesOf(demoServer(), [demoPort()], { skipped: [...skipped] })).map((path) =>
+        path.split('/').slice(0, 2).join('/'),
+      ),
+    ),
+  ]
+  const ec2 = (skipped: readonly string[]) => folders(skipped).filter((folder) => folder.startsWith('ec2'))
+  assert.deepEqual(ec2(SKIPPED), ['ec2/2009-04-04', 'ec2/latest'])
+  assert.equal(ec2([]).length, 10)
+  assert.equal(folders(SKIPPED).filter((folder) => folder.startsWith('openstack')).length, 11)
   assert.deepEqual(documents()('ec2/latest/meta-data.json'), {
     'ami-id': 'ami-image-1',
     'ami-launch-index': 0,
@@ -165,4 +131,27 @@ test('a config drive has the EC2 versions that are in use, and every OpenStack o
     placement: { 'availability-zone': 'nova' },
     'instance-action': 'none',
   })
+})
+
+test('a config drive says what the operator says, in the versions that know it', () => {
+  const given = { fixed: { motd: 'welcome' }, combined: { static: { motd: 'welcome' }, join: { otp: '1' } } }
+  const read = documents(demoServer(), [demoPort()], given)
+  assert.equal(read('openstack/2013-04-04/vendor_data.json'), undefined)
+  assert.deepEqual(read('openstack/2013-10-17/vendor_data.json'), given.fixed)
+  assert.equal(read('openstack/2016-06-30/vendor_data2.json'), undefined)
+  assert.deepEqual(read('openstack/2016-10-06/vendor_data2.json'), given.combined)
+  assert.equal(read('openstack/2013-10-17/network_data.json'), undefined)
+  const without = guestDocuments(
+    { server: demoServer(), ports: [], dhcpDomain: '', randomSeed: '' },
+    { fixed: undefined, combined: {} },
+    [],
+  )
+  assert.equal(without['openstack/latest/vendor_data.json'], undefined)
+})
+
+test('an image with a kernel of its own names it', () => {
+  const properties = { kernel_id: '11112222-aaaa', ramdisk_id: '33334444-bbbb' }
+  const image = { ...(demoServer().image ?? assert.fail()), properties }
+  const read = documents(demoServer({ image }))('ec2/latest/meta-data.json') as Record<string, unknown>
+  assert.deepEqual([read['kernel-id'], read['ramdisk-id']], ['aki-11112222', 'ari-33334444'])
 })

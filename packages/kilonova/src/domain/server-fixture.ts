@@ -1,5 +1,5 @@
 /** A server and its port for tests; every field may be said otherwise. */
-import type { GuestPort } from './guest-metadata.ts'
+import type { GuestPort } from './guest-metadata-network.ts'
 import type { Server } from './server.ts'
 
 export const demoServer = (wish: Partial<Server> = {}): Server => ({
@@ -67,6 +67,7 @@ export const demoPort = (wish: Partial<GuestPort> = {}): GuestPort => ({
   networkId: 'network-1',
   mac: 'fa:16:3e:00:00:01',
   mtu: 1450,
+  vifType: 'ovs',
   fixedIps: [{ address: '10.0.0.5', subnetId: 'subnet-1' }],
   subnets: [
     { id: 'subnet-1', cidr: '10.0.0.0/20', gateway: '10.0.0.1', dhcp: true, dnsServers: ['9.9.9.9'], hostRoutes: [] },

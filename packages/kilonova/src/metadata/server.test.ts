@@ -1,129 +1,219 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { request as httpRequest } from 'node:http'
 import { test, type TestContext } from 'node:test'
 import { silentLog } from '@kilonova/base/log.ts'
 import { demoPort, demoServer } from '../domain/server-fixture.ts'
-import type { Server } from '../domain/server.ts'
-import { startMetadata } from './server.ts'
+import { startMetadata, type MetadataOptions } from './server.ts'
 
-const SECRET = 'shared'
+const OWN = 'own secret'
+const FOREIGN = 'their secret'
 const server = demoServer()
-const sign = (id: string) => createHmac('sha256', SECRET).update(id).digest('hex')
+const sign = (text: string, secret = OWN) => createHmac('sha256', secret).update(text).digest('hex')
+const headersOf = (id = server.id, secret = OWN, project = server.projectId) => ({
+  'x-instance-id': id,
+  'x-tenant-id': project,
+  'x-instance-id-signature': sign(id, secret),
+})
 
 interface Answer {
   readonly status: number
   readonly text: string
-  readonly type: string | null
+  readonly type: string | undefined
+}
+interface Ask {
+  readonly headers?: Record<string, string>
+  readonly method?: string
+  readonly body?: string | Buffer
 }
 
-async function metadata(context: TestContext, known: Server = server, readServer?: () => Promise<Server>) {
+async function metadata(t: TestContext, change: Partial<MetadataOptions> = {}) {
+  let now = Date.parse('2026-06-01')
+  const passwords = new Map<string, string>()
+  const reads = { server: 0, ports: 0, behind: 0 }
   const running = await startMetadata({
     host: '127.0.0.1',
     port: 0,
-    sharedSecret: SECRET,
+    proxies: { ownSecret: OWN, foreignSecret: FOREIGN },
+    dhcpDomain: 'novalocal',
+    keptMs: 15_000,
     log: silentLog,
-    clock: { now: () => Date.parse('2026-06-01') },
-    readServer: readServer ?? (async (id) => (id === known.id ? known : undefined)),
-    readPorts: async () => [demoPort()],
+    clock: { now: () => now },
+    readServer: async (id) => {
+      reads.server++
+      return id === server.id ? server : undefined
+    },
+    readPorts: async () => {
+      reads.ports++
+      return [demoPort()]
+    },
+    readPublicIp: async () => '203.0.113.7',
+    readPortBehind: async (provider, address) => {
+      reads.behind++
+      return provider === 'nsx-1' && address === '10.0.0.5'
+        ? { serverId: server.id, projectId: server.projectId }
+        : undefined
+    },
+    passwords: {
+      read: async (id) => passwords.get(id),
+      setOnce: async (id, password) => !passwords.has(id) && passwords.set(id, password) !== undefined,
+    },
+    vendorData: { fixed: async () => ({}), combined: async () => ({}) },
+    ...change,
   })
-  context.after(() => running.close())
-  return async (
-    path: string,
-    headers: Record<string, string> = { 'x-instance-id': known.id, 'x-instance-id-signature': sign(known.id) },
-  ): Promise<Answer> => {
-    const answer = await fetch(`${running.url}${path}`, { headers })
-    return { status: answer.status, text: await answer.text(), type: answer.headers.get('content-type') }
-  }
+  t.after(() => running.close())
+  // Paths are sent as they are written, which `fetch` does not.
+  const ask = (path: string, { headers = headersOf(), method = 'GET', body }: Ask = {}): Promise<Answer> =>
+    new Promise((done, fail) => {
+      const { hostname, port } = new URL(running.url)
+      const out = httpRequest({ hostname, port, path, method, headers, agent: false }, async (reply) => {
+        const chunks: Buffer[] = []
+        for await (const chunk of reply) chunks.push(chunk as Buffer)
+        const text = Buffer.concat(chunks).toString()
+        done({ status: reply.statusCode ?? 0, text, type: reply.headers['content-type'] })
+      })
+      out.on('error', fail)
+      out.end(body)
+    })
+  return { ask, reads, pass: (milliseconds: number) => (now += milliseconds) }
 }
 
-test('folders list what is in them, with and without a slash at the end', async (context) => {
-  const get = await metadata(context)
-  const ec2 =
-    '1.0\n2007-01-19\n2007-03-01\n2007-08-29\n2007-10-10\n2007-12-15\n2008-02-01\n2008-09-01\n2009-04-04\nlatest'
-  assert.deepEqual(await get('/'), { status: 200, text: ec2, type: 'text/plain; charset=utf-8' })
-  assert.match((await get('/openstack')).text, /^2012-08-10\n[^]*2025-04-04\nlatest$/)
-  const documents = 'meta_data.json\nuser_data\npassword\nvendor_data.json\nnetwork_data.json\nvendor_data2.json'
-  for (const path of ['/openstack/latest', '/openstack/latest/', '//openstack/2020-10-14//'])
-    assert.equal((await get(path)).text, documents, path)
-  assert.equal((await get('/openstack/2012-08-10/')).text, 'meta_data.json\nuser_data')
-  assert.equal((await get('/latest/')).text, 'meta-data/\nuser-data')
-  assert.equal(
-    (await get('/1.0/meta-data/')).text,
-    'ami-id\nami-launch-index\nami-manifest-path\nhostname\ninstance-id\nlocal-ipv4\npublic-keys/\nreservation-id\nsecurity-groups',
-  )
-  assert.equal((await get('/latest/meta-data/public-keys/')).text, '0=mykey')
-  assert.equal((await get('/latest/meta-data/public-keys/0/')).text, 'openssh-key')
-  assert.equal((await get('/latest/meta-data/placement')).text, 'availability-zone')
-})
-
-test('documents have their content and their type', async (context) => {
-  const get = await metadata(context)
-  const meta = await get('/openstack/latest/meta_data.json')
-  assert.equal(meta.type, 'application/json')
+test('documents come over HTTP as they are looked up', async (t) => {
+  const { ask } = await metadata(t)
+  const meta = await ask('/openstack/latest/meta_data.json')
+  assert.deepEqual([meta.status, meta.type], [200, 'application/json'])
   const { uuid, random_seed: seed } = JSON.parse(meta.text) as { uuid: string; random_seed: string }
   assert.equal(uuid, server.id)
   assert.equal(Buffer.from(seed, 'base64').length, 512)
-  assert.equal(JSON.parse((await get('/openstack/latest/network_data.json')).text).links.length, 1)
-  assert.equal((await get('/openstack/latest/vendor_data2.json')).text, '{}')
-  assert.deepEqual(await get('/openstack/latest/user_data'), { status: 200, text: '#!/bin/sh\n', type: 'text/plain' })
-  assert.equal((await get('/latest/user-data')).text, '#!/bin/sh\n')
-  assert.equal((await get('/openstack/latest/password')).text, '')
-  for (const [path, text] of [
-    ['instance-id', 'i-3f1c7a52'],
-    ['local-ipv4', '10.0.0.5'],
-    ['hostname', 'demo.novalocal'],
-    ['instance-type', 'm1.nano'],
-    ['security-groups', 'default'],
-    ['public-keys/0/openssh-key', 'ssh-ed25519 AAAA demo\n'],
-    ['placement/availability-zone', 'nova'],
-    ['block-device-mapping/root', '/dev/vda'],
-  ]) {
-    assert.equal((await get(`/ec2/2009-04-04/meta-data/${path}`)).text, text)
-    assert.equal((await get(`/latest/meta-data/${path}`)).text, text)
-  }
+  assert.equal((await ask('/latest/meta-data/public-ipv4')).text, '203.0.113.7')
+  assert.equal((await ask('/latest/user%2Ddata?x=1')).text, '#!/bin/sh\n')
+  assert.equal((await ask('/latest/meta-data/', { method: 'HEAD' })).status, 200)
+  assert.equal((await ask('/latest/meta-data/hostname', { method: 'POST', body: 'x' })).text, 'demo.novalocal')
 })
 
-test('what is not there is not found', async (context) => {
-  const get = await metadata(context, demoServer({ userData: null }))
-  for (const path of [
-    '/openstack/2011-01-01/meta_data.json',
-    '/openstack/latest/nothing',
-    '/openstack/latest/meta_data.json/x',
-    '/openstack/2012-08-10/password',
-    '/openstack/latest/user_data',
-    '/latest/user-data',
-    '/latest/meta-data/constructor',
-    '/openstack/latest/toString',
-    '/1.0/meta-data/placement',
-    '/latest/meta-data/hostname/x',
-    '/nonsense',
-    '/openstack/content/0000',
-  ]) {
-    assert.equal((await get(path)).status, 404, path)
-  }
-  assert.equal((await get('/openstack/latest/')).text.includes('user_data'), false)
+test('what is not there, however it is written, is not found', async (t) => {
+  const { ask } = await metadata(t)
+  for (const path of ['/nonsense', '/latest/%00', '/openstack/latest/../../..//x', `/${'a'.repeat(4000)}`])
+    assert.equal((await ask(path)).status, 404, path)
+  for (const path of ['/%zz', '/%ff']) assert.equal((await ask(path)).status, 400)
+  // As a guest of EC2 begins.
+  assert.equal((await ask('/latest/api/token', { method: 'PUT' })).status, 404)
 })
 
-test('only what a proxy signed is believed', async (context) => {
-  const get = await metadata(context)
-  const good = { 'x-instance-id': server.id, 'x-instance-id-signature': sign(server.id) }
-  assert.equal((await get('/', {})).status, 400)
-  assert.equal((await get('/', { 'x-instance-id': server.id })).status, 400)
-  for (const signature of ['00', sign('another'), sign(server.id).toUpperCase(), `${sign(server.id)}0`]) {
-    assert.equal((await get('/', { ...good, 'x-instance-id-signature': signature })).status, 403)
+test('the list of versions is for anybody, the rest for whom a proxy names', async (t) => {
+  const { ask } = await metadata(t)
+  const path = '/latest/meta-data/instance-id'
+  assert.match((await ask('/', { headers: {} })).text, /^1\.0\n[^]*latest$/)
+  const good = headersOf()
+  for (const name of Object.keys(good)) {
+    const headers = Object.fromEntries(Object.entries(good).filter(([each]) => each !== name))
+    assert.equal((await ask(path, { headers })).status, 400, name)
   }
-  assert.equal((await get('/', { ...good, 'x-tenant-id': 'project-1' })).status, 200)
-  assert.equal((await get('/', { ...good, 'x-tenant-id': 'project-2' })).status, 404)
-  assert.equal((await get('/', { 'x-instance-id': 'gone', 'x-instance-id-signature': sign('gone') })).status, 404)
+  for (const signature of [
+    '00',
+    sign('another'),
+    sign(server.id).toUpperCase(),
+    `${sign(server.id)}0`,
+    sign(server.id, 'x'),
+  ])
+    assert.equal((await ask(path, { headers: { ...good, 'x-instance-id-signature': signature } })).status, 403)
+  assert.equal((await ask(path)).status, 200)
+  assert.equal((await ask(path, { headers: headersOf(server.id, FOREIGN) })).status, 200)
+  assert.equal((await ask(path, { headers: headersOf(server.id, OWN, 'project-2') })).status, 404)
+  assert.equal((await ask(path, { headers: headersOf('gone') })).status, 404)
 })
 
-test('a deleted server is not found, a failing database is an error of ours, health needs no signature', async (context) => {
-  assert.equal((await (await metadata(context, demoServer({ deletedAt: 1 })))('/')).status, 404)
-  const failing = await metadata(context, server, async () => {
-    throw new Error('database is gone')
+test('a metadata provider names a guest by its address', async (t) => {
+  const { ask } = await metadata(t)
+  const path = '/latest/meta-data/instance-id'
+  const provider = (id: string, address?: string, secret = FOREIGN) => ({
+    headers: {
+      'x-metadata-provider': id,
+      'x-metadata-provider-signature': sign(id, secret),
+      ...(address === undefined ? {} : { 'x-forwarded-for': address }),
+    },
   })
-  const { status, text } = await failing('/')
+  assert.equal((await ask(path, provider('nsx-1', '10.0.0.5, 192.0.2.1'))).text, 'i-3f1c7a52')
+  assert.equal((await ask(path, provider('nsx-1', '10.0.0.6'))).status, 404)
+  assert.equal((await ask(path, provider('nsx-1'))).status, 400)
+  assert.equal((await ask(path, provider('nsx-1', '10.0.0.5', 'guessed'))).status, 403)
+  assert.equal((await ask(path, provider('nsx-1', '10.0.0.5', OWN))).status, 403)
+  const { 'x-metadata-provider-signature': _, ...unsigned } = provider('nsx-1', '10.0.0.5').headers
+  assert.equal((await ask(path, { headers: unsigned })).status, 403)
+})
+
+test('proxies of the network service are not believed unless that is configured', async (t) => {
+  const { ask, reads } = await metadata(t, { proxies: { ownSecret: OWN, foreignSecret: undefined } })
+  const path = '/latest/meta-data/instance-id'
+  assert.equal((await ask(path, { headers: headersOf(server.id, FOREIGN) })).status, 403)
+  assert.equal((await ask(path, { headers: headersOf(server.id, '') })).status, 403)
+  const headers = {
+    'x-metadata-provider': 'nsx-1',
+    'x-metadata-provider-signature': sign('nsx-1', FOREIGN),
+    'x-forwarded-for': '10.0.0.5',
+  }
+  assert.equal((await ask(path, { headers })).status, 400)
+  assert.equal(reads.behind, 0)
+})
+
+test('a password is posted once, as text of at most 1020 bytes', async (t) => {
+  const { ask } = await metadata(t)
+  const path = '/openstack/latest/password'
+  const post = (body: string | Buffer) => ask(path, { method: 'POST', body })
+  assert.deepEqual(await ask(path), { status: 200, text: '', type: 'text/plain; charset=utf-8' })
+  assert.equal((await post('x'.repeat(1021))).status, 400)
+  assert.equal((await post(Buffer.from([0xff, 0xfe]))).status, 400)
+  assert.equal((await post(Buffer.from('a\0b'))).status, 400)
+  assert.equal((await post('x'.repeat(65 * 1024))).status, 413)
+  assert.equal((await ask(path, { method: 'PUT', body: 'x' })).status, 400)
+  assert.equal((await post('')).status, 200)
+  assert.equal((await ask(path)).text, '')
+  assert.equal((await post('x'.repeat(1020))).status, 200)
+  assert.equal((await post('another')).status, 409)
+  assert.equal((await ask('/openstack/2013-04-04/password')).text, 'x'.repeat(1020))
+  assert.equal((await ask('/openstack/2012-08-10/password', { method: 'POST', body: 'x' })).status, 404)
+})
+
+test('what was read is told on for a while, and not longer', async (t) => {
+  const { ask, reads, pass } = await metadata(t)
+  for (let time = 0; time < 3; time++) await ask('/openstack/latest/network_data.json')
+  assert.deepEqual([reads.server, reads.ports], [1, 1])
+  pass(15_000)
+  await ask('/openstack/latest/network_data.json')
+  assert.deepEqual([reads.server, reads.ports], [2, 2])
+  const none = await metadata(t, { keptMs: 0 })
+  for (let time = 0; time < 3; time++) await none.ask('/openstack/latest/network_data.json')
+  assert.deepEqual([none.reads.server, none.reads.ports], [3, 3])
+})
+
+test('the address that asked is the local one of a server that no address is known of', async (t) => {
+  const { ask } = await metadata(t)
+  const local = (address: string) =>
+    ask('/latest/meta-data/local-ipv4', { headers: { ...headersOf(), 'x-forwarded-for': address } })
+  assert.equal((await local('10.0.0.9')).text, '10.0.0.9')
+  assert.equal((await local('<script>')).text, '')
+})
+
+test('a deleted server is not found, what fails is an error of ours, health needs no signature', async (t) => {
+  const gone = await metadata(t, { readServer: async () => demoServer({ deletedAt: 1 }) })
+  assert.equal((await gone.ask('/latest')).status, 404)
+  const failing = await metadata(t, {
+    readServer: async () => {
+      throw new Error('database is gone')
+    },
+  })
+  const { status, text } = await failing.ask('/latest')
   assert.equal(status, 500)
   assert.doesNotMatch(text, /database/)
-  assert.equal((await failing('/healthz', {})).status, 200)
+  assert.equal((await failing.ask('/healthz', { headers: {} })).status, 200)
+  const vendor = await metadata(t, {
+    vendorData: {
+      fixed: async () => ({}),
+      combined: async () => {
+        throw new Error('it answered 503')
+      },
+    },
+  })
+  assert.equal((await vendor.ask('/openstack/latest/vendor_data2.json')).status, 500)
+  assert.equal((await vendor.ask('/openstack/latest/meta_data.json')).status, 200)
 })

@@ -19,7 +19,7 @@ async function serve(context: TestContext, listener: RequestListener): Promise<s
 async function proxyTo(context: TestContext, proxyTarget: string, who: string | undefined): Promise<string> {
   const proxy = metadataProxy(
     { proxyTo: proxyTarget, sharedSecret: 'shared' },
-    (address) => (address === '127.0.0.1' ? who : undefined),
+    (address) => (address === '127.0.0.1' && who !== undefined ? { serverId: who, projectId: 'project-1' } : undefined),
     silentLog,
   )
   context.after(() => proxy.close())
@@ -59,6 +59,10 @@ test('the request goes on with who asks, signed; what the guest says of itself d
     'X-Tenant-ID': 'other',
     'X-Forwarded-For': '10.9.9.9',
     'X-Instance-ID-Signature': '00',
+    X_Instance_ID: 'server-3',
+    'X-Metadata-Provider': 'provider',
+    'X-Metadata-Provider-Signature': '00',
+    Forwarded: 'for=10.9.9.9',
     Host: 'elsewhere',
   }
   const { status, body, type } = await ask(`${url}/openstack//latest/?x=1`, { ...lies, 'X-Kept': 'yes' })
@@ -69,7 +73,9 @@ test('the request goes on with who asks, signed; what the guest says of itself d
   assert.equal(seen['x-instance-id'], 'server-1')
   assert.equal(seen['x-instance-id-signature'], createHmac('sha256', 'shared').update('server-1').digest('hex'))
   assert.equal(seen['x-forwarded-for'], '127.0.0.1')
-  assert.equal(seen['x-tenant-id'], undefined)
+  assert.equal(seen['x-tenant-id'], 'project-1')
+  for (const lie of ['x_instance_id', 'x-metadata-provider', 'x-metadata-provider-signature', 'forwarded'])
+    assert.equal(seen[lie], undefined, lie)
   assert.equal(seen['x-kept'], 'yes')
   assert.equal(`http://${seen['host']}`, service)
 })

@@ -12,8 +12,12 @@ export interface MetadataTarget {
   readonly sharedSecret: string
 }
 
-/** The id of the server that has an address of this network. */
-export type WhoHas = (address: string) => string | undefined
+/** The server that has an address of this network, and whose it is: undefined when the port was plugged before that was told. */
+export interface Guest {
+  readonly serverId: string
+  readonly projectId: string | undefined
+}
+export type WhoHas = (address: string) => Guest | undefined
 
 const ANSWER_MS = 60_000
 const MAX_BODY_BYTES = 64 * 1024
@@ -60,11 +64,13 @@ function pass(
   log: Log,
 ): void {
   const address = from.socket.remoteAddress ?? ''
-  const serverId = whoHas(address)
-  if (serverId === undefined) return answer(to, 404)
+  const guest = whoHas(address)
+  if (guest === undefined) return answer(to, 404)
+  const { serverId, projectId } = guest
   if (from.headers['transfer-encoding'] !== undefined) return answer(to, 411)
   if (Number(from.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return answer(to, 413)
-  const kept = Object.entries(from.headers).filter(([name]) => !OURS.has(name))
+  // There are servers for which `X_Instance_ID` is the same header.
+  const kept = Object.entries(from.headers).filter(([name]) => !OURS.has(name.replaceAll('_', '-')))
   const out = request(new URL(target.proxyTo), {
     // The path as it came: the service decides what it means.
     path: from.url?.startsWith('/') ? from.url : '/',
@@ -75,6 +81,7 @@ function pass(
       ...Object.fromEntries(kept),
       'x-forwarded-for': address,
       'x-instance-id': serverId,
+      ...(projectId === undefined ? {} : { 'x-tenant-id': projectId }),
       'x-instance-id-signature': createHmac('sha256', target.sharedSecret).update(serverId).digest('hex'),
     },
   })

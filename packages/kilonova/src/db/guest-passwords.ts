@@ -1,0 +1,24 @@
+/** Passwords that guests posted, encrypted by themselves. One is set once, until it is cleared. */
+import type { Db } from './database.ts'
+
+/** Undefined: none. */
+export async function guestPassword(db: Db, serverId: string): Promise<string | undefined> {
+  const row = await db.selectFrom('servers').select('guest_password').where('id', '=', serverId).executeTakeFirst()
+  return row?.guest_password ?? undefined
+}
+
+/** False: one is there, or the server is gone. */
+export async function setGuestPassword(db: Db, serverId: string, password: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('servers')
+    .set({ guest_password: password })
+    .where('id', '=', serverId)
+    .where('guest_password', 'is', null)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
+}
+
+export async function clearGuestPassword(db: Db, serverId: string): Promise<void> {
+  await db.updateTable('servers').set({ guest_password: null }).where('id', '=', serverId).execute()
+}
