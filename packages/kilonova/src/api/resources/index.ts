@@ -16,6 +16,7 @@ import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
 import { serverIps } from './server-ips.ts'
 import { serverMetadata } from './server-metadata.ts'
+import { serverPassword } from './server-password.ts'
 import { serverSecurityGroups } from './server-security-groups.ts'
 import { servers } from './servers.ts'
 import { services } from './services.ts'
@@ -26,6 +27,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...serverAction,
   ...serverMetadata,
   ...serverIps,
+  ...serverPassword,
   ...serverSecurityGroups,
   ...interfaces,
   ...instanceActions,
