@@ -154,6 +154,7 @@ export async function startCloud(
           image,
           privateCidr: options.privateCidr,
           publicCidr: options.publicCidr,
+          publicProject: projects['service'] ?? '',
         })
         state.markDone('first-content')
       })

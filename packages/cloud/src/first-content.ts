@@ -23,19 +23,16 @@ export interface FirstContent {
   readonly image: { readonly file: string; readonly minRamMb: number }
   readonly privateCidr: string
   readonly publicCidr: string
+  /** The id of a project without servers: a network of one's own is what a server gets that names none. */
+  readonly publicProject: string
 }
 
-export async function makeFirstContent({
-  admin,
-  imageUrl,
-  image,
-  privateCidr,
-  publicCidr,
-}: FirstContent): Promise<void> {
+export async function makeFirstContent(content: FirstContent): Promise<void> {
+  const { admin, imageUrl, image, privateCidr } = content
   await flavors(admin)
   await demoImage(admin, imageUrl, image)
   await privateNetwork(admin, privateCidr)
-  await publicNetwork(admin, publicCidr)
+  await publicNetwork(content)
 }
 
 async function flavors(admin: Session): Promise<void> {
@@ -77,8 +74,8 @@ async function privateNetwork(admin: Session, cidr: string): Promise<void> {
 }
 
 /** Where users' routers lead to and floating IPs come from; this machine is its gateway. */
-async function publicNetwork(admin: Session, cidr: string): Promise<void> {
-  const network = await networkNamed(admin, 'public', { 'router:external': true })
+async function publicNetwork({ admin, publicCidr: cidr, publicProject: project_id }: FirstContent): Promise<void> {
+  const network = await networkNamed(admin, 'public', { 'router:external': true, project_id })
   await subnetOf(admin, network, { name: 'public', cidr, enable_dhcp: false })
 }
 
