@@ -76,7 +76,7 @@ export async function startAllInOne({
     for (const project of unlimitedProjects)
       for (const resource of ['instances', 'cores', 'ram'] as const) await setQuota(db, project, resource, -1)
     const bus = opened(memoryBus())
-    const identity = keystone(keystoneOptions(config, clock))
+    const identity = opened(keystone(keystoneOptions(config, clock)))
     const image = glance(identity, { endpoint: config.glance.endpoint_override, clock })
     const network = neutron(identity, { endpoint: config.neutron.endpoint_override, clock })
     const guests = neutronGuests(identity, { endpoint: config.neutron.endpoint_override })

@@ -35,3 +35,15 @@ test('the oldest is forgotten when there are too many', async () => {
   assert.equal(await answers.get('a', async () => 'again'), 'again')
   assert.equal(await answers.get('c', async () => 'again'), 'c')
 })
+
+test('answers that fit are forgotten, and those still asked for, which may be older than what made them false', async () => {
+  const answers = kept<string>(handClock(), 1000, 10)
+  const late = Promise.withResolvers<string>()
+  for (const key of ['good', 'bad']) await answers.get(key, async () => key)
+  const early = answers.get('late', () => late.promise)
+  answers.forgetWhere((answer) => answer === 'bad')
+  late.resolve('late')
+  assert.equal(await early, 'late')
+  const again = (key: string) => answers.get(key, async () => 'again')
+  assert.deepEqual(await Promise.all(['good', 'bad', 'late'].map(again)), ['good', 'again', 'again'])
+})

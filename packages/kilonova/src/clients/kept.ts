@@ -5,11 +5,14 @@ export interface Kept<T> {
   /** The kept answer, or `ask`'s. */
   get(key: string, ask: () => Promise<T>): Promise<T>
   forget(key: string): void
+  /** Forgets the answers that fit, and every one that is still being asked for: it may come from before. */
+  forgetWhere(fits: (answer: T) => boolean): void
 }
 
 interface Entry<T> {
   readonly answer: Promise<T>
-  until: number
+  /** Once it came. */
+  came?: { readonly answer: T; readonly until: number }
 }
 
 /** `ageMs`: how long an answer is good, as a number or by the answer. It counts from when the answer came. */
@@ -19,8 +22,8 @@ export function kept<T>(clock: Clock, ageMs: number | ((answer: T) => number), m
   return {
     get: (key, ask) => {
       const known = entries.get(key)
-      if (known && clock.now() < known.until) return known.answer
-      const entry: Entry<T> = { answer: ask(), until: Infinity }
+      if (known && clock.now() < (known.came?.until ?? Infinity)) return known.answer
+      const entry: Entry<T> = { answer: ask() }
       entries.delete(key)
       entries.set(key, entry)
       if (entries.size > maxEntries)
@@ -29,11 +32,14 @@ export function kept<T>(clock: Clock, ageMs: number | ((answer: T) => number), m
           break
         }
       entry.answer.then(
-        (answer) => (entry.until = clock.now() + age(answer)),
+        (answer) => (entry.came = { answer, until: clock.now() + age(answer) }),
         () => entries.get(key) === entry && entries.delete(key),
       )
       return entry.answer
     },
     forget: (key) => void entries.delete(key),
+    forgetWhere: (fits) => {
+      for (const [key, { came }] of entries) if (!came || fits(came.answer)) entries.delete(key)
+    },
   }
 }

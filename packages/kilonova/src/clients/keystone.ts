@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { NovaError } from '../domain/errors.ts'
 import { kept } from './kept.ts'
+import { followRevocations, type RevocationFeed } from './keystone-revocations.ts'
 import { ask, refused, withoutVersion } from './service.ts'
 
 export interface Identity {
@@ -17,7 +18,10 @@ export interface Identity {
 }
 
 export interface Keystone {
-  /** Undefined: unknown, expired, revoked, or not scoped to a project. Errors: NovaError ServiceUnavailable. */
+  /**
+   * Undefined: unknown, expired, revoked, or not scoped to a project. An answer is kept for 4 s at most; where the identity
+   * service tells what it revoked, it is dropped at once. Errors: NovaError ServiceUnavailable.
+   */
   validate(token: string): Promise<Identity | undefined>
   /** Our own token, renewed before it expires. */
   serviceToken(): Promise<string>
@@ -25,6 +29,10 @@ export interface Keystone {
   forgetServiceToken(token: string): void
   /** The URL of a service in the catalog: `image`, `network`. */
   endpoint(type: string): Promise<string>
+}
+
+export interface KeystoneClient extends Keystone {
+  close(): Promise<void>
 }
 
 export interface KeystoneOptions {
@@ -40,6 +48,10 @@ export interface KeystoneOptions {
   readonly clock: Clock
 }
 
+interface Known {
+  readonly identity: Identity
+  readonly auditId: string | undefined
+}
 interface Own {
   readonly id: string
   readonly renewAt: number
@@ -57,6 +69,7 @@ interface CatalogEntry {
 interface TokenBody {
   readonly token: {
     readonly expires_at: string
+    readonly audit_ids?: readonly string[]
     readonly user: { readonly id: string; readonly name: string; readonly domain?: { readonly id: string } }
     readonly project?: { readonly id: string; readonly name: string }
     readonly roles?: readonly { readonly name: string }[]
@@ -65,18 +78,26 @@ interface TokenBody {
 }
 
 const IDENTITY = 'identity'
-const KEPT_MS = 5_000
+const KEPT_MS = 4_000
+/** While it is not known what was revoked meanwhile. */
+const BRIEF_MS = 800
+const FEED_RETRY_MS = 1_000
+const FEED_TIMEOUT_MS = 40_000
 const MAX_KEPT = 10_000
 const MAX_TOKEN_LENGTH = 8_192
 
-export function keystone(options: KeystoneOptions): Keystone {
+export function keystone(options: KeystoneOptions): KeystoneClient {
   const { clock } = options
-  const tokensUrl = `${withoutVersion(options.authUrl)}/v3/auth/tokens`
-  const identities = kept<Identity | undefined>(
+  const root = withoutVersion(options.authUrl)
+  const tokensUrl = `${root}/v3/auth/tokens`
+  const identities = kept<Known | undefined>(
     clock,
-    (identity) => Math.min(KEPT_MS, (identity?.expiresAt ?? Infinity) - clock.now()),
+    (known) => Math.min(feed?.heard() ? KEPT_MS : BRIEF_MS, (known?.identity.expiresAt ?? Infinity) - clock.now()),
     MAX_KEPT,
   )
+  /** Followed from the first token on that is to be looked at. */
+  let feed: RevocationFeed | undefined
+  let closed = false
   let own: Own | undefined
   let asking: Promise<Own> | undefined
 
@@ -94,7 +115,25 @@ export function keystone(options: KeystoneOptions): Keystone {
     if (own?.id === token) own = undefined
   }
 
-  async function look(token: string, again = true): Promise<Identity | undefined> {
+  const follow = (): RevocationFeed =>
+    followRevocations({
+      retryMs: FEED_RETRY_MS,
+      ask: async (path, signal) => {
+        const { id } = await ours()
+        const request = { url: `${root}${path}`, headers: { 'x-auth-token': id }, timeoutMs: FEED_TIMEOUT_MS, signal }
+        const answer = await ask(IDENTITY, { method: 'GET', ...request })
+        if (answer.status !== 401) return answer
+        forget(id)
+        throw refused(IDENTITY, answer)
+      },
+      ended: ({ all, auditIds, userIds }) =>
+        identities.forgetWhere(
+          (known) =>
+            all || (known && (auditIds.has(known.auditId ?? '') || userIds.has(known.identity.userId))) === true,
+        ),
+    })
+
+  async function look(token: string, again = true): Promise<Known | undefined> {
     const { id } = await ours()
     const answer = await ask(IDENTITY, {
       method: 'GET',
@@ -107,15 +146,18 @@ export function keystone(options: KeystoneOptions): Keystone {
       return look(token, false)
     }
     if (answer.status !== 200) throw refused(IDENTITY, answer)
-    const identity = identityOf(answer.body as TokenBody)
-    return identity && identity.expiresAt > clock.now() ? identity : undefined
+    const body = answer.body as TokenBody
+    const identity = identityOf(body)
+    return identity && identity.expiresAt > clock.now() ? { identity, auditId: body.token.audit_ids?.[0] } : undefined
   }
 
   return {
-    validate: async (token) =>
-      token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token)
-        ? undefined
-        : identities.get(hash('sha256', token), () => look(token)),
+    validate: async (token) => {
+      if (token.length > MAX_TOKEN_LENGTH || !/^[\x21-\x7e]+$/.test(token)) return undefined
+      if (!feed && !closed) feed = follow()
+      await feed?.ready
+      return (await identities.get(hash('sha256', token), () => look(token)))?.identity
+    },
     serviceToken: async () => (await ours()).id,
     forgetServiceToken: forget,
     endpoint: async (type) => {
@@ -134,6 +176,10 @@ export function keystone(options: KeystoneOptions): Keystone {
           reason: `the catalog has no ${options.interface} endpoint for it`,
         })
       return found.url
+    },
+    close: async () => {
+      closed = true
+      feed?.close()
     },
   }
 }
