@@ -64,6 +64,15 @@ export const ip = z.string().refine((text) => ipVersion(4, text) || ipVersion(6,
 const metadataKey = z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/)
 export const metadata = z.record(metadataKey, z.string().max(255))
 
+/** Of a server, or of a network interface. */
+export const tag = z
+  .string()
+  .min(1)
+  .max(60)
+  .regex(/^[^,/]*$/)
+export const MOST_TAGS = 50
+export const tags = z.array(tag).max(MOST_TAGS)
+
 /** A query parameter that counts once: the last one given. */
 const last = (value: unknown): unknown => (Array.isArray(value) ? value.at(-1) : value)
 export const once = <S extends z.ZodType>(schema: S) => z.preprocess(last, schema.optional())

@@ -45,6 +45,8 @@ export const LISTED = [
   'key_type',
   'config_drive',
   'metadata',
+  'tags',
+  'group_id',
   'security_groups',
   'addresses',
   'access_ip_v4',
@@ -74,6 +76,9 @@ export interface StateFilter {
   readonly notTaskStates?: readonly string[]
 }
 
+/** A server has all of these tags, one of these, not all of these, none of these. */
+export type TagFilter = Readonly<Partial<Record<'all' | 'any' | 'notAll' | 'none', readonly string[]>>>
+
 export interface ServerFilter {
   /** Equal to one of the values; null stands for none. */
   readonly equal: Readonly<Partial<Record<Column, readonly (string | number | null)[]>>>
@@ -84,6 +89,7 @@ export interface ServerFilter {
   readonly ip?: string
   readonly ip6?: string
   readonly metadata?: Readonly<Record<string, string>>
+  readonly tags?: TagFilter
   readonly deleted: 'no' | 'only' | 'both'
   readonly changedSince?: number
   readonly changedBefore?: number
@@ -111,6 +117,17 @@ const oneOf = ({ eb, or }: Where, column: Column, values: readonly (string | num
     ...(values.includes(null) ? [eb(column, 'is', null)] : []),
   ]
   return or(parts)
+}
+
+/** No tag as JSON writes it is a part of another one: quotes in tags are escaped. */
+const tagged = (tag: string) => sql<boolean>`replace(tags, ${JSON.stringify(tag)}, '') <> tags`
+function tagsAre({ and, or, not }: Where, { all = [], any, notAll, none = [] }: TagFilter) {
+  return and([
+    ...all.map(tagged),
+    ...(any ? [or(any.map(tagged))] : []),
+    ...(notAll ? [not(and(notAll.map(tagged)))] : []),
+    ...none.map((tag) => not(tagged(tag))),
+  ])
 }
 
 /** Null sorts first, on every database. */
@@ -150,7 +167,7 @@ function select(
   after: ListedRow | undefined,
   limit: number,
 ) {
-  const { equal, states, deleted, changedSince, changedBefore, sort } = filter
+  const { equal, states, tags, deleted, changedSince, changedBefore, sort } = filter
   let query = db.selectFrom('servers').select(columns)
   if (deleted === 'no') query = query.where('deleted_at', 'is', null)
   if (deleted === 'only') query = query.where('deleted_at', 'is not', null)
@@ -158,6 +175,7 @@ function select(
   if (changedBefore !== undefined) query = query.where('updated_at', '<=', changedBefore)
   for (const [column, values] of Object.entries(equal)) query = query.where((eb) => oneOf(eb, column as Column, values))
   if (states) query = query.where((eb) => eb.or(states.map((state) => stateIs(eb, state))))
+  if (tags) query = query.where((eb) => tagsAre(eb, tags))
   // The order is total: the row's number is always the last key.
   const keys = [...sort, { column: 'number' as const, descending: sort.at(-1)?.descending ?? true }]
   if (after) {

@@ -35,6 +35,8 @@ export const toServer = (row: ServerRow): Server => ({
   bootRoles: JSON.parse(row.boot_roles) as string[],
   configDrive: row.config_drive === 1,
   metadata: JSON.parse(row.metadata) as Record<string, string>,
+  tags: JSON.parse(row.tags) as string[],
+  groupId: row.group_id,
   requestedNics: JSON.parse(row.requested_nics) as Server['requestedNics'],
   securityGroups: JSON.parse(row.security_groups) as string[],
   addresses: JSON.parse(row.addresses) as Address[],
@@ -71,8 +73,10 @@ export type NewServer = Omit<
   | 'deletedAt'
   | 'injectedFiles'
   | 'bootRoles'
+  | 'tags'
+  | 'groupId'
 > &
-  Partial<Pick<Server, 'injectedFiles' | 'bootRoles'>>
+  Partial<Pick<Server, 'injectedFiles' | 'bootRoles' | 'tags' | 'groupId'>>
 
 export async function insertServer(db: Db, server: NewServer, taskId: string): Promise<void> {
   const row: Insertable<ServersTable> = {
@@ -106,6 +110,8 @@ export async function insertServer(db: Db, server: NewServer, taskId: string): P
     boot_roles: JSON.stringify(server.bootRoles ?? []),
     config_drive: Number(server.configDrive),
     metadata: JSON.stringify(server.metadata),
+    tags: JSON.stringify(server.tags ?? []),
+    group_id: server.groupId ?? null,
     requested_nics: JSON.stringify(server.requestedNics),
     security_groups: JSON.stringify(server.securityGroups),
     addresses: '[]',
@@ -236,6 +242,14 @@ export async function setMetadata(
   await db
     .updateTable('servers')
     .set({ metadata: JSON.stringify(metadata), updated_at: now })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function setTags(db: Db, id: string, tags: readonly string[], now: number): Promise<void> {
+  await db
+    .updateTable('servers')
+    .set({ tags: JSON.stringify(tags), updated_at: now })
     .where('id', '=', id)
     .execute()
 }

@@ -24,6 +24,9 @@ export interface ServersTable {
   boot_roles: Generated<string>
   /** What the guest posted, encrypted by itself; shown only where it is asked for by name. */
   guest_password: Generated<string | null>
+  /** JSON, sorted; a filter looks for a tag as JSON writes it. */
+  tags: Generated<string>
+  group_id: Generated<string | null>
   flavor_id: string
   flavor: string
   /** Copied from the flavor: what quota sums. */
@@ -209,6 +212,25 @@ export interface GuardsTable {
   id: string
 }
 
+export interface ServerGroupsTable {
+  id: string
+  number: Generated<number>
+  name: string
+  project_id: string
+  user_id: string
+  policy: string
+  /** How many of an anti-affinity group one host may have; null is one. */
+  max_per_host: number | null
+  created_at: number
+}
+
+/** How the servers of one request were placed: together, or (with an explanation) none. */
+export interface PlacementsTable {
+  reservation_id: string
+  explanation: string | null
+  decided_at: number
+}
+
 export interface WatchesTable {
   name: string
   owner: string
@@ -231,5 +253,7 @@ export interface Tables {
   services: ServicesTable
   quotas: QuotasTable
   guards: GuardsTable
+  server_groups: ServerGroupsTable
+  placements: PlacementsTable
   watches: WatchesTable
 }

@@ -14,6 +14,10 @@ export const ERRORS = {
     text: (d: { requestId: string; server: string }) =>
       `Action for request_id ${d.requestId} on instance ${d.server} not found`,
   },
+  TagNotFound: {
+    kind: 'notFound',
+    text: (d: { server: string; tag: string }) => `Server ${d.server} has no tag '${d.tag}'`,
+  },
   MetadataItemNotFound: { kind: 'notFound', text: (_: object) => `Metadata item was not found` },
   ExtraSpecNotFound: {
     kind: 'notFound',

@@ -41,6 +41,8 @@ export const demoServer = (wish: Partial<Server> = {}): Server => ({
   injectedFiles: [],
   bootRoles: ['member', 'reader'],
   configDrive: false,
+  tags: [],
+  groupId: null,
   metadata: { role: 'web' },
   requestedNics: [],
   securityGroups: ['default'],

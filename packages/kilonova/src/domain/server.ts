@@ -80,6 +80,10 @@ export interface Server {
   readonly bootRoles: readonly string[]
   readonly configDrive: boolean
   readonly metadata: Readonly<Record<string, string>>
+  /** Sorted. */
+  readonly tags: readonly string[]
+  /** The server group it was made in. */
+  readonly groupId: string | null
   /** Settled at admission: `auto` has become the network that was chosen, `none` an empty list. */
   readonly requestedNics: readonly RequestedNic[]
   readonly securityGroups: readonly string[]

@@ -18,6 +18,7 @@ import { serverIps } from './server-ips.ts'
 import { serverMetadata } from './server-metadata.ts'
 import { serverPassword } from './server-password.ts'
 import { serverSecurityGroups } from './server-security-groups.ts'
+import { serverTags } from './server-tags.ts'
 import { servers } from './servers.ts'
 import { services } from './services.ts'
 
@@ -26,6 +27,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...serverCreate,
   ...serverAction,
   ...serverMetadata,
+  ...serverTags,
   ...serverIps,
   ...serverPassword,
   ...serverSecurityGroups,

@@ -1,6 +1,6 @@
 /** The body of `POST /servers` at each microversion. What is not supported is refused by a check with a sentence, not by the schema. */
 import { z } from 'zod'
-import { boolean, description, integer, ip, ipv4, ipv6, metadata, name, uuid } from '../fields.ts'
+import { boolean, description, integer, ip, ipv4, ipv6, metadata, name, tag, tags, uuid } from '../fields.ts'
 
 const isBase64 = (text: string): boolean =>
   /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text) && text.replaceAll(/\s/g, '').length % 4 === 0
@@ -10,11 +10,6 @@ const base64 = z
   .refine(isBase64, { error: (issue) => `'${String(issue.input).slice(0, 50)}' is not a 'base64'` })
 
 const network = z.strictObject({ uuid: uuid.optional(), port: uuid.nullable().optional(), fixed_ip: ip.optional() })
-const tag = z
-  .string()
-  .min(1)
-  .max(60)
-  .regex(/^[^,/]*$/)
 const taggedNetwork = network.extend({ tag: tag.optional() })
 const flavorRef = z.preprocess((value) => (typeof value === 'number' ? String(value) : value), z.string().min(1))
 const imageRef = z.union([uuid, z.literal('')])
@@ -52,7 +47,7 @@ const hostname = (pattern: RegExp, longest: number) => z.string().min(2).max(lon
 const v19 = { ...v1, description: description.optional() }
 const v32 = { ...v19, networks: z.array(taggedNetwork).optional() }
 const v37 = { ...v32, networks: z.union([z.array(taggedNetwork), z.enum(['auto', 'none'])]) }
-const v52 = { ...v37, tags: z.array(tag).max(50).optional() }
+const v52 = { ...v37, tags: tags.optional() }
 const { personality: _, ...v57 } = v52
 const v63 = { ...v57, trusted_image_certificates: z.array(z.string().min(1)).min(1).max(50).nullable().optional() }
 const v74 = {

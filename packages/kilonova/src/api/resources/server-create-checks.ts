@@ -34,7 +34,6 @@ function imageId({ imageRef, block_device_mapping, block_device_mapping_v2 = [],
     throw badRequest('Block Device Mapping is Invalid: volumes are not supported.')
   if (asked.personality && asked.personality.length > 0)
     throw badRequest('Personality files are not supported: use user_data or a config drive.')
-  if (asked.tags && asked.tags.length > 0) throw badRequest('Tags at creation are not supported.')
   if (asked.trusted_image_certificates) throw badRequest('Trusted image certificates are not supported.')
   const [root, ...more] = block_device_mapping_v2
   if (

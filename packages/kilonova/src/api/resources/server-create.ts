@@ -98,6 +98,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       bootRoles: [...caller.roles].toSorted(),
       configDrive: server.config_drive ?? image.properties['img_config_drive'] === 'mandatory',
       metadata: server.metadata ?? {},
+      tags: [...new Set(server.tags)].toSorted(),
       requestedNics: interfaces,
       securityGroups: groups.names,
       accessIpV4: server.accessIPv4 || null,

@@ -1,6 +1,6 @@
 /** What a list of servers may be asked for, and what of it this caller gets: a query turned into a filter. */
 import { z } from 'zod'
-import type { Column, ServerFilter, StateFilter } from '../../db/server-list.ts'
+import type { Column, ServerFilter, StateFilter, TagFilter } from '../../db/server-list.ts'
 import { NovaError } from '../../domain/errors.ts'
 import {
   POWER_STATE_NUMBER,
@@ -211,11 +211,13 @@ export function serverFilter(ctx: Ctx, asked: ServerQuery, which: 'index' | 'det
     ip6: value('ip6'),
   }
   const metadata = value('metadata')
+  const tags = tagsOf(value)
   return {
     equal,
     ...(states.length > 0 ? { states } : {}),
     ...Object.fromEntries(Object.entries(expressions).filter(([, expression]) => expression !== undefined)),
     ...(metadata === undefined ? {} : { metadata: metadataOf(metadata) }),
+    ...(tags ? { tags } : {}),
     deleted,
     ...(changedSince === undefined ? {} : { changedSince }),
     ...(changedBefore === undefined ? {} : { changedBefore }),
@@ -243,6 +245,16 @@ function sortOf(keys: readonly string[], directions: readonly string[], everythi
       descending: (directions[index] ?? directions[0] ?? 'desc') === 'desc',
     }
   })
+}
+
+/** Nova's four names for what tags a server must have; each takes several with commas between. */
+const TAG_FILTERS = { tags: 'all', 'tags-any': 'any', 'not-tags': 'notAll', 'not-tags-any': 'none' } as const
+function tagsOf(value: (name: string) => string | undefined): TagFilter | undefined {
+  const wanted = Object.entries(TAG_FILTERS).flatMap(([name, key]) => {
+    const text = value(name)
+    return text === undefined ? [] : [[key, text.split(',')] as const]
+  })
+  return wanted.length === 0 ? undefined : Object.fromEntries(wanted)
 }
 
 /** `{"role": "web"}`, as JSON or as Python writes it. */

@@ -162,7 +162,7 @@ const CORE = {
   fault: of(fault),
   locked: from('2.9', (row) => String(row.locked === 1)),
   description: from('2.19', (row) => maybe(row.description)),
-  tags: from('2.26', () => '[]'),
+  tags: from('2.26', (row) => row.tags),
   trusted_image_certificates: from('2.63', () => 'null'),
   locked_reason: from('2.73', () => 'null'),
 }

@@ -5,6 +5,7 @@ import { aggregates } from './0002-aggregates.ts'
 import { serverRequest } from './0003-server-request.ts'
 import { guestData } from './0004-guest-data.ts'
 import { watches } from './0005-watches.ts'
+import { tagsAndGroups } from './0006-tags-and-groups.ts'
 
 const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSERIAL PRIMARY KEY' } as const
 
@@ -17,5 +18,6 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0003-server-request': serverRequest,
       '0004-guest-data': guestData,
       '0005-watches': watches,
+      '0006-tags-and-groups': tagsAndGroups,
     }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]),
   )
