@@ -124,6 +124,90 @@ describe('two guests on a routed network', () => {
     assert.equal(await a.connect('10.213.0.6', 443), 'hello')
   })
 
+  test('a connection ends with the rule that allowed it, in both directions, and others go on', async () => {
+    await b.echo(2000)
+    await b.echo(2001)
+    const lets = (...ports: number[]) => [rule('egress', null), ...ports.map((each) => rule('ingress', 'tcp', each))]
+    await network.refresh([{ ...portB, rules: lets(2000, 2001) }])
+    const [cut, kept] = [await a.talk('10.213.0.6', 2000), await a.talk('10.213.0.6', 2001)]
+    assert.ok(await cut.answers())
+    assert.ok(await kept.answers())
+    await network.refresh([{ ...portB, rules: lets(2001) }])
+    assert.equal(await cut.answers(), false)
+    assert.ok(await kept.answers())
+    await network.refresh([{ ...portA, rules: [rule('ingress', null)] }])
+    assert.equal(await kept.answers(), false, 'nor may the one who asked send any more')
+    await network.refresh([portA, { ...portB, rules: lets(2001) }])
+    assert.ok(await kept.answers(), 'TCP goes on where a rule allows it again')
+    await network.refresh([portB])
+  })
+
+  test('of a remote group, one who is no member any more is cut off', async () => {
+    await b.echo(2002)
+    const from = (address: string) => [rule('egress', null), rule('ingress', 'tcp', 2002, [`${address}/32`])]
+    await network.refresh([{ ...portB, rules: from('10.213.0.5') }])
+    const talk = await a.talk('10.213.0.6', 2002)
+    assert.ok(await talk.answers())
+    await network.refresh([{ ...portB, rules: from('10.213.0.7') }])
+    assert.equal(await talk.answers(), false)
+    await network.refresh([portB])
+  })
+
+  test('a stateless group lets answers pass only by a rule of their own', async () => {
+    const stateless = (...rules: ReturnType<typeof rule>[]) => rules.map((each) => ({ ...each, stateful: false }))
+    await a.serve(2100)
+    await network.refresh([{ ...portB, rules: stateless(rule('egress', null)) }])
+    assert.equal(await b.connect('10.213.0.5', 2100), undefined)
+    await network.refresh([{ ...portB, rules: stateless(rule('egress', null), rule('ingress', 'tcp')) }])
+    assert.equal(await b.connect('10.213.0.5', 2100), 'hello')
+    assert.equal(await a.ping('10.213.0.6'), false)
+    await network.refresh([portB])
+  })
+
+  test('ICMP by type and code', async () => {
+    const icmp = { ...rule('ingress', 'icmp'), portMin: 13, portMax: 0 }
+    await network.refresh([{ ...portB, rules: [rule('egress', null), icmp] }])
+    assert.equal(await a.ping('10.213.0.6'), false)
+    await network.refresh([{ ...portB, rules: [rule('egress', null), { ...icmp, portMin: 8 }] }])
+    assert.ok(await a.ping('10.213.0.6'))
+    await network.refresh([portB])
+  })
+
+  test('an allowed address pair may be used, by who has it alone', async () => {
+    await a.run('ip', 'addr', 'add', '10.213.7.7/20', 'dev', 'eth0')
+    const uses = () => a.ping('10.213.0.6', '-I', '10.213.7.7')
+    assert.equal(await uses(), false)
+    const pair = (cidr: string) => network.refresh([{ ...portA, allowedPairs: [{ cidr, mac: portA.mac }] }])
+    await pair('10.213.7.7/32')
+    assert.ok(await uses())
+    assert.ok((await attempt('ping', '-c', '1', '-W', '1', '10.213.7.7')).ok, 'this machine reaches it too')
+    await pair('10.213.6.0/24')
+    assert.equal(await uses(), false)
+    await pair('10.213.6.0/23')
+    assert.ok(await uses())
+    await network.refresh([portA])
+    assert.equal(await uses(), false)
+    await a.run('ip', 'addr', 'del', '10.213.7.7/20', 'dev', 'eth0')
+  })
+
+  test('through a port that is down nothing passes, not even DHCP', async () => {
+    await network.refresh([{ ...portB, adminUp: false }])
+    assert.equal(await a.ping('10.213.0.6'), false)
+    assert.equal(await b.dhcp(), undefined)
+    await network.refresh([{ ...portB, adminUp: false, portSecurity: false }])
+    assert.equal(await b.ping('10.213.0.5'), false)
+    await network.refresh([portB])
+    assert.equal((await b.dhcp())?.ip, '10.213.0.6')
+  })
+
+  test('what a host is told of a port that it has not, or again, changes nothing', async () => {
+    const before = await network.inventory()
+    await network.refresh([port(40), portA, portB])
+    assert.deepEqual(await network.inventory(), before)
+    await assert.rejects(network.refresh([{ ...portA, mtu: 1 }]), /is not brought up to date: MTU/)
+    assert.ok(await a.ping('10.213.0.6'))
+  })
+
   test('an empty list of rules lets nothing in and nothing out but DHCP and metadata', async () => {
     await network.plug('server-b', [{ ...portB, rules: [] }])
     assert.equal(await b.ping('10.213.0.5'), false)

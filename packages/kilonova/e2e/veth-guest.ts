@@ -1,8 +1,9 @@
 // A stand-in for a virtual machine: a namespace of its own whose card is the other end of the link that a port's tap would be.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Outcome {
   readonly ok: boolean
@@ -28,6 +29,11 @@ export interface Lease {
   readonly [field: string]: string | undefined
 }
 
+export interface Talk {
+  /** Whether what is said comes back within a second. */
+  answers(): Promise<boolean>
+}
+
 export interface VethGuest {
   /** Runs a program inside. */
   run(file: string, ...args: string[]): Promise<Outcome>
@@ -35,11 +41,23 @@ export interface VethGuest {
   dhcp(): Promise<Lease | undefined>
   /** The first line that a connection gets; undefined where there is none. */
   connect(address: string, port: number): Promise<string | undefined>
+  /** Opens a connection to an echo and keeps it. */
+  talk(address: string, port: number): Promise<Talk>
+  /** Echoes what connections send until the guest is removed. */
+  echo(port: number): Promise<void>
   ping(address: string, ...options: string[]): Promise<boolean>
   /** Serves `hello` on a port until the guest is removed. */
   serve(port: number): Promise<void>
   setMac(mac: string): Promise<void>
   remove(): Promise<void>
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It ended by itself.
+  }
 }
 
 const LEASE_SCRIPT = `#!/bin/sh
@@ -67,6 +85,11 @@ export async function vethGuest(namespace: string, tap: string, mac: string): Pr
   await must('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
   await must('ip', '-n', namespace, 'link', 'set', 'eth0', 'up')
   const run: VethGuest['run'] = (file, ...args) => attempt('nsenter', `--net=/run/netns/${namespace}`, file, ...args)
+  const listen = async (port: number, program: string): Promise<void> => {
+    const { text } = await run('sh', '-c', `busybox nc -ll -p ${port} -e ${program} >/dev/null 2>&1 & echo $!`)
+    pids.push(Number(text))
+    while (!(await run('ss', '-Hltn', `sport = ${port}`)).text.includes(`:${port}`));
+  }
   return {
     run,
     dhcp: async () => {
@@ -98,16 +121,31 @@ export async function vethGuest(namespace: string, tap: string, mac: string): Pr
       return ok ? text.split('\n')[0] : undefined
     },
     ping: async (address, ...options) => (await run('ping', '-n', '-c', '1', '-W', '1', ...options, address)).ok,
-    serve: async (port) => {
-      const { text } = await run('sh', '-c', `busybox nc -ll -p ${port} -e echo hello >/dev/null 2>&1 & echo $!`)
-      pids.push(Number(text))
-      while (!(await run('ss', '-Hltn', `sport = ${port}`)).text.includes(`:${port}`));
+    serve: (port) => listen(port, 'echo hello'),
+    echo: (port) => listen(port, 'cat'),
+    talk: async (address, port) => {
+      const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, 'busybox', 'nc', address, String(port)], {
+        stdio: ['pipe', 'pipe', 'ignore'],
+      })
+      if (child.pid !== undefined) pids.push(child.pid)
+      let heard = ''
+      let count = 0
+      child.stdout.on('data', (data: Buffer) => (heard += data.toString()))
+      child.stdin.on('error', () => undefined)
+      return {
+        answers: async () => {
+          const word = `word-${count++}`
+          child.stdin.write(`${word}\n`)
+          for (let tries = 0; tries < 100 && !heard.includes(`${word}\n`); tries++) await delay(10)
+          return heard.includes(`${word}\n`)
+        },
+      }
     },
     setMac: async (address) => {
       await must('ip', '-n', namespace, 'link', 'set', 'eth0', 'address', address)
     },
     remove: async () => {
-      for (const pid of pids) process.kill(pid, 'SIGKILL')
+      for (const pid of pids) end(pid)
       await must('ip', 'netns', 'delete', namespace)
       rmSync(folder, { recursive: true })
     },

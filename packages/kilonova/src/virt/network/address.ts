@@ -18,6 +18,35 @@ export const networkAddress = (cidr: string): string => cidr.split('/')[0] ?? ci
 export const netmask = (cidr: string): string =>
   dotted(prefixLength(cidr) === 0 ? 0 : (-1 << (32 - prefixLength(cidr))) >>> 0)
 
+/** Whether one prefix lies in the other, or is the same. Of one version. */
+export const isWithin = (inner: string, outer: string): boolean =>
+  prefixLength(inner) >= prefixLength(outer) &&
+  leading(networkAddress(inner), prefixLength(outer)) === leading(networkAddress(outer), prefixLength(outer))
+
+/** The first bits of an address of version 6 as a number in hexadecimal digits; of none of them, `0x0`. */
+export const leadingHex = (address: string, bits: number): string => `0x${leading(address, bits).toString(16)}`
+
+function leading(address: string, bits: number): bigint {
+  const length = versionOf(address) === 4 ? 32 : 128
+  return valueOf(address) >> BigInt(length - bits)
+}
+
+function valueOf(address: string): bigint {
+  if (versionOf(address) === 4) return address.split('.').reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+  // The last four bytes may be written as an address of version 4.
+  const dots = /[\d.]*$/.exec(address)?.[0] ?? ''
+  const plain = dots.includes('.') ? address.slice(0, -dots.length) + groupsOf(valueOf(dots)) : address
+  const [head = '', tail] = plain.split('::')
+  const groups = (text: string | undefined) => (text ? text.split(':') : [])
+  const zeros = Array.from({ length: 8 - groups(head).length - groups(tail).length }, () => '0')
+  return [...groups(head), ...(tail === undefined ? [] : zeros), ...groups(tail)].reduce(
+    (sum, group) => (sum << 16n) | BigInt(`0x${group}`),
+    0n,
+  )
+}
+
+const groupsOf = (value: bigint): string => `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`
+
 /** The address that a card of that MAC gives itself, RFC 4291 appendix A. */
 export function linkLocal(mac: string): string {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = mac.split(':').map((byte) => Number.parseInt(byte, 16))

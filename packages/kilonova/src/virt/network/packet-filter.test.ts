@@ -30,18 +30,52 @@ const PORTS = [
       fixedIps: [],
     }),
   },
+  {
+    number: 4,
+    facts: portOf({
+      portId: '11111111-aaaa-4aaa-8aaa-000000000004',
+      mac: 'fa:16:3e:0a:0b:0f',
+      fixedIps: [{ address: '10.0.0.8', subnetId: 'subnet-a' }],
+      allowedPairs: [
+        { cidr: '10.0.3.0/24', mac: 'fa:16:3e:0a:0b:0f' },
+        { cidr: '10.0.3.7/32', mac: 'fa:16:3e:0a:0b:0f' },
+        { cidr: '10.0.0.99/32', mac: '00:00:5e:00:01:01' },
+        { cidr: 'fd00:0:0:7::/64', mac: 'fa:16:3e:0a:0b:0f' },
+      ],
+      rules: [ruleOf({ ...web, stateful: false }), ruleOf({ ...out, stateful: false })],
+    }),
+  },
+  {
+    number: 5,
+    facts: portOf({ portId: '11111111-aaaa-4aaa-8aaa-000000000005', mac: 'fa:16:3e:0a:0b:10', adminUp: false }),
+  },
 ]
 
-test('the text for two guarded ports and an open one; UPDATE_GOLDEN=1 writes it anew', () => {
-  const golden = new URL('golden/three-ports.nft', import.meta.url)
+test('the text for two guarded ports, an open one, a stateless one with address pairs and one that is down; UPDATE_GOLDEN=1 writes it anew', () => {
+  const golden = new URL('golden/five-ports.nft', import.meta.url)
   const text = packetFilter(PORTS)
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(golden, text)
   assert.equal(text, readFileSync(golden, 'utf8'))
 })
 
+test('the number that connections carry is one of the rules: it stays with them, and changes with any of them', () => {
+  const passed = (text: string) => /ct mark set (0x[0-9a-f]{8})/.exec(text)?.[1]
+  const [first, second] = PORTS
+  assert.ok(first && second)
+  const closed = { ...second, facts: { ...second.facts, rules: [out] } }
+  assert.ok(passed(packetFilter(PORTS)))
+  assert.notEqual(passed(packetFilter([first, closed])), passed(packetFilter([first, second])))
+  assert.equal(passed(packetFilter([second, first])), passed(packetFilter([first, second])))
+})
+
+test('a port that is down is nowhere in it', () => {
+  assert.equal(packetFilter([{ number: 5, facts: portOf({ adminUp: false }) }]), packetFilter([]))
+})
+
 test('ports in any order give the same text, and ports with the same rules share their chains', () => {
   assert.equal(packetFilter(PORTS.toReversed()), packetFilter(PORTS))
-  assert.equal(packetFilter(PORTS).match(/chain (in|out)-/g)?.length, 2)
+  // Two of the stateful ports, two of the stateless one; its pairs have their own, which say the same.
+  assert.equal(packetFilter(PORTS).match(/chain (in|out)-/g)?.length, 4)
 })
 
 test('five hundred ports with one group cost two chains and elements in sets, no rule each', () => {
@@ -55,11 +89,9 @@ test('five hundred ports with one group cost two chains and elements in sets, no
   }))
   const rules = packetFilter(many)
     .split('\n')
-    .filter((line) => /(accept|drop)$/.test(line))
-  assert.equal(
-    rules.length,
-    packetFilter(PORTS)
-      .split('\n')
-      .filter((line) => /(accept|drop)$/.test(line)).length,
-  )
+    .filter((line) => /(accept|drop|return)$/.test(line))
+  const one = packetFilter(many.slice(0, 1))
+    .split('\n')
+    .filter((line) => /(accept|drop|return)$/.test(line))
+  assert.equal(rules.length, one.length)
 })

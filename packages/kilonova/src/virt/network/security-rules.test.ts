@@ -9,28 +9,46 @@ const statementOf = (wish: Partial<SecurityRule>): string | undefined => {
   return statements.length === 3 ? statements[1] : undefined
 }
 
-test('a rule says version, peer, protocol and port', () => {
-  assert.equal(statementOf({}), 'meta nfproto ipv4 accept')
+test('a rule says version, peer, protocol and port, of the packet that began the connection', () => {
+  assert.equal(statementOf({}), 'meta nfproto ipv4 return')
   assert.equal(
     statementOf({ version: 6, protocol: 'tcp', portMin: 22, portMax: 22 }),
-    'meta nfproto ipv6 meta l4proto 6 th dport 22 accept',
+    'meta nfproto ipv6 meta l4proto 6 ct original proto-dst 22 return',
   )
   assert.equal(
     statementOf({ protocol: 'udp', portMin: 1000, portMax: 2000 }),
-    'meta nfproto ipv4 meta l4proto 17 th dport 1000-2000 accept',
+    'meta nfproto ipv4 meta l4proto 17 ct original proto-dst 1000-2000 return',
   )
-  assert.equal(statementOf({ protocol: 'tcp' }), 'meta nfproto ipv4 meta l4proto 6 accept')
-  assert.equal(statementOf({ protocol: '112' }), 'meta nfproto ipv4 meta l4proto 112 accept')
-  assert.equal(statementOf({ protocol: 'vrrp' }), 'meta nfproto ipv4 meta l4proto 112 accept')
+  assert.equal(statementOf({ protocol: 'tcp' }), 'meta nfproto ipv4 meta l4proto 6 return')
+  assert.equal(statementOf({ protocol: '112' }), 'meta nfproto ipv4 meta l4proto 112 return')
+  assert.equal(statementOf({ protocol: 'vrrp' }), 'meta nfproto ipv4 meta l4proto 112 return')
 })
 
-test('for ICMP the ports are type and code, also under its other name for version 6', () => {
-  assert.equal(statementOf({ protocol: 'icmp' }), 'meta nfproto ipv4 meta l4proto 1 accept')
+test('for ICMP the ports are type and code, one number in a connection, also under its other name for version 6', () => {
+  const icmp = (portMin: number | null, portMax: number | null = null) =>
+    statementOf({ protocol: 'icmp', portMin, portMax })
+  assert.equal(icmp(null), 'meta nfproto ipv4 meta l4proto 1 return')
+  assert.equal(icmp(8, 0), 'meta nfproto ipv4 meta l4proto 1 ct original proto-dst 2048 return')
+  assert.equal(icmp(8), 'meta nfproto ipv4 meta l4proto 1 ct original proto-dst 2048-2303 return')
   assert.equal(
-    statementOf({ protocol: 'icmp', portMin: 8, portMax: 0 }),
-    'meta nfproto ipv4 icmp type 8 icmp code 0 accept',
+    statementOf({ protocol: 'icmp', version: 6, portMin: 128 }),
+    'meta nfproto ipv6 meta l4proto 58 ct original proto-dst 32768-33023 return',
   )
-  assert.equal(statementOf({ protocol: 'icmp', version: 6, portMin: 128 }), 'meta nfproto ipv6 icmpv6 type 128 accept')
+})
+
+test('a stateless group looks at each packet by itself', () => {
+  const { chain, stateless } = compileRules('ingress', [
+    ruleOf({ protocol: 'tcp', portMin: 80, portMax: 81, remotes: ['10.0.0.0/24'], stateful: false }),
+    ruleOf({ protocol: 'icmp', portMin: 8, portMax: 0, stateful: false }),
+  ])
+  assert.ok(stateless)
+  assert.match(chain.statements.join('\n'), /^meta nfproto ipv4 icmp type 8 icmp code 0 accept$/m)
+  assert.match(
+    chain.statements.join('\n'),
+    /^meta nfproto ipv4 ip saddr @peers-\w+ meta l4proto 6 th dport 80-81 accept$/m,
+  )
+  assert.equal(chain.statements.at(-1), 'drop')
+  assert.doesNotMatch(chain.statements.join(), /ct /)
 })
 
 test('peers are a set that rules with the same ones share', () => {
@@ -47,7 +65,7 @@ test('peers are a set that rules with the same ones share', () => {
       { version: 6, elements: ['fd00::/64'] },
     ],
   )
-  assert.match(one.chain.statements[1] ?? '', /^meta nfproto ipv4 ip saddr @peers-[0-9a-f]{12} accept$/)
+  assert.match(one.chain.statements.join('\n'), /^meta nfproto ipv4 ct original ip saddr @peers-[0-9a-f]{12} return$/m)
   assert.match(
     compileRules('egress', [ruleOf({ direction: 'egress', remotes: peers })]).chain.statements[1] ?? '',
     /ip daddr @peers/,
@@ -56,7 +74,7 @@ test('peers are a set that rules with the same ones share', () => {
 
 test('a rule whose peers are all of the other version lets nobody in; one that names everybody, anybody', () => {
   assert.equal(statementOf({ remotes: ['fd00::/64'] }), undefined)
-  assert.equal(statementOf({ remotes: ['0.0.0.0/0'] }), 'meta nfproto ipv4 accept')
+  assert.equal(statementOf({ remotes: ['0.0.0.0/0'] }), 'meta nfproto ipv4 return')
 })
 
 test('the order of rules and repeated ones change nothing; other rules make another chain', () => {

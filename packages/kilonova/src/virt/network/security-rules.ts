@@ -47,32 +47,40 @@ export interface PeerSet {
 
 export interface CompiledRules {
   readonly chain: Chain
+  /** Its chain looks at every packet by itself and ends with `accept` or `drop`; otherwise at connections, and `return` is its yes. */
+  readonly stateless: boolean
   readonly peers: readonly PeerSet[]
 }
 
-/** One direction of a port's rules. What no rule lets through is dropped at the chain's end. */
+/**
+ * One direction of a port's rules. What no rule lets through is dropped at the chain's end. Rules speak of a connection by what its
+ * first packet was, so the same chain judges packets of both directions.
+ */
 export function compileRules(direction: SecurityRule['direction'], rules: readonly SecurityRule[]): CompiledRules {
   const peers = new Map<string, PeerSet>()
+  const stateless = rules.some(({ stateful }) => !stateful)
   const statements = new Set<string>()
   for (const rule of rules) {
     if (rule.direction !== direction) continue
     const set = peerSet(rule)
     if (set === 'nobody') continue
     if (set) peers.set(set.name, set)
-    const statement = [family(rule), set && peer(rule, set), ...traffic(rule), 'accept'].filter(Boolean).join(' ')
+    const match = [family(rule), set && peer(rule, set, stateless), ...(stateless ? packets(rule) : connections(rule))]
+    const statement = [...match, stateless ? 'accept' : 'return'].filter(Boolean).join(' ')
     statements.add(statement)
   }
-  const body = ['ct state invalid drop', ...[...statements].toSorted(), 'drop']
+  const body = [...(stateless ? [] : ['ct state invalid drop']), ...[...statements].toSorted(), 'drop']
   return {
     chain: { name: `${direction === 'ingress' ? 'in' : 'out'}-${digest(body)}`, statements: body },
+    stateless,
     peers: [...peers.values()],
   }
 }
 
 const family = (rule: SecurityRule): string => `meta nfproto ipv${rule.version}`
 
-const peer = (rule: SecurityRule, set: PeerSet): string =>
-  `${rule.version === 4 ? 'ip' : 'ip6'} ${rule.direction === 'ingress' ? 'saddr' : 'daddr'} @${set.name}`
+const peer = (rule: SecurityRule, set: PeerSet, stateless: boolean): string =>
+  `${stateless ? '' : 'ct original '}${rule.version === 4 ? 'ip' : 'ip6'} ${rule.direction === 'ingress' ? 'saddr' : 'daddr'} @${set.name}`
 
 /** Undefined: any peer. Peers of the other version alone: nobody. */
 function peerSet(rule: SecurityRule): PeerSet | 'nobody' | undefined {
@@ -83,20 +91,40 @@ function peerSet(rule: SecurityRule): PeerSet | 'nobody' | undefined {
   return { name: `peers-${digest(elements)}`, version: rule.version, elements }
 }
 
-function traffic(rule: SecurityRule): string[] {
+/** As the connection's first packet had it: its port, or of ICMP type and code, which are one number there. */
+function connections(rule: SecurityRule): string[] {
+  const protocol = numberOf(rule)
+  if (protocol === undefined) return []
+  const match = `meta l4proto ${protocol}`
+  const [from, to] = isIcmp(protocol) ? icmpRange(rule) : portRange(rule, protocol)
+  if (from === undefined || to === undefined) return [match]
+  return [match, `ct original proto-dst ${from === to ? from : `${from}-${to}`}`]
+}
+
+const isIcmp = (protocol: number): boolean => protocol === ICMP || protocol === ICMP6
+
+const icmpRange = ({ portMin: type, portMax: code }: SecurityRule): number[] =>
+  type === null ? [] : [type * 256 + (code ?? 0), type * 256 + (code ?? 255)]
+
+function portRange({ portMin, portMax }: SecurityRule, protocol: number): number[] {
+  if (!WITH_PORTS.has(protocol) || (portMin === null && portMax === null)) return []
+  const from = portMin ?? portMax ?? 0
+  return [from, portMax ?? from]
+}
+
+function packets(rule: SecurityRule): string[] {
   const protocol = numberOf(rule)
   if (protocol === undefined) return []
   const match = `meta l4proto ${protocol}`
   const { portMin, portMax } = rule
   // For ICMP Neutron keeps the type in the lower port and the code in the upper one.
-  if (protocol === ICMP || protocol === ICMP6) {
+  if (isIcmp(protocol)) {
     const name = protocol === ICMP ? 'icmp' : 'icmpv6'
     if (portMin === null) return [match]
     return [`${name} type ${portMin}`, ...(portMax === null ? [] : [`${name} code ${portMax}`])]
   }
-  if (!WITH_PORTS.has(protocol) || (portMin === null && portMax === null)) return [match]
-  const from = portMin ?? portMax ?? 0
-  const to = portMax ?? from
+  const [from, to] = portRange(rule, protocol)
+  if (from === undefined || to === undefined) return [match]
   return [match, from === to ? `th dport ${from}` : `th dport ${from}-${to}`]
 }
 

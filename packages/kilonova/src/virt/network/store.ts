@@ -62,8 +62,11 @@ export function networkStore(folder: string, log: Log): NetworkStore {
       .filter((name) => name.endsWith('.json'))
       .flatMap((name) => read<T>(join(place, name)) ?? [])
   return {
-    servers: () => all<ServerRecord>(servers),
-    server: (serverId) => read(file(servers, serverId)),
+    servers: () => all<ServerRecord>(servers).map(completed),
+    server: (serverId) => {
+      const record = read<ServerRecord>(file(servers, serverId))
+      return record && completed(record)
+    },
     writeServer: (record) => write(file(servers, record.serverId), record),
     removeServer: (serverId) => rmSync(file(servers, serverId), { force: true }),
     networks: () => all<NetworkRecord>(networks),
@@ -72,3 +75,22 @@ export function networkStore(folder: string, log: Log): NetworkStore {
     removeNetwork: (networkId) => rmSync(file(networks, networkId), { force: true }),
   }
 }
+
+/** Facts that were written down before ports had all of their fields. */
+const completed = (record: ServerRecord): ServerRecord => ({
+  ...record,
+  ports: record.ports.map((port) => ({
+    ...port,
+    facts: {
+      ...port.facts,
+      adminUp: port.facts.adminUp ?? true,
+      allowedPairs: port.facts.allowedPairs ?? [],
+      rules: port.facts.rules.map((rule) => ({ ...rule, stateful: rule.stateful ?? true })),
+      subnets: port.facts.subnets.map((subnet) => ({
+        ...subnet,
+        raMode: subnet.raMode ?? null,
+        addressMode: subnet.addressMode ?? null,
+      })),
+    },
+  })),
+})
