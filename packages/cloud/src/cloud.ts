@@ -32,6 +32,8 @@ export interface Cloud {
 const REGION = 'RegionOne'
 const TOKEN_SECONDS = 24 * 3600
 const DEFAULT_MTU = 1450
+/** Projects without quotas, until somebody sets some. */
+const UNLIMITED = ['demo', 'admin']
 const SSH_AND_PING = [
   { direction: 'ingress', ethertype: 'IPv4', protocol: 'tcp', portRangeMin: 22, portRangeMax: 22 },
   { direction: 'ingress', ethertype: 'IPv4', protocol: 'icmp' },
@@ -86,6 +88,7 @@ export async function startCloud(
         }),
       )
       const { projects } = await identity.bootstrap(identityPlan(state, places))
+      const unlimited = UNLIMITED.flatMap((name) => projects[name] ?? [])
       const serviceCredentials = (username: string) => ({
         username,
         password: state.secrets.servicePassword,
@@ -110,9 +113,11 @@ export async function startCloud(
           serviceCredentials: serviceCredentials('neutron'),
           defaultMtu: DEFAULT_MTU,
           defaultGroupRules: SSH_AND_PING,
+          unlimitedProjects: state.done('network-limits') ? [] : unlimited,
         }),
       )
-      return projects
+      state.markDone('network-limits')
+      return { unlimited, service: projects['service'] ?? '' }
     })
 
     const drivers = await progress.step(
@@ -131,9 +136,7 @@ export async function startCloud(
           clock,
           env,
           ready,
-          unlimitedProjects: state.done('first-content')
-            ? []
-            : ['demo', 'admin'].flatMap((name) => projects[name] ?? []),
+          unlimitedProjects: state.done('first-content') ? [] : projects.unlimited,
         }),
       ),
     )
@@ -154,7 +157,7 @@ export async function startCloud(
           image,
           privateCidr: options.privateCidr,
           publicCidr: options.publicCidr,
-          publicProject: projects['service'] ?? '',
+          publicProject: projects.service,
         })
         state.markDone('first-content')
       })

@@ -142,3 +142,7 @@ export const stillFloating = (portId: string): Fault =>
     'FipAssociated',
     `Unable to complete the operation on port ${portId}: it has a floating IP that belongs to another project.`,
   )
+export const overQuota = (resource: string): Fault =>
+  fault(409, 'OverQuota', `Quota exceeded for resources: ['${resource}'].`)
+export const quotaBelowUsage = (resource: string, limit: number, used: number): Fault =>
+  fault(400, 'HTTPBadRequest', `Quota limit ${limit} for ${resource} is less than the ${used} already used.`)

@@ -197,7 +197,10 @@ test('of many that want the same port at once one gets it; a port that is delete
   const wish = (fip: View, to: View) =>
     demo.call('PUT', `/v2.0/floatingips/${fip.id}`, { floatingip: { port_id: to.id } })
   const answers = await Promise.all(fips.map((fip) => wish(fip, target)))
-  assert.deepEqual(answers.map(({ status }) => status).toSorted((a, b) => a - b), [200, ...Array<number>(9).fill(409)])
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, ...Array<number>(9).fill(409)],
+  )
   for (const fip of fips.slice(0, 5)) {
     const shortly = await port()
     const [gone, tied] = await Promise.all([demo.call('DELETE', `/v2.0/ports/${shortly.id}`), wish(fip, shortly)])
@@ -213,7 +216,10 @@ test('fifty race for the addresses that are left', async () => {
       demo.call('POST', '/v2.0/floatingips', { floatingip: { floating_network_id: small.network.id } }),
     ),
   )
-  assert.deepEqual([...new Set(answers.map(({ status }) => status))].toSorted((a, b) => a - b), [201, 409])
+  assert.deepEqual(
+    [...new Set(answers.map(({ status }) => status))].toSorted((a, b) => a - b),
+    [201, 409],
+  )
   const made = await list(demo, `floatingips?floating_network_id=${small.network.id}`)
   assert.deepEqual([made.length, new Set(made.map((fip) => fip['floating_ip_address'])).size], [5, 5])
 })

@@ -161,7 +161,10 @@ test('blocks of one router do not overlap, also when they come at once', async (
       demo.call('PUT', `/v2.0/routers/${router.id}/add_router_interface`, { subnet_id: subnet.id }),
     ),
   )
-  assert.deepEqual(answers.map(({ status }) => status).toSorted((a, b) => a - b), [200, 400, 400, 400, 400])
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, 400, 400, 400, 400],
+  )
   assert.equal((await list(demo, `ports?device_id=${router.id}`)).length, 1)
   assert.equal(answers.at(-1)?.status, 400, 'the gateway’s network counts, too')
 })

@@ -10,6 +10,7 @@ import { changeRoutes } from './api/changes.ts'
 import { floatingIpRoutes } from './api/floating-ips.ts'
 import { networkRoutes } from './api/networks.ts'
 import { portRoutes } from './api/ports.ts'
+import { quotaRoutes } from './api/quotas.ts'
 import { routerInterfaceRoutes } from './api/router-interfaces.ts'
 import { routerRouteRoutes } from './api/router-routes.ts'
 import { routerRoutes } from './api/routers.ts'
@@ -22,6 +23,7 @@ import { changeFeed } from './changes.ts'
 import type { NetworkContext } from './context.ts'
 import { faultBody } from './errors.ts'
 import type { DefaultRule } from './store/security-groups.ts'
+import { setLimits, unlimited } from './store/quotas.ts'
 import { migrations, type NetworkTables } from './store/tables.ts'
 
 export interface NetworkOptions {
@@ -35,6 +37,8 @@ export interface NetworkOptions {
   readonly clock: Clock
   /** Of networks that are made without one. */
   readonly defaultMtu: number
+  /** Projects without quotas from now on. */
+  readonly unlimitedProjects?: readonly string[]
   /** What a project's default group lets through beside Neutron's own rules, for example ssh and ping. */
   readonly defaultGroupRules?: readonly DefaultRule[]
   ready?(): string | undefined
@@ -53,6 +57,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NetworkServ
   const database = openDatabase<NetworkTables>({ url: options.databaseUrl, synchronous: 'normal' })
   try {
     await migrate(database.kysely, migrations)
+    for (const project of options.unlimitedProjects ?? []) await setLimits(database.kysely, project, unlimited())
     const check = tokenCheck({ identityUrl, serviceCredentials, clock, log })
     const ctx: NetworkContext = {
       database,
@@ -81,6 +86,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NetworkServ
       routerInterfaceRoutes,
       routerRouteRoutes,
       floatingIpRoutes,
+      quotaRoutes,
       tagRoutes,
       changeRoutes,
       versionRoutes,

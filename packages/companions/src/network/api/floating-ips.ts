@@ -18,6 +18,7 @@ import {
 } from '../store/floating-ips.ts'
 import { findNetwork } from '../store/networks.ts'
 import { findPort, lockPort } from '../store/ports.ts'
+import { mustFit } from '../store/quotas.ts'
 import { FLOATING_OWNER, lockRouter } from '../store/routers.ts'
 import { makeServicePort, removeServicePort } from '../store/service-ports.ts'
 import { addTags, removeTags } from '../store/tags.ts'
@@ -111,6 +112,8 @@ export function floatingIpRoutes(app: FastifyInstance, ctx: NetworkContext): voi
     const network = await findNetwork(tx, kind, caller, wanted.floating_network_id)
     if (!network) throw missing('Network', wanted.floating_network_id)
     if (network.external !== 1) throw badOf('floatingip', `Network ${network.id} is not a valid external network`)
+    const projectId = projectFor(caller, wanted)
+    await mustFit(tx, kind, projectId, 'floatingip')
     const subnets = await lockSubnets(tx, kind, network.id)
     if (!subnets.some(({ ip_version: version }) => version === 4))
       throw badOf('floatingip', `Network ${network.id} does not contain any IPv4 subnet`)
@@ -131,7 +134,7 @@ export function floatingIpRoutes(app: FastifyInstance, ctx: NetworkContext): voi
     const now = ctx.clock.now()
     const row = {
       id,
-      project_id: projectFor(caller, wanted),
+      project_id: projectId,
       description: wanted.description ?? '',
       network_id: network.id,
       address: port.addresses[0]?.address ?? '',

@@ -8,6 +8,7 @@ import { projectFor, type NetworkContext } from '../context.ts'
 import { changedMeanwhile, disallowed, missing, networkInUse } from '../errors.ts'
 import { parseList, type Special } from '../list-query.ts'
 import { findNetwork, listNetworks, networkColumns, type Network } from '../store/networks.ts'
+import { mustFit } from '../store/quotas.ts'
 import { addTags, removeTags } from '../store/tags.ts'
 import { networkView } from '../views.ts'
 import { crudRoutes } from './crud.ts'
@@ -83,12 +84,14 @@ export function networkRoutes(app: FastifyInstance, ctx: NetworkContext): void {
         throw disallowed('create_network:provider')
       const now = ctx.clock.now()
       const id = randomUUID()
+      const projectId = projectFor(caller, wanted)
       await kysely.transaction().execute(async (tx) => {
+        await mustFit(tx, kind, projectId, 'network')
         await tx
           .insertInto('networks')
           .values({
             id,
-            project_id: projectFor(caller, wanted),
+            project_id: projectId,
             name: wanted.name ?? '',
             description: wanted.description ?? '',
             admin_state_up: Number(wanted.admin_state_up ?? true),

@@ -29,6 +29,7 @@ import {
   writeGroups,
   type Port,
 } from '../store/ports.ts'
+import { mustFit } from '../store/quotas.ts'
 import { FLOATING_OWNER } from '../store/routers.ts'
 import { defaultGroupId } from '../store/security-groups.ts'
 import { addTags, removeTags } from '../store/tags.ts'
@@ -201,6 +202,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     mustMayShape(caller, wanted, network, 'create')
     const secured = wanted.port_security_enabled ?? network.port_security_enabled === 1
     if (!secured && wanted.security_groups?.length) throw invalid('a port without port security has no security groups')
+    await mustFit(tx, kind, projectId, 'port')
     const groups = wanted.security_groups
       ? await checkedGroups(tx, wanted.security_groups, projectId)
       : secured

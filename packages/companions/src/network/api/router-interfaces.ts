@@ -10,6 +10,7 @@ import { badOf, interfaceInUse, interfaceMismatch, missing, noInterface, noInter
 import { allocate, inPools, lockSubnets, type AllocatingSubnet } from '../store/allocate.ts'
 import { findSubnet } from '../store/networks.ts'
 import { findPort, lockPort } from '../store/ports.ts'
+import { mustFit } from '../store/quotas.ts'
 import {
   findRouter,
   INTERFACE_OWNER,
@@ -45,7 +46,10 @@ export function routerInterfaceRoutes(app: FastifyInstance, ctx: NetworkContext)
     subnet_id: subnetIds.at(-1),
     subnet_ids: subnetIds,
   })
-  const change = (work: (tx: Db, caller: Caller, router: Router, wanted: z.output<typeof body>) => Promise<Attached>) =>
+  const change = (
+    makesPort: (wanted: z.output<typeof body>) => boolean,
+    work: (tx: Db, caller: Caller, router: Router, wanted: z.output<typeof body>) => Promise<Attached>,
+  ) =>
     withCaller(ctx.check, async (caller: Caller, request: FastifyRequest) => {
       mustWrite(caller)
       const { id } = request.params as { id: string }
@@ -55,6 +59,7 @@ export function routerInterfaceRoutes(app: FastifyInstance, ctx: NetworkContext)
       const [router, attached] = await kysely.transaction().execute(async (tx) => {
         const found = await findRouter(tx, kind, caller, id)
         if (!found) throw missing('Router', id)
+        if (makesPort(wanted)) await mustFit(tx, kind, found.project_id, 'port')
         await lockRouter(tx, id, ctx.clock.now())
         return [found, await work(tx, caller, found, wanted)] as const
       })
@@ -64,35 +69,41 @@ export function routerInterfaceRoutes(app: FastifyInstance, ctx: NetworkContext)
 
   app.put(
     '/v2.0/routers/:id/add_router_interface',
-    change(async (tx, caller, router, { port_id: portId, subnet_id: subnetId }) => {
-      if (portId !== undefined && subnetId !== undefined)
-        throw badOf('router', 'Cannot specify both subnet-id and port-id')
-      return portId === undefined
-        ? addSubnet(tx, ctx, caller, router, subnetId ?? '')
-        : addPort(tx, ctx, caller, router, portId)
-    }),
+    change(
+      ({ port_id: portId }) => portId === undefined,
+      async (tx, caller, router, { port_id: portId, subnet_id: subnetId }) => {
+        if (portId !== undefined && subnetId !== undefined)
+          throw badOf('router', 'Cannot specify both subnet-id and port-id')
+        return portId === undefined
+          ? addSubnet(tx, ctx, caller, router, subnetId ?? '')
+          : addPort(tx, ctx, caller, router, portId)
+      },
+    ),
   )
   app.put(
     '/v2.0/routers/:id/remove_router_interface',
-    change(async (tx, caller, router, { port_id: portId, subnet_id: subnetId }) => {
-      const ports = (await routerPorts(tx, router.id)).filter(({ kind: of }) => of === 'interface')
-      if (portId !== undefined) {
-        const own = ports.filter((port) => port.port_id === portId)
-        if (own.length === 0) throw noInterface(router.id, portId)
-        if (subnetId !== undefined && !own.some((port) => port.subnet_id === subnetId))
-          throw interfaceMismatch(portId, subnetId)
-        return remove(tx, router, own, own)
-      }
-      if (!(await findSubnet(tx, kind, caller, subnetId ?? ''))) throw missing('Subnet', subnetId ?? '')
-      const here = ports.find((port) => port.subnet_id === subnetId)
-      if (!here) throw noInterfaceOn(router.id, subnetId ?? '')
-      return remove(
-        tx,
-        router,
-        ports.filter((port) => port.port_id === here.port_id),
-        [here],
-      )
-    }),
+    change(
+      () => false,
+      async (tx, caller, router, { port_id: portId, subnet_id: subnetId }) => {
+        const ports = (await routerPorts(tx, router.id)).filter(({ kind: of }) => of === 'interface')
+        if (portId !== undefined) {
+          const own = ports.filter((port) => port.port_id === portId)
+          if (own.length === 0) throw noInterface(router.id, portId)
+          if (subnetId !== undefined && !own.some((port) => port.subnet_id === subnetId))
+            throw interfaceMismatch(portId, subnetId)
+          return remove(tx, router, own, own)
+        }
+        if (!(await findSubnet(tx, kind, caller, subnetId ?? ''))) throw missing('Subnet', subnetId ?? '')
+        const here = ports.find((port) => port.subnet_id === subnetId)
+        if (!here) throw noInterfaceOn(router.id, subnetId ?? '')
+        return remove(
+          tx,
+          router,
+          ports.filter((port) => port.port_id === here.port_id),
+          [here],
+        )
+      },
+    ),
   )
 }
 

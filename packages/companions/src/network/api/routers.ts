@@ -7,6 +7,7 @@ import { privileged, type Caller } from '../../openstack/caller.ts'
 import { projectFor, type Db, type NetworkContext } from '../context.ts'
 import { changedMeanwhile, disallowed, missing, routerInUse } from '../errors.ts'
 import { parseList, type Special } from '../list-query.ts'
+import { mustFit } from '../store/quotas.ts'
 import { findRouter, listRouters, lockRouter, routerColumns, routerPorts, type Router } from '../store/routers.ts'
 import { addTags, removeTags } from '../store/tags.ts'
 import { routerView } from '../views.ts'
@@ -65,12 +66,14 @@ export function routerRoutes(app: FastifyInstance, ctx: NetworkContext): void {
       mustMayShape(caller, wanted, 'create')
       const now = ctx.clock.now()
       const id = randomUUID()
+      const projectId = projectFor(caller, wanted)
       const router = await kysely.transaction().execute(async (tx) => {
+        await mustFit(tx, kind, projectId, 'router')
         await tx
           .insertInto('routers')
           .values({
             id,
-            project_id: projectFor(caller, wanted),
+            project_id: projectId,
             name: wanted.name ?? '',
             description: wanted.description ?? '',
             admin_state_up: Number(wanted.admin_state_up ?? true),

@@ -6,6 +6,7 @@ import { formatCidr, parseAddress, parseCidr } from '../address.ts'
 import type { NetworkContext } from '../context.ts'
 import { invalid, missing, ruleExists } from '../errors.ts'
 import { parseList } from '../list-query.ts'
+import { mustFit } from '../store/quotas.ts'
 import { findGroup, findRule, listRules, newRule, ruleColumns, type Rule } from '../store/security-groups.ts'
 import { ruleView } from '../views.ts'
 import { crudRoutes } from './crud.ts'
@@ -118,6 +119,7 @@ export function securityGroupRuleRoutes(app: FastifyInstance, ctx: NetworkContex
           .set((eb) => ({ revision: eb('revision', '+', 1) }))
           .where('id', '=', group.id)
           .execute()
+        await mustFit(tx, kind, group.project_id, 'security_group_rule')
         const others = await tx
           .selectFrom('security_group_rules')
           .selectAll()

@@ -6,6 +6,7 @@ import type { Caller } from '../../openstack/caller.ts'
 import { projectFor, type NetworkContext } from '../context.ts'
 import { changedMeanwhile, defaultGroup, groupInUse, missing } from '../errors.ts'
 import { parseList } from '../list-query.ts'
+import { mustFit } from '../store/quotas.ts'
 import {
   defaultGroupId,
   egressRules,
@@ -56,6 +57,7 @@ export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): 
       const now = ctx.clock.now()
       const id = randomUUID()
       await kysely.transaction().execute(async (tx) => {
+        await mustFit(tx, kind, projectId, 'security_group')
         await defaultGroupId(tx, ctx, projectId)
         await tx
           .insertInto('security_groups')

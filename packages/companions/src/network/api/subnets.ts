@@ -8,6 +8,7 @@ import { projectFor, type NetworkContext } from '../context.ts'
 import { changedMeanwhile, disallowed, gatewayInPool, invalid, missing, subnetInUse } from '../errors.ts'
 import { parseList } from '../list-query.ts'
 import { findNetwork, findSubnet, listSubnets, subnetColumns, type Subnet } from '../store/networks.ts'
+import { mustFit } from '../store/quotas.ts'
 import { addTags, removeTags } from '../store/tags.ts'
 import { subnetView } from '../views.ts'
 import { crudRoutes } from './crud.ts'
@@ -129,11 +130,16 @@ export function subnetRoutes(app: FastifyInstance, ctx: NetworkContext): void {
       const allocation = wanted.allocation_pools
         ? checkedPools(wanted.allocation_pools, cidr, gateway)
         : defaultPools(cidr, gateway)
+      const projectId = projectFor(caller, {
+        ...wanted,
+        project_id: wanted.project_id ?? wanted.tenant_id ?? network.project_id,
+      })
       const now = ctx.clock.now()
       const id = randomUUID()
       await kysely.transaction().execute(async (tx) => {
         // Locks the network's row, so that two subnets cannot both find the block free.
         await tx.updateTable('networks').set({ updated_at: now }).where('id', '=', network.id).execute()
+        await mustFit(tx, kind, projectId, 'subnet')
         const others = await tx.selectFrom('subnets').select('cidr').where('network_id', '=', network.id).execute()
         for (const other of others) {
           const block = parseCidr(other.cidr)
@@ -146,10 +152,7 @@ export function subnetRoutes(app: FastifyInstance, ctx: NetworkContext): void {
           .insertInto('subnets')
           .values({
             id,
-            project_id: projectFor(caller, {
-              ...wanted,
-              project_id: wanted.project_id ?? wanted.tenant_id ?? network.project_id,
-            }),
+            project_id: projectId,
             network_id: network.id,
             name: wanted.name ?? '',
             description: wanted.description ?? '',

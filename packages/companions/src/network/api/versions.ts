@@ -1,11 +1,9 @@
 /** `/`, `/v2.0` and what clients ask about the service: its extensions, quotas, and nouns of which there are none here. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { owns } from '../../openstack/caller.ts'
 import { notFound } from '../../openstack/fault.ts'
 import { publicUrl } from '../../openstack/service.ts'
 import { withCaller } from '../../openstack/token-check.ts'
 import type { NetworkContext } from '../context.ts'
-import { disallowed } from '../errors.ts'
 
 const UPDATED = '2026-01-01T00:00:00-00:00'
 const EXTENSIONS: Readonly<Record<string, string>> = {
@@ -25,6 +23,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'port-security': 'Port Security',
   'project-id': 'project_id field enabled',
   provider: 'Provider Network',
+  quota_details: 'Quota details management support',
   quotas: 'Quota management support',
   'revision-if-match': 'If-Match constraints based on revision_number',
   'security-group': 'security-group',
@@ -47,19 +46,6 @@ const extension = (alias: string) => ({
 const NOUNS = ['network', 'subnet', 'port', 'security_group', 'security_group_rule', 'router', 'floatingip']
 /** Asked for by clients that do not know whether a cloud has them. */
 const EMPTY = ['subnetpools', 'agents', 'availability_zones']
-/** -1: unlimited. */
-const QUOTAS = [
-  'network',
-  'subnet',
-  'port',
-  'security_group',
-  'security_group_rule',
-  'router',
-  'floatingip',
-  'subnetpool',
-  'rbac_policy',
-]
-
 const version = (request: FastifyRequest) => ({
   id: 'v2.0',
   status: 'CURRENT',
@@ -91,14 +77,6 @@ export function versionRoutes(app: FastifyInstance, { check }: NetworkContext): 
       if (!Object.hasOwn(EXTENSIONS, alias))
         throw notFound(`Extension with alias ${alias} does not exist`, 'ExtensionNotFound')
       return { extension: extension(alias) }
-    }),
-  )
-  app.get(
-    '/v2.0/quotas/:project',
-    withCaller(check, (caller, request) => {
-      const { project } = request.params as { project: string }
-      if (!owns(caller, project)) throw disallowed('get_quota')
-      return { quota: Object.fromEntries(QUOTAS.map((name) => [name, -1])) }
     }),
   )
   for (const name of EMPTY) {

@@ -1,6 +1,7 @@
 /** What the network service keeps. Booleans are 0 and 1, times are milliseconds, addresses are keys (see address.ts), lists nobody searches are JSON. */
 import type { Migrations } from '@kilonova/base/database/migrate.ts'
 import type { GeneratedAlways } from 'kysely'
+import type { QuotaResource } from './quotas.ts'
 
 interface Standard {
   id: string
@@ -87,6 +88,10 @@ export interface NetworkTables {
     status: GeneratedAlways<'ACTIVE' | 'DOWN'>
   }
   tags: { resource_id: string; tag: string }
+  /** Limits that are not the default. */
+  quotas: { project_id: string; resource: QuotaResource; amount: number }
+  /** A row to hold, so that two transactions cannot both find room. */
+  quota_guards: { project_id: string }
 }
 
 const STANDARD = `id TEXT PRIMARY KEY, project_id TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL,
@@ -145,5 +150,12 @@ export const migrations: Migrations = {
     `CREATE INDEX floatingips_floating_port ON floatingips (floating_port_id)`,
     `CREATE UNIQUE INDEX floatingips_port ON floatingips (port_id, fixed_address, network_id) WHERE port_id IS NOT NULL`,
     `CREATE INDEX ports_owner ON ports (device_owner)`,
+  ],
+  '0003-quotas': [
+    `CREATE TABLE quotas (project_id TEXT NOT NULL, resource TEXT NOT NULL, amount INTEGER NOT NULL,
+      PRIMARY KEY (project_id, resource))`,
+    `CREATE TABLE quota_guards (project_id TEXT PRIMARY KEY)`,
+    `CREATE INDEX subnets_project ON subnets (project_id)`,
+    `CREATE INDEX security_group_rules_project ON security_group_rules (project_id)`,
   ],
 }
