@@ -1,6 +1,6 @@
 /** Listens on 169.254.169.254 in one network: the socket is made inside the namespace and belongs to our process. */
 import { spawn } from 'node:child_process'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { Server as Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Log } from '@kilonova/base/log.ts'
@@ -20,16 +20,13 @@ export async function metadataListener(
   whoHas: WhoHas,
   log: Log,
 ): Promise<MetadataListener> {
-  const proxy = metadataProxy(target, whoHas, log)
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 5000 }, proxy.handle)
-  server.maxConnections = 1024
+  const server = metadataProxy(target, whoHas, log)
   await listenOn(server, await socketIn(namespacePath))
   return {
     close: () =>
       new Promise((done) => {
         server.close(() => done())
         server.closeAllConnections()
-        proxy.close()
       }),
   }
 }

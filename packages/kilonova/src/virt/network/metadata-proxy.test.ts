@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { createServer, request, type RequestListener } from 'node:http'
+import { once } from 'node:events'
+import { createServer, request, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { silentLog } from '@kilonova/base/log.ts'
 import { metadataProxy } from './metadata-proxy.ts'
 
-async function serve(context: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener)
+async function serve(context: TestContext, server: Server): Promise<string> {
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   context.after(() => {
     server.closeAllConnections()
@@ -16,15 +17,16 @@ async function serve(context: TestContext, listener: RequestListener): Promise<s
   return `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
 }
 
-async function proxyTo(context: TestContext, proxyTarget: string, who: string | undefined): Promise<string> {
-  const proxy = metadataProxy(
-    { proxyTo: proxyTarget, sharedSecret: 'shared' },
-    (address) => (address === '127.0.0.1' && who !== undefined ? { serverId: who, projectId: 'project-1' } : undefined),
-    silentLog,
+const proxyTo = (context: TestContext, proxyTarget: string, who: string | undefined): Promise<string> =>
+  serve(
+    context,
+    metadataProxy(
+      { proxyTo: proxyTarget, sharedSecret: 'shared' },
+      (address) =>
+        address === '127.0.0.1' && who !== undefined ? { serverId: who, projectId: 'project-1' } : undefined,
+      silentLog,
+    ),
   )
-  context.after(() => proxy.close())
-  return serve(context, proxy.handle)
-}
 
 interface Reply {
   readonly status: number
@@ -48,11 +50,14 @@ const ask = (url: string, headers: Record<string, string> = {}, method = 'GET', 
   })
 
 test('the request goes on with who asks, signed; what the guest says of itself does not', async (context) => {
-  const service = await serve(context, (from, to) => {
-    to.writeHead(203, { 'content-type': 'application/json' }).end(
-      JSON.stringify({ url: from.url, method: from.method, ...from.headers }),
-    )
-  })
+  const service = await serve(
+    context,
+    createServer((from, to) => {
+      to.writeHead(203, { 'content-type': 'application/json' }).end(
+        JSON.stringify({ url: from.url, method: from.method, ...from.headers }),
+      )
+    }),
+  )
   const url = await proxyTo(context, service, 'server-1')
   const lies = {
     'X-Instance-ID': 'server-2',
@@ -81,11 +86,14 @@ test('the request goes on with who asks, signed; what the guest says of itself d
 })
 
 test('a body goes on; one without a length or too long does not', async (context) => {
-  const service = await serve(context, async (from, to) => {
-    let length = 0
-    for await (const chunk of from) length += (chunk as Buffer).length
-    to.end(String(length))
-  })
+  const service = await serve(
+    context,
+    createServer(async (from, to) => {
+      let length = 0
+      for await (const chunk of from) length += (chunk as Buffer).length
+      to.end(String(length))
+    }),
+  )
   const url = await proxyTo(context, service, 'server-1')
   assert.equal((await ask(url, { 'content-length': '5' }, 'POST', 'hello')).body, '5')
   assert.equal((await ask(url, { 'transfer-encoding': 'chunked' }, 'POST', 'hello')).status, 411)
@@ -97,4 +105,33 @@ test('an address that no port has is not found; a service that does not answer i
   assert.equal((await ask(nobody)).status, 404)
   const silent = await proxyTo(context, 'http://127.0.0.1:1', 'server-1')
   assert.equal((await ask(silent)).status, 503)
+})
+
+test('a guest that asks for everything at once is told to wait, and one that only connects is cut off', async (context) => {
+  const waiting: ServerResponse[] = []
+  const held = Promise.withResolvers<void>()
+  const service = await serve(
+    context,
+    createServer((_from, to) => {
+      waiting.push(to)
+      if (waiting.length === 8) held.resolve()
+    }),
+  )
+  const url = await proxyTo(context, service, 'server-1')
+  const first = Array.from({ length: 8 }, () => ask(url))
+  await held.promise
+  assert.equal((await ask(url)).status, 429)
+  for (const to of waiting) to.end('late')
+  for (const { body } of await Promise.all(first)) assert.equal(body, 'late')
+  const again = ask(url)
+  while (waiting.length < 9) await new Promise((done) => setImmediate(done))
+  waiting[8]?.end('again')
+  assert.equal((await again).body, 'again')
+
+  const { port } = new URL(url)
+  const open = Array.from({ length: 32 }, () => connect(Number(port), '127.0.0.1'))
+  context.after(() => open.forEach((socket) => socket.destroy()))
+  await Promise.all(open.map((socket) => once(socket, 'connect')))
+  await assert.rejects(ask(url), { code: /ECONNRESET|EPIPE/ })
+  for (const socket of open) socket.destroy()
 })

@@ -3,7 +3,8 @@
  * metadata proxy does. What a guest says of itself in those headers is dropped.
  */
 import { createHmac } from 'node:crypto'
-import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Log } from '@kilonova/base/log.ts'
 
 export interface MetadataTarget {
@@ -42,16 +43,48 @@ const OURS = new Set([
   'expect',
 ])
 
-export interface MetadataProxy {
-  handle(from: IncomingMessage, to: ServerResponse): void
-  close(): void
+/** One guest must not keep its neighbours from being answered. */
+const CONNECTIONS_OF_ONE = 32
+const REQUESTS_OF_ONE = 8
+const REQUESTS_AT_ONCE = 32
+
+/** An HTTP server that does not listen yet. It cuts off who is slow, who comes too often, and who asks for too much at once. */
+export function metadataProxy(target: MetadataTarget, whoHas: WhoHas, log: Log): Server {
+  const agent = new Agent({ keepAlive: true, maxSockets: REQUESTS_AT_ONCE })
+  const [connections, requests] = [countByAddress(), countByAddress()]
+  const server = createServer(
+    { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000, keepAliveTimeout: 5_000 },
+    (from, to) => {
+      const address = from.socket.remoteAddress ?? ''
+      if (!requests.enter(address, REQUESTS_OF_ONE)) return answer(to, 429)
+      to.on('close', () => requests.leave(address))
+      pass(from, to, target, whoHas, agent, log)
+    },
+  )
+  server.maxConnections = 1024
+  server.on('connection', (socket: Socket) => {
+    const address = socket.remoteAddress ?? ''
+    if (connections.enter(address, CONNECTIONS_OF_ONE)) socket.on('close', () => connections.leave(address))
+    else socket.destroy()
+  })
+  server.on('close', () => agent.destroy())
+  return server
 }
 
-export function metadataProxy(target: MetadataTarget, whoHas: WhoHas, log: Log): MetadataProxy {
-  const agent = new Agent({ keepAlive: true, maxSockets: 32 })
+function countByAddress() {
+  const counts = new Map<string, number>()
   return {
-    handle: (from, to) => pass(from, to, target, whoHas, agent, log),
-    close: () => agent.destroy(),
+    /** False: there are as many as may be. */
+    enter: (address: string, most: number): boolean => {
+      const count = counts.get(address) ?? 0
+      if (count < most) counts.set(address, count + 1)
+      return count < most
+    },
+    leave: (address: string): void => {
+      const count = counts.get(address) ?? 0
+      if (count > 1) counts.set(address, count - 1)
+      else counts.delete(address)
+    },
   }
 }
 
