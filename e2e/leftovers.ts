@@ -19,6 +19,8 @@ export interface Leftovers {
   readonly links: readonly string[]
   /** Rules, chains and elements of sets of the packet filter, as lines. */
   readonly filterLines: number
+  /** The table that keeps guests away from the machine: there as long as the installation is. */
+  readonly hostTables: readonly string[]
   readonly dnsmasqs: number
   readonly leases: number
   readonly routes: readonly string[]
@@ -39,6 +41,7 @@ export async function leftoversOf(stateDir: string, installationId: string): Pro
     namespaces: inventory.namespaces,
     links: inventory.links,
     filterLines: filters.reduce((sum, lines) => sum + lines, 0),
+    hostTables: inventory.hostTables,
     dnsmasqs: inventory.processes.length,
     leases: leaseLines(`/run/kilonova-${installationId}`),
     routes: inventory.routes,

@@ -137,4 +137,12 @@ export async function bed(): Promise<Bed> {
   }
 }
 
-export const NOTHING = { namespaces: [], links: [], tables: [], processes: [], routes: [] }
+/** All that is left when no port is here. */
+export const nothing = ({ hostTable }: Names) => ({
+  namespaces: [],
+  links: [],
+  tables: [],
+  hostTables: [`inet ${hostTable}`],
+  processes: [],
+  routes: [],
+})

@@ -10,7 +10,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
 import { removeStrays } from '../src/virt/network/inventory.ts'
-import { type Bed, bed, NOTHING, OPEN, port, rule } from './host-network-bed.ts'
+import { type Bed, bed, nothing, OPEN, port, rule } from './host-network-bed.ts'
 import { attempt } from './veth-guest.ts'
 import type { Order } from './network-process.ts'
 
@@ -69,7 +69,7 @@ const files = (host: Bed): string[] =>
     .filter((path) => path.endsWith('.json'))
 
 async function nothingLeft(host: Bed, network: HostNetwork): Promise<void> {
-  assert.deepEqual(await network.inventory(), NOTHING)
+  assert.deepEqual(await network.inventory(), nothing(host.names))
   assert.deepEqual(files(host), [])
   assert.deepEqual(readdirSync(host.names.runtimeRoot), [])
 }

@@ -1,8 +1,12 @@
 // The guests' networks on a real host: addresses, metadata, reachability, isolation and filters, with namespaces for guests.
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { after, before, describe, test } from 'node:test'
+import { applyHostFilter } from '../src/virt/network/host-filter.ts'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
-import { type Bed, bed, NOTHING, OPEN, port, rule } from './host-network-bed.ts'
+import { type Bed, bed, nothing, OPEN, port, rule } from './host-network-bed.ts'
 import { attempt, type VethGuest } from './veth-guest.ts'
 
 describe('two guests on a routed network', () => {
@@ -24,7 +28,7 @@ describe('two guests on a routed network', () => {
   after(async () => {
     await network.unplug('server-a')
     await network.unplug('server-b')
-    assert.deepEqual(await network.inventory(), NOTHING)
+    assert.deepEqual(await network.inventory(), nothing(host.names))
     await network.close()
     await host.remove()
   })
@@ -74,6 +78,52 @@ describe('two guests on a routed network', () => {
     assert.ok((await attempt('ping', '-c', '1', '-W', '1', '10.213.0.5')).ok)
     assert.match((await attempt('busybox', 'nc', '-w', '1', '10.213.0.5', '22')).text, /^hello/)
     assert.ok(await a.ping('10.213.0.6'))
+  })
+
+  test('a guest reaches nothing that this machine serves, at none of its addresses', async (context) => {
+    const server = createServer((socket) => socket.on('error', () => undefined).end('hello\n'))
+    await new Promise<void>((done) => server.listen(0, '0.0.0.0', done))
+    context.after(() => server.close())
+    const { port: open } = server.address() as AddressInfo
+    const addresses = Object.values(networkInterfaces())
+      .flatMap((list) => list ?? [])
+      .filter(({ family, internal }) => family === 'IPv4' && !internal)
+      .map(({ address }) => address)
+    const wire = JSON.parse((await attempt('ip', '-j', 'route', 'get', '10.213.0.5')).text) as { prefsrc: string }[]
+    assert.ok(addresses.includes(wire[0]?.prefsrc ?? ''), 'the wire has an address of this machine')
+    for (const address of [...addresses, '10.213.0.1', '169.254.169.254'])
+      assert.equal(await a.connect(address, open), undefined, address)
+    assert.equal(await a.ping(wire[0]?.prefsrc ?? ''), false)
+    // The same, without the table: so it was that which stopped it.
+    await attempt('nft', 'delete', 'table', 'inet', host.names.hostTable)
+    assert.equal(await a.connect(wire[0]?.prefsrc ?? '', open), 'hello')
+    await applyHostFilter(host.names)
+    assert.equal(await a.connect(wire[0]?.prefsrc ?? '', open), undefined)
+  })
+
+  test('this machine forwards nothing for a guest, even where it forwards for others', async (context) => {
+    const other = `kg${host.options.installationId}-x`
+    const inOther = (...args: string[]) => attempt('ip', '-n', other, ...args)
+    await attempt('ip', 'netns', 'add', other)
+    await attempt('ip', 'link', 'add', `${other}0`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', other)
+    await attempt('ip', 'addr', 'add', '198.51.100.249/30', 'dev', `${other}0`)
+    await attempt('ip', 'link', 'set', `${other}0`, 'up')
+    await inOther('addr', 'add', '198.51.100.250/30', 'dev', 'eth0')
+    await inOther('link', 'set', 'eth0', 'up')
+    await inOther('route', 'add', 'default', 'via', '198.51.100.249')
+    const setting = '/proc/sys/net/ipv4/ip_forward'
+    const before = readFileSync(setting, 'utf8')
+    writeFileSync(setting, '1')
+    context.after(async () => {
+      writeFileSync(setting, before)
+      await attempt('ip', 'netns', 'delete', other)
+    })
+    const ping = attempt.bind(undefined, 'nsenter', `--net=/run/netns/${other}`, 'ping', '-n', '-c', '1', '-W', '1')
+    assert.ok((await ping('10.213.0.5')).ok, 'a way there is open, and for answers')
+    assert.equal(await a.ping('198.51.100.250'), false)
+    await attempt('nft', 'delete', 'table', 'inet', host.names.hostTable)
+    assert.ok(await a.ping('198.51.100.250'))
+    await applyHostFilter(host.names)
   })
 
   test('a guest that claims another address, by IP or by ARP, is not heard', async () => {
@@ -281,5 +331,5 @@ test('two networks with the same addresses do not see each other, and metadata t
   assert.ok(await guests[0].ping('10.214.0.6'))
   assert.equal(await guests[1].ping('10.214.0.6'), false)
   for (const server of ['server-1', 'server-2', 'server-3']) await network.unplug(server)
-  assert.deepEqual(await network.inventory(), NOTHING)
+  assert.deepEqual(await network.inventory(), nothing(host.names))
 })

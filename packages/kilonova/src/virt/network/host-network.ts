@@ -8,6 +8,7 @@ import { HostError } from '../host-error.ts'
 import type { PortFacts } from '../driver.ts'
 import { run } from './command.ts'
 import { type GuestNetwork, guestNetwork } from './guest-network.ts'
+import { applyHostFilter } from './host-filter.ts'
 import { type Inventory, inventoryOf, removeStrays } from './inventory.ts'
 import type { MetadataTarget } from './metadata-proxy.ts'
 import { namesOf } from './names.ts'
@@ -160,6 +161,7 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
       if (ports.length === 0) store.removeServer(serverId)
       else if (leaving.length > 0) store.writeServer({ serverId, ports, leaving: [] })
     }
+    await applyHostFilter(names)
     if (strays.length > 0) log.info('removed what nobody asked for', { strays })
     for (const { networkId } of store.networks()) if (!networkIds.has(networkId)) slots.free(networkId)
     const waiting = [...networkIds]

@@ -2,8 +2,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './command.ts'
+import { hostTablesOf, removeHostFilter } from './host-filter.ts'
 import type { Names } from './names.ts'
-import { removeLinks } from './namespace.ts'
+import { deleteNamespace, removeLinks } from './namespace.ts'
 
 export interface Inventory {
   readonly namespaces: readonly string[]
@@ -11,6 +12,8 @@ export interface Inventory {
   readonly links: readonly string[]
   /** Tables of the packet filter, as `<namespace> <family> <name>`. */
   readonly tables: readonly string[]
+  /** In the root namespace, as `<family> <name>`. */
+  readonly hostTables: readonly string[]
   /** Ids of dnsmasq processes. */
   readonly processes: readonly number[]
   /** Destinations that the root namespace reaches over our links. */
@@ -19,11 +22,16 @@ export interface Inventory {
 
 export async function inventoryOf(names: Names): Promise<Inventory> {
   const namespaces = namespacesOf(names)
-  const [tables, routes] = await Promise.all([Promise.all(namespaces.map(tablesIn)), routesOf(names)])
+  const [tables, hostTables, routes] = await Promise.all([
+    Promise.all(namespaces.map(tablesIn)),
+    hostTablesOf(names),
+    routesOf(names),
+  ])
   return {
     namespaces,
     links: linksOf(names),
     tables: tables.flat(),
+    hostTables,
     processes: dnsmasqsOf(names).map(({ pid }) => pid),
     routes,
   }
@@ -36,18 +44,22 @@ export interface Wanted {
   readonly folders: ReadonlyMap<string, number | undefined>
 }
 
-/** Removes what carries our installation's id and is not wanted: left by a process that died before it wrote, or lost its records. */
+/**
+ * Removes what carries our installation's id and is not wanted: left by a process that died before it wrote, or lost its records. Where
+ * no link is wanted, nothing guards the machine from our guests either.
+ */
 export async function removeStrays(names: Names, wanted: Wanted): Promise<readonly string[]> {
   const processes = dnsmasqsOf(names).filter(({ pid, folder }) => wanted.folders.get(folder) !== pid)
   for (const { pid } of processes) process.kill(pid, 'SIGKILL')
   const links = linksOf(names).filter((name) => !wanted.links.has(name))
   await removeLinks(links)
   const namespaces = namespacesOf(names).filter((name) => !wanted.namespaces.has(name))
-  for (const name of namespaces) await run('ip', ['netns', 'delete', name])
+  for (const name of namespaces) await deleteNamespace(name)
+  const tables = wanted.links.size === 0 && (await removeHostFilter(names)) ? [`table ${names.hostTable}`] : []
   for (const folder of listed(names.runtimeRoot).map((name) => join(names.runtimeRoot, name))) {
     if (!wanted.folders.has(folder)) rmSync(folder, { recursive: true, force: true })
   }
-  return [...processes.map(({ pid }) => `dnsmasq ${pid}`), ...links, ...namespaces]
+  return [...processes.map(({ pid }) => `dnsmasq ${pid}`), ...links, ...namespaces, ...tables]
 }
 
 const listed = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).toSorted() : [])

@@ -16,6 +16,10 @@ export interface Names {
   /** Files of what runs for the network; they need not outlive a restart of the machine. */
   runtime(networkId: string): string
   readonly runtimeRoot: string
+  /** The packet filter's table in the root namespace. */
+  readonly hostTable: string
+  /** What the names of links begin with. */
+  readonly linkPrefixes: { readonly tap: string; readonly wire: string; readonly uplink: string }
   /** Whether a link or namespace was made by this installation. */
   isLink(name: string): boolean
   isNamespace(name: string): boolean
@@ -41,12 +45,15 @@ export function namesOf(installationId: string): Names {
   const runtimeRoot = `/run/kilonova-${installationId}`
   const links = new RegExp(`^k[tvr]${installationId}[0-9a-z]{7}$`)
   const namespaces = new RegExp(`^kn${installationId}-[0-9a-z]{7}$`)
+  const linkPrefixes = { uplink: `kr${installationId}`, tap: `kt${installationId}`, wire: `kv${installationId}` }
   return {
     namespace,
     namespacePath: (networkId) => join(NAMESPACES, namespace(networkId)),
-    tap: (portId) => `kt${installationId}${short(portId)}`,
-    wire: (portId) => `kv${installationId}${short(portId)}`,
-    uplink: (networkId) => `kr${installationId}${short(networkId)}`,
+    tap: (portId) => `${linkPrefixes.tap}${short(portId)}`,
+    wire: (portId) => `${linkPrefixes.wire}${short(portId)}`,
+    uplink: (networkId) => `${linkPrefixes.uplink}${short(networkId)}`,
+    hostTable: linkPrefixes.uplink,
+    linkPrefixes,
     runtime: (networkId) => join(runtimeRoot, short(networkId)),
     runtimeRoot,
     isLink: (name) => links.test(name),

@@ -161,5 +161,12 @@ const removalGroup = (link: string): number =>
   0x4000_0000
 
 export async function removeNamespace(names: Names, networkId: string): Promise<void> {
-  if (namespaceExists(names, networkId)) await run('ip', ['netns', 'delete', names.namespace(networkId)])
+  if (namespaceExists(names, networkId)) await deleteNamespace(names.namespace(networkId))
+}
+
+/** A process that was killed may have left an `ip` behind that deletes it just now. */
+export async function deleteNamespace(name: string): Promise<void> {
+  await run('ip', ['netns', 'delete', name]).catch((error: unknown) => {
+    if (existsSync(`/run/netns/${name}`)) throw error
+  })
 }

@@ -1,0 +1,40 @@
+/**
+ * What guests of routed networks may reach of the machine itself: nothing but answers. Their wires end in the root namespace, where
+ * otherwise whatever listens on all addresses would serve them, and where the machine may forward to networks that are its own business.
+ * One table of ours, and only for packets that come in over our links; it drops and never accepts for others, so the machine's own
+ * firewall stays what it is.
+ */
+import { run } from './command.ts'
+import type { Names } from './names.ts'
+
+/** Before the machine's own filters (priority 0), which need not know of our links. */
+export function hostFilter({ hostTable, linkPrefixes }: Names): string {
+  const drops = (hook: 'input' | 'forward') => `  chain ${hook} {
+    type filter hook ${hook} priority -5; policy accept;
+    iifname "${linkPrefixes.uplink}*" ct state established,related accept
+${Object.values(linkPrefixes)
+  .map((prefix) => `    iifname "${prefix}*" drop\n`)
+  .join('')}  }
+`
+  return `table inet ${hostTable}
+delete table inet ${hostTable}
+table inet ${hostTable} {
+${drops('input')}${drops('forward')}}
+`
+}
+
+export const applyHostFilter = async (names: Names): Promise<void> =>
+  void (await run('nft', ['-f', '-'], { input: hostFilter(names) }))
+
+/** Answers whether it was there. */
+export async function removeHostFilter(names: Names): Promise<boolean> {
+  if ((await hostTablesOf(names)).length === 0) return false
+  await run('nft', ['delete', 'table', 'inet', names.hostTable])
+  return true
+}
+
+/** As `inet <name>`. */
+export async function hostTablesOf({ hostTable }: Names): Promise<readonly string[]> {
+  const lines = (await run('nft', ['list', 'tables'])).split('\n')
+  return lines.filter((line) => line === `table inet ${hostTable}`).map((line) => line.slice('table '.length))
+}
