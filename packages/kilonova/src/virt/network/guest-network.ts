@@ -79,7 +79,7 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
     const here = [...ports.values()]
     await all([
       makePorts(names, networkId, fresh, layout.mtu),
-      applyPacketFilter(namespace, here),
+      applyPacketFilter(namespace, here, []),
       settleDhcp(namespace, folder, layout, here),
       openListener(),
     ])

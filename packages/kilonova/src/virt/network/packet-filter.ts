@@ -17,23 +17,33 @@ import { isWithin, leadingHex, linkLocal, networkAddress, prefixLength, versionO
 import { run } from './command.ts'
 import { METADATA_ADDRESS } from './layout.ts'
 import { BRIDGE, innerLink } from './names.ts'
-import { type Chain, type CompiledRules, compileRules } from './security-rules.ts'
+import { chain, named } from './nft-text.ts'
+import { type CompiledRules, compileRules } from './security-rules.ts'
 import type { PluggedPort } from './store.ts'
 
-/** Marks of destinations, so that one number is never taken for a source; and of a destination that nobody guards. */
+/**
+ * Marks of destinations, so that one number is never taken for a source; of a destination that nobody guards, and of a
+ * router: what it sends on may come back into this network, so that it has not passed all rules yet.
+ */
 const TO = 0x10000
 const TO_OPEN = 0x20000
+const TO_ROUTER = 0x30000
 
-export function packetFilter(ports: Iterable<PluggedPort>): string {
+/** `routers`: links to routers of ours, which may speak for any address. */
+export function packetFilter(ports: Iterable<PluggedPort>, routers: readonly string[] = []): string {
   const up = [...ports].filter(({ facts }) => facts.adminUp).toSorted((a, b) => a.number - b.number)
   const secured = up.filter(({ facts }) => facts.portSecurity)
   const open = up.filter(({ facts }) => !facts.portSecurity)
-  return `${guard(secured.map(guarded), open)}${groups(secured, open)}`
+  return `${guard(secured.map(guarded), open, routers)}${groups(secured, open)}`
 }
 
-export async function applyPacketFilter(namespace: string, ports: Iterable<PluggedPort>): Promise<void> {
+export async function applyPacketFilter(
+  namespace: string,
+  ports: Iterable<PluggedPort>,
+  routers: readonly string[],
+): Promise<void> {
   await run('nsenter', [`--net=/run/netns/${namespace}`, 'nft', '-f', '-'], {
-    input: packetFilter(ports),
+    input: packetFilter(ports, routers),
     timeoutMs: 30_000,
   })
 }
@@ -84,7 +94,7 @@ const quoted = (portId: string): string => `"${innerLink(portId)}"`
 const hostPrefix = (address: string): string => `${address}/${versionOf(address) === 4 ? 32 : 128}`
 const isSingle = ({ cidr }: Claim): boolean => hostPrefix(networkAddress(cidr)) === cidr
 
-function guard(ports: readonly Guarded[], open: readonly PluggedPort[]): string {
+function guard(ports: readonly Guarded[], open: readonly PluggedPort[], routers: readonly string[]): string {
   const singles = (version: 4 | 6, text: (link: string, claim: Claim) => string) =>
     distinct(
       ports.flatMap(({ link, single }) =>
@@ -100,6 +110,11 @@ ${named(
   'set open',
   'type ifname',
   open.map(({ facts }) => quoted(facts.portId)),
+)}
+${named(
+  'set routers',
+  'type ifname',
+  routers.map((link) => `"${link}"`),
 )}
 ${named(
   'set secured',
@@ -167,9 +182,15 @@ ${named(
     iifname vmap @wide_addresses
     drop
   }
+  chain says_routed {
+    udp sport { 67, 547 } drop
+    icmpv6 type { nd-router-advert, nd-redirect } drop
+    accept
+  }
   chain prerouting {
     type filter hook prerouting priority -300; policy accept;
     iifname @open accept
+    iifname @routers goto says_routed
     iifname != @secured drop
     iifname . ether saddr != @cards drop
     meta mark set iifname map @sources
@@ -179,6 +200,7 @@ ${named(
   chain forward {
     type filter hook forward priority -200; policy accept;
     oifname @open meta mark set ${TO_OPEN} accept
+    oifname @routers meta mark set ${TO_ROUTER} accept
     oifname != @secured drop
     ether type != { arp, ip, ip6 } drop
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 oifname . ether daddr != @cards drop
@@ -187,6 +209,7 @@ ${named(
   chain output {
     type filter hook output priority -200; policy accept;
     oifname @open accept
+    oifname @routers accept
     oifname != @secured drop
   }
 }
@@ -307,6 +330,7 @@ ${body}  chain always {
   chain forward {
     type filter hook forward priority 0; policy accept;
     icmpv6 type { mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
+    meta mark ${TO_ROUTER} accept
     meta mark vmap @stateless_arriving
     oifname ${BRIDGE} meta mark < ${TO} ip daddr vmap @stateless_arriving4
     oifname ${BRIDGE} meta mark < ${TO} ip6 daddr vmap @stateless_arriving6
@@ -336,11 +360,6 @@ function pairsOf(ports: readonly Judged[]): readonly Pair[] {
 }
 
 const distinct = (texts: readonly string[]): readonly string[] => [...new Set(texts)]
-
-const named = (what: string, type: string, elements: readonly string[]): string =>
-  `  ${what} {\n    ${type};${elements.length === 0 ? '' : `\n    elements = { ${elements.join(', ')} };`}\n  }`
-
-const chain = ({ name, statements }: Chain): string => `  chain ${name} {\n    ${statements.join('\n    ')}\n  }\n`
 
 function peerSets(compiled: readonly CompiledRules[]): string {
   const sets = new Map(compiled.flatMap(({ peers }) => peers).map((set) => [set.name, set]))

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { SecurityRule } from '../driver.ts'
 import { isCidr, versionOf } from './address.ts'
+import type { Chain } from './nft-text.ts'
 
 /** Names that Neutron takes beside numbers. */
 const PROTOCOL_NUMBER: Readonly<Record<string, number>> = {
@@ -33,11 +34,6 @@ const PROTOCOL_NUMBER: Readonly<Record<string, number>> = {
 const ICMP = 1
 const ICMP6 = 58
 const WITH_PORTS = new Set([6, 17, 33, 132, 136])
-
-export interface Chain {
-  readonly name: string
-  readonly statements: readonly string[]
-}
 
 export interface PeerSet {
   readonly name: string
