@@ -156,7 +156,9 @@ export interface TestImage extends TestIdentity {
   readonly log: TestLog
 }
 
-export async function testImage(options: Partial<Pick<ImageOptions, 'maxImageBytes'>> = {}): Promise<TestImage> {
+export async function testImage(
+  options: Partial<Pick<ImageOptions, 'maxImageBytes' | 'limits' | 'quota' | 'webSources' | 'resolve'>> = {},
+): Promise<TestImage> {
   const neighbours = await testIdentity()
   const directory = await mkdtemp(join(tmpdir(), 'kilonova-image-'))
   const log = testLog()

@@ -4,6 +4,7 @@ import { mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { bytesOfFile } from '@kilonova/disk-image/bytes.ts'
+import { DEFAULT_LIMITS, type Limits } from '@kilonova/disk-image/finding.ts'
 import { inspect, refusedByHead } from '@kilonova/disk-image/inspect.ts'
 import { HEAD_BYTES } from '@kilonova/disk-image/signs.ts'
 import { Fault } from '../openstack/fault.ts'
@@ -20,16 +21,16 @@ export interface Received {
 export interface Content {
   /**
    * Writes a stream down and looks into it; `declaredFormat` null: it is no bare disk, so nobody can. On any error nothing is left.
-   * Errors: 413 (disk full, too large), 415 (not what it should be), 400 (cut short).
+   * `maxBytes`: if less than what any image may have. Errors: 413 (disk full, too large), 415 (not what it should be), 400 (cut short).
    */
-  receive(stream: Readable, declaredFormat: string | null): Promise<Received>
+  receive(stream: Readable, declaredFormat: string | null, maxBytes?: number): Promise<Received>
   discard(received: Received): Promise<void>
   /** Moves the bytes to their place. Only inside `locked` of their hash. */
   keep(received: Received): Promise<void>
   /** Only inside `locked`, when no image has this content any more. */
   remove(sha512: string): Promise<void>
-  /** One at a time for a content, so that the last image's delete and a new image's upload do not cross. */
-  locked<T>(sha512: string, work: () => Promise<T>): Promise<T>
+  /** One at a time for a content, so that the last image's delete and a new image's upload do not cross; or for anything else with a name. */
+  locked<T>(name: string, work: () => Promise<T>): Promise<T>
   /** The caller closes it. */
   read(sha512: string): Promise<FileHandle>
   /** Removes what no image has and what a killed process left half written. */
@@ -40,7 +41,11 @@ const refused = (reason: string): Fault => new Fault(415, `The image data is ref
 
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
-export async function openContent(directory: string, maxImageBytes: number): Promise<Content> {
+export async function openContent(
+  directory: string,
+  maxImageBytes: number,
+  limits: Limits = DEFAULT_LIMITS,
+): Promise<Content> {
   const uploads = join(directory, 'uploads')
   const kept = join(directory, 'content')
   await mkdir(uploads, { recursive: true, mode: 0o750 })
@@ -51,6 +56,7 @@ export async function openContent(directory: string, maxImageBytes: number): Pro
   const write = async (
     stream: Readable,
     declared: string | null,
+    maxBytes: number,
     file: FileHandle,
     path: string,
   ): Promise<Received> => {
@@ -63,18 +69,18 @@ export async function openContent(directory: string, maxImageBytes: number): Pro
       if (head && declared !== null) {
         head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
         if (head.length === HEAD_BYTES) {
-          const reason = await refusedByHead(head, declared)
+          const reason = await refusedByHead(head, declared, limits)
           if (reason !== undefined) throw refused(reason)
           head = undefined
         }
       }
       size += chunk.length
-      if (size > maxImageBytes) throw new Fault(413, `The image is larger than ${maxImageBytes} bytes.`)
+      if (size > maxBytes) throw new Fault(413, `The image is larger than the ${maxBytes} bytes that it may have.`)
       sha512.update(chunk)
       md5.update(chunk)
       for (let done = 0; done < chunk.length;) done += (await file.write(chunk, done)).bytesWritten
     }
-    const finding = declared === null ? undefined : await inspect(await bytesOfFile(file), declared)
+    const finding = declared === null ? undefined : await inspect(await bytesOfFile(file), declared, limits)
     if (finding?.kind === 'refused') throw refused(finding.reason)
     await file.datasync()
     return {
@@ -87,12 +93,12 @@ export async function openContent(directory: string, maxImageBytes: number): Pro
   }
 
   return {
-    receive: async (stream, declared) => {
+    receive: async (stream, declared, maxBytes = maxImageBytes) => {
       const path = join(uploads, randomUUID())
       try {
         const file = await open(path, 'wx+', 0o640)
         try {
-          return await write(stream, declared, file, path)
+          return await write(stream, declared, Math.min(maxBytes, maxImageBytes), file, path)
         } finally {
           await file.close()
         }
@@ -112,15 +118,15 @@ export async function openContent(directory: string, maxImageBytes: number): Pro
       else await rename(path, place(sha512))
     },
     remove: (sha512) => rm(place(sha512), { force: true }),
-    locked: async (sha512, work) => {
-      const before = queues.get(sha512) ?? Promise.resolve()
+    locked: async (name, work) => {
+      const before = queues.get(name) ?? Promise.resolve()
       const mine = before.then(work, work)
       const settled = mine.catch(() => undefined)
-      queues.set(sha512, settled)
+      queues.set(name, settled)
       try {
         return await mine
       } finally {
-        if (queues.get(sha512) === settled) queues.delete(sha512)
+        if (queues.get(name) === settled) queues.delete(name)
       }
     },
     read: (sha512) => open(place(sha512), 'r'),

@@ -2,13 +2,13 @@
 import { z } from 'zod'
 import { privileged, type Caller } from '../openstack/caller.ts'
 import { parsed } from '../openstack/body.ts'
-import { forbidden } from '../openstack/fault.ts'
+import { Fault, forbidden } from '../openstack/fault.ts'
 import { notAuthorized } from './errors.ts'
 
 export const DISK_FORMATS = ['ami', 'ari', 'aki', 'vhd', 'vhdx', 'vmdk', 'raw', 'qcow2', 'vdi', 'ploop', 'iso'] as const
 export const CONTAINER_FORMATS = ['ami', 'ari', 'aki', 'bare', 'ovf', 'ova', 'docker', 'compressed'] as const
 const MAX_PROPERTIES = 128
-const MAX_TAGS = 128
+export const MAX_TAGS = 128
 
 const text = z.string().max(255)
 const schema = z
@@ -22,7 +22,7 @@ const schema = z
     min_disk: z.int().min(0).max(2_147_483_647).default(0),
     min_ram: z.int().min(0).max(2_147_483_647).default(0),
     owner: text.optional(),
-    tags: z.array(text).max(MAX_TAGS).default([]),
+    tags: z.array(text).default([]),
   })
   .catchall(z.string().max(65_535))
 
@@ -46,7 +46,7 @@ const RESERVED = new Set(['deleted', 'deleted_at', 'locations', 'is_public', 'lo
 /** Errors: 403 for what the service writes itself. */
 export function mustBeWritable(name: string): void {
   if (READ_ONLY.has(name)) throw forbidden(`Attribute '${name}' is read-only.`)
-  if (RESERVED.has(name)) throw forbidden(`Attribute '${name}' is reserved.`)
+  if (RESERVED.has(name) || name.startsWith('os_glance_')) throw forbidden(`Attribute '${name}' is reserved.`)
 }
 
 /** Errors: 400, 403. */
@@ -55,7 +55,8 @@ export function parseDocument(raw: Readonly<Record<string, unknown>>): ImageDocu
   const { name, visibility, disk_format, container_format, min_disk, min_ram, os_hidden, ...other } = rest
   const { protected: isProtected, ...properties } = other
   if (Object.keys(properties).length > MAX_PROPERTIES)
-    throw forbidden(`An image may have at most ${MAX_PROPERTIES} properties.`)
+    throw new Fault(413, `An image may have at most ${MAX_PROPERTIES} properties.`)
+  if (new Set(tags).size > MAX_TAGS) throw new Fault(413, `An image may have at most ${MAX_TAGS} tags.`)
   for (const key of Object.keys(properties)) parsed(text.min(1), key)
   return {
     base: { name, visibility, protected: isProtected, os_hidden, disk_format, container_format, min_disk, min_ram },

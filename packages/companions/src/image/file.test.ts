@@ -188,11 +188,12 @@ test('formats must be known, data must be sent as data, and only by who may', as
 test('a deactivated image is not given out to its users', async () => {
   const id = await make()
   await put(id, Buffer.from('secret'))
-  const admin = await cloud.person('admin')
-  assert.equal((await demo.call('POST', `/v2/images/${id}/actions/deactivate`)).status, 403)
-  assert.equal((await admin.call('POST', `/v2/images/${id}/actions/deactivate`)).status, 204)
+  const [other, reader] = await Promise.all([cloud.person('other'), cloud.person('reader')])
+  assert.equal((await other.call('POST', `/v2/images/${id}/actions/deactivate`)).status, 404)
+  assert.equal((await reader.call('POST', `/v2/images/${id}/actions/deactivate`)).status, 403)
+  assert.equal((await demo.call('POST', `/v2/images/${id}/actions/deactivate`)).status, 204)
   assert.equal((await get(id)).status, 403)
-  assert.equal((await admin.call('POST', `/v2/images/${id}/actions/reactivate`)).status, 204)
+  assert.equal((await demo.call('POST', `/v2/images/${id}/actions/reactivate`)).status, 204)
   assert.equal((await get(id)).status, 200)
 })
 

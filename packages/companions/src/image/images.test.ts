@@ -36,9 +36,12 @@ test('an image is made with properties and tags beside the fields that Glance ha
   assert.deepEqual((await demo.call('GET', `/v2/images/${made.id}`)).body, made)
 })
 
-test('an id may be chosen once', async () => {
+test('an id may be chosen once, ever', async () => {
   const id = '11111111-2222-5333-8444-555555555555'
   assert.equal((await make(demo, { id, ...bare })).id, id)
+  assert.equal((await demo.call('POST', '/v2/images', { id, ...bare })).status, 409)
+  // Who knew the old one must not be shown another.
+  assert.equal((await demo.call('DELETE', `/v2/images/${id}`)).status, 204)
   assert.equal((await demo.call('POST', '/v2/images', { id, ...bare })).status, 409)
 })
 
@@ -50,6 +53,9 @@ test('what is mistyped, read-only, reserved or an admin’s is refused', async (
     [{ id: 'not-a-uuid' }, 400],
     [{ status: 'active' }, 403],
     [{ locations: '[]' }, 403],
+    [{ os_glance_import_task: 'x' }, 403],
+    [{ tags: Array.from({ length: 129 }, (_, index) => `t${index}`) }, 413],
+    [Object.fromEntries(Array.from({ length: 129 }, (_, index) => [`p${index}`, 'x'])), 413],
     [{ visibility: 'public' }, 403],
     [{ owner: 'somebody' }, 403],
   ] as const
@@ -149,6 +155,73 @@ test('lists are filtered by field, tag and property, sorted and paged', async ()
     assert.equal((await other.call('GET', `/v2/images${query}`)).status, 400, query)
 })
 
+test('lists are filtered by time with operators', async () => {
+  const { created_at: at } = await make(other, { name: 'then', ...bare, tags: ['timed'] })
+  cloud.clock.advance(5_000)
+  const { created_at: later } = await make(other, { name: 'later', ...bare, tags: ['timed'] })
+  for (const [operator, when, found] of [
+    ['gt:', at, ['later']],
+    ['gte:', at, ['later', 'then']],
+    ['lt:', later, ['then']],
+    ['lte:', later, ['later', 'then']],
+    ['eq:', at, ['then']],
+    ['', at, ['then']],
+    ['neq:', at, ['later']],
+  ] as const)
+    assert.deepEqual(
+      new Set(await ids(other, `?tag=timed&created_at=${operator}${String(when)}`)),
+      new Set(found),
+      operator,
+    )
+  assert.deepEqual(await ids(other, `?tag=timed&created_at=gt:${String(at)}&created_at=lt:${String(later)}`), [])
+  for (const query of [
+    '?created_at=gt:yesterday',
+    '?updated_at=over:2026-01-01',
+    '?visibility=secret',
+    '?member_status=x',
+  ])
+    assert.equal((await other.call('GET', `/v2/images${query}`)).status, 400, query)
+})
+
+test('community images are their owner’s to give, and seen by who asks for them', async () => {
+  await make(demo, { name: 'for all', visibility: 'community', ...bare })
+  assert.ok(!(await ids(other, '')).includes('for all'))
+  assert.ok((await ids(other, '?visibility=community')).includes('for all'))
+  assert.ok((await ids(other, '?visibility=all')).includes('for all'))
+})
+
+test('only a shared image has members, and only the invited project says what it makes of it', async () => {
+  const { id } = await make(demo, { name: 'private', visibility: 'private', ...bare })
+  const members = `/v2/images/${id}/members`
+  assert.equal((await demo.call('POST', members, { member: other.projectId })).status, 403)
+  assert.equal((await demo.call('GET', members)).status, 403)
+  assert.equal((await demo.call('GET', `${members}/${other.projectId}`)).status, 404)
+  await demo.call('PATCH', `/v2/images/${id}`, [{ op: 'replace', path: '/visibility', value: 'shared' }], PATCH)
+  assert.equal((await demo.call('POST', members, { member: other.projectId })).status, 200)
+  assert.equal((await demo.call('POST', members, { member: other.projectId })).status, 409)
+  const answer = (status: string) => other.call('PUT', `${members}/${other.projectId}`, { status })
+  const listed = async (query = '') => (await ids(other, query)).includes('private')
+  assert.deepEqual([await listed(), await listed('?member_status=pending')], [false, true])
+  assert.equal((await answer('accepted')).status, 200)
+  assert.equal(await listed(), true)
+  assert.equal((await answer('rejected')).status, 200)
+  assert.deepEqual([await listed(), await listed('?member_status=rejected')], [false, true])
+  assert.equal((await answer('maybe')).status, 400)
+})
+
+test('patches that come at once all count', async () => {
+  const { id } = await make(demo, bare)
+  const names = Array.from({ length: 10 }, (_, index) => `p${index}`)
+  await Promise.all(
+    names.map((name) => demo.call('PATCH', `/v2/images/${id}`, [{ op: 'add', path: `/${name}`, value: name }], PATCH)),
+  )
+  const image = (await demo.call('GET', `/v2/images/${id}`)).body as Image
+  assert.deepEqual(
+    names.map((name) => image[name]),
+    names,
+  )
+})
+
 test('tags come and go one by one', async () => {
   const { id } = await make(demo, bare)
   assert.equal((await demo.call('PUT', `/v2/images/${id}/tags/new`)).status, 204)
@@ -169,5 +242,6 @@ test('versions and schemas are told', async () => {
   const versions = await demo.call('GET', '/')
   assert.equal(versions.status, 300)
   assert.match(JSON.stringify(versions.body), /"CURRENT"/)
-  assert.equal(((await demo.call('GET', '/v2/schemas/image')).body as { name: string }).name, 'image')
+  for (const name of ['image', 'images', 'member', 'members', 'task', 'tasks'])
+    assert.equal(((await demo.call('GET', `/v2/schemas/${name}`)).body as { name: string }).name, name)
 })

@@ -3,6 +3,7 @@ import type { Clock } from '@kilonova/base/clock.ts'
 import { migrate } from '@kilonova/base/database/migrate.ts'
 import { openDatabase } from '@kilonova/base/database/open.ts'
 import type { Log } from '@kilonova/base/log.ts'
+import type { Limits } from '@kilonova/disk-image/finding.ts'
 import type { FastifyInstance } from 'fastify'
 import { openstackService } from '../openstack/service.ts'
 import type { ServiceCredentials } from '../openstack/service-token.ts'
@@ -10,16 +11,23 @@ import { tokenCheck } from '../openstack/token-check.ts'
 import { actionRoutes } from './api/actions.ts'
 import { fileRoutes } from './api/file.ts'
 import { imageRoutes } from './api/images.ts'
+import { importRoutes } from './api/import.ts'
+import { infoRoutes } from './api/info.ts'
 import { memberRoutes } from './api/members.ts'
 import { patchRoutes } from './api/patch.ts'
 import { schemaRoutes } from './api/schemas.ts'
 import { tagRoutes } from './api/tags.ts'
+import { taskRoutes } from './api/tasks.ts'
 import { versionRoutes } from './api/versions.ts'
 import { openContent } from './content.ts'
 import type { ImageContext } from './context.ts'
 import { faultBody } from './errors.ts'
+import { imports } from './imports.ts'
+import { NO_QUOTA, type ImageQuota } from './quota.ts'
 import { migrations, type ImageTables } from './store/tables.ts'
+import { failRunningTasks } from './store/tasks.ts'
 import { abandonAllUploads, allContents } from './store/uploads.ts'
+import { NO_WEB_SOURCES, systemResolve, type Resolve, type WebSources } from './web-source.ts'
 
 export interface ImageOptions {
   readonly host: string
@@ -34,6 +42,14 @@ export interface ImageOptions {
   readonly clock: Clock
   /** 1 TiB when absent. */
   readonly maxImageBytes?: number
+  /** What an image may say of itself; Nova's and Glance's own limits when absent. */
+  readonly limits?: Limits
+  /** Of each project; unlimited when absent. */
+  readonly quota?: ImageQuota
+  /** What web-download may fetch from; nothing when absent. */
+  readonly webSources?: WebSources
+  /** How names become addresses; the system's way when absent. */
+  readonly resolve?: Resolve
   ready?(): string | undefined
 }
 
@@ -45,6 +61,17 @@ export interface ImageService {
 
 const DEFAULT_MAX_IMAGE_BYTES = 1024 ** 4
 const BODY_MS = 60_000
+const ROUTES = [
+  fileRoutes,
+  imageRoutes,
+  patchRoutes,
+  tagRoutes,
+  memberRoutes,
+  actionRoutes,
+  taskRoutes,
+  infoRoutes,
+  schemaRoutes,
+]
 
 /** Errors: PortTakenError. */
 export async function startImage(options: ImageOptions): Promise<ImageService> {
@@ -53,16 +80,32 @@ export async function startImage(options: ImageOptions): Promise<ImageService> {
   const database = openDatabase<ImageTables>({ url: options.databaseUrl, synchronous: 'normal' })
   try {
     await migrate(database.kysely, migrations)
-    const content = await openContent(options.directory, options.maxImageBytes ?? DEFAULT_MAX_IMAGE_BYTES)
+    const content = await openContent(
+      options.directory,
+      options.maxImageBytes ?? DEFAULT_MAX_IMAGE_BYTES,
+      options.limits,
+    )
     await abandonAllUploads(database.kysely)
+    await failRunningTasks(database.kysely, clock.now())
     await content.sweep(await allContents(database.kysely))
     const check = tokenCheck({ identityUrl, serviceCredentials, clock, log })
-    const ctx: ImageContext = { database, content, check, log, clock }
+    const ctx: ImageContext = {
+      database,
+      content,
+      check,
+      log,
+      clock,
+      quota: options.quota ?? NO_QUOTA,
+      webSources: options.webSources ?? NO_WEB_SOURCES,
+      resolve: options.resolve ?? systemResolve,
+      staged: new Map(),
+    }
+    const running = imports(ctx)
     const { host, port, ready } = options
     const service = openstackService({ host, port, log, faultBody, ...(ready ? { ready } : {}) })
     letUploadsTakeTheirTime(service.app)
-    for (const routes of [fileRoutes, imageRoutes, patchRoutes, tagRoutes, memberRoutes, actionRoutes, schemaRoutes])
-      routes(service.app, ctx)
+    for (const routes of ROUTES) routes(service.app, ctx)
+    importRoutes(service.app, ctx, running)
     versionRoutes(service.app)
     const url = await service.listen()
     log.info('image service listens', { url })
@@ -70,6 +113,7 @@ export async function startImage(options: ImageOptions): Promise<ImageService> {
       url,
       close: async () => {
         await service.close()
+        await running.close()
         await database.close()
       },
     }
@@ -83,7 +127,7 @@ export async function startImage(options: ImageOptions): Promise<ImageService> {
 function letUploadsTakeTheirTime(app: FastifyInstance): void {
   app.server.requestTimeout = 0
   app.addHook('preParsing', (request, _reply, payload, done) => {
-    if (!request.routeOptions.url?.endsWith('/file')) {
+    if (!/\/(file|stage)$/.test(request.routeOptions.url ?? '')) {
       const timer = setTimeout(() => request.raw.destroy(), BODY_MS)
       payload.once('close', () => clearTimeout(timer))
     }

@@ -1,9 +1,8 @@
-/** `/v2/images/{id}/actions/…`: an admin takes an image out of use and gives it back. */
+/** `/v2/images/{id}/actions/…`: its owner or an administrator takes an image out of use and gives it back. */
 import type { FastifyInstance } from 'fastify'
 import { conflict } from '../../openstack/fault.ts'
 import { withCaller } from '../../openstack/token-check.ts'
-import { visibleImage, type ImageContext } from '../context.ts'
-import { notAuthorized } from '../errors.ts'
+import { changeableImage, type ImageContext } from '../context.ts'
 
 export function actionRoutes(app: FastifyInstance, ctx: ImageContext): void {
   for (const [action, to] of [
@@ -14,8 +13,7 @@ export function actionRoutes(app: FastifyInstance, ctx: ImageContext): void {
       `/v2/images/:id/actions/${action}`,
       withCaller(ctx.check, async (caller, request, reply) => {
         const { id } = request.params as { id: string }
-        const image = await visibleImage(ctx, caller, id)
-        if (!caller.admin) throw notAuthorized(action)
+        const image = await changeableImage(ctx, caller, id)
         const { numUpdatedRows } = await ctx.database.kysely
           .updateTable('images')
           .set({ status: to, updated_at: ctx.clock.now() })

@@ -1,40 +1,47 @@
-/** `/v2/images/{id}/file`: the bytes, streamed in and out, whole or a range. An upload that fails leaves the image queued and no byte. */
-import { randomUUID } from 'node:crypto'
+/** `/v2/images/{id}/file` and `/stage`: the bytes, streamed in and out, whole or a range. An upload that fails leaves the image queued and no byte. */
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { privileged } from '../../openstack/caller.ts'
-import { badRequest, conflict, Fault, forbidden } from '../../openstack/fault.ts'
+import { Fault, forbidden } from '../../openstack/fault.ts'
 import { withCaller } from '../../openstack/token-check.ts'
-import { changeableImage, visibleImage, type ImageContext } from '../context.ts'
+import { changeableImage, unstage, visibleImage, type ImageContext } from '../context.ts'
 import type { Image } from '../store/images.ts'
-import { abandonUpload, beginUpload, contentInUse, finishUpload } from '../store/uploads.ts'
+import { begin, finish, mustHaveFormats, receive } from '../upload.ts'
 
 /** A sender that is silent for so long is cut. */
 const IDLE_MS = 60_000
 /** So much of a refused upload is still read, so that its sender gets to see the answer. */
 const MAX_DRAINED_BYTES = 1024 * 1024 * 1024
-/** Containers that add nothing to the disk inside. */
-const BARE = new Set(['bare', 'ami', 'ari', 'aki'])
-
 export function fileRoutes(app: FastifyInstance, ctx: ImageContext): void {
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload))
 
   app.put(
     '/v2/images/:id/file',
-    withCaller(ctx.check, async (caller, request, reply) => {
-      const stream = request.body instanceof Readable ? request.body : undefined
-      try {
-        if (!stream) throw new Fault(415, 'Send the data as application/octet-stream.')
+    withCaller(ctx.check, (caller, request, reply) =>
+      sentBytes(request, reply, async (stream) => {
         const { id } = request.params as { id: string }
-        request.raw.setTimeout(IDLE_MS, () => request.raw.destroy(new Error('the sender was silent for too long')))
-        await upload(ctx, await changeableImage(ctx, caller, id), stream)
-        return await reply.code(204).send()
-      } catch (error) {
-        if (stream && !stream.readableEnded && !stream.destroyed && !(await drained(stream)))
-          void reply.header('connection', 'close')
-        throw error
-      }
-    }),
+        const image = await changeableImage(ctx, caller, id)
+        mustHaveFormats(image)
+        const uploadId = await begin(ctx.database.kysely, image, { to: 'saving', now: ctx.clock.now() })
+        await finish(ctx, image, uploadId, await receive(ctx, image, uploadId, stream))
+      }),
+    ),
+  )
+
+  app.put(
+    '/v2/images/:id/stage',
+    withCaller(ctx.check, (caller, request, reply) =>
+      sentBytes(request, reply, async (stream) => {
+        const { id } = request.params as { id: string }
+        const image = await changeableImage(ctx, caller, id)
+        mustHaveFormats(image)
+        const uploadId = await begin(ctx.database.kysely, image, { to: 'uploading', now: ctx.clock.now() })
+        const received = await receive(ctx, image, uploadId, stream)
+        ctx.staged.set(id, { owner: image.owner, received })
+        // Deleted meanwhile: nobody will come for the bytes.
+        if (!(await visibleImage(ctx, caller, id).catch(() => undefined))) await unstage(ctx, id)
+      }),
+    ),
   )
 
   app.get(
@@ -51,29 +58,21 @@ export function fileRoutes(app: FastifyInstance, ctx: ImageContext): void {
   )
 }
 
-async function upload(
-  { database: { kysely }, content, clock, log }: ImageContext,
-  image: Image,
-  stream: Readable,
-): Promise<void> {
-  if (image.disk_format === null || image.container_format === null)
-    throw badRequest('Properties disk_format, container_format must be set prior to saving data.')
-  const uploadId = randomUUID()
-  if (!(await beginUpload(kysely, image.id, uploadId, clock.now())))
-    throw conflict(`Image status transition from ${image.status} to saving is not allowed`)
+/** Gives the body of a request to `take`; what is left of it after a refusal is read, so that the sender gets to see the answer. */
+async function sentBytes(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  take: (stream: Readable) => Promise<void>,
+): Promise<FastifyReply> {
+  const stream = request.body instanceof Readable ? request.body : undefined
   try {
-    const received = await content.receive(stream, BARE.has(image.container_format) ? image.disk_format : null)
-    const finished = await content.locked(received.sha512, async () => {
-      await content.keep(received)
-      if (await finishUpload(kysely, image.id, uploadId, received, clock.now())) return true
-      if (!(await contentInUse(kysely, received.sha512))) await content.remove(received.sha512)
-      return false
-    })
-    if (!finished) throw new Fault(410, `Image ${image.id} was deleted during the upload.`)
-    log.info('image stored', { image: image.id, bytes: received.sizeBytes })
+    if (!stream) throw new Fault(415, 'Send the data as application/octet-stream.')
+    request.raw.setTimeout(IDLE_MS, () => request.raw.destroy(new Error('the sender was silent for too long')))
+    await take(stream)
+    return await reply.code(204).send()
   } catch (error) {
-    await abandonUpload(kysely, image.id, uploadId)
-    log.warn('upload failed', { image: image.id, error })
+    if (stream && !stream.readableEnded && !stream.destroyed && !(await drained(stream)))
+      void reply.header('connection', 'close')
     throw error
   }
 }

@@ -7,11 +7,13 @@ import { mustWrite } from '../../openstack/caller.ts'
 import { badRequest, conflict, forbidden } from '../../openstack/fault.ts'
 import { publicUrl } from '../../openstack/service.ts'
 import { withCaller } from '../../openstack/token-check.ts'
-import { changeableImage, visibleImage, type ImageContext } from '../context.ts'
+import { changeableImage, unstage, visibleImage, type ImageContext } from '../context.ts'
 import { mustBeAllowed, mustBeWritable, parseDocument } from '../document.ts'
-import { insertImage, listImages } from '../store/images.ts'
+import { deleteImage, insertImage, listImages } from '../store/images.ts'
+import { mustHavePlace } from '../quota.ts'
 import { contentInUse } from '../store/uploads.ts'
 import { imageView } from '../view.ts'
+import { importMethods } from './import.ts'
 import { nextPage, parseList } from './list-query.ts'
 
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i
@@ -46,11 +48,17 @@ export function imageRoutes(app: FastifyInstance, ctx: ImageContext): void {
         created_at: now,
         updated_at: now,
       }
-      if (!(await insertImage(kysely, image, document.tags, document.properties)))
-        throw conflict(`Image ID ${id} already exists!`)
+      await ctx.content.locked(`project ${image.owner}`, async () => {
+        await mustHavePlace(ctx, image.owner)
+        if (!(await insertImage(kysely, image, document.tags, document.properties)))
+          throw conflict(`Image ID ${id} already exists!`)
+      })
       return reply
         .code(201)
-        .header('location', `${publicUrl(request)}/v2/images/${image.id}`)
+        .headers({
+          location: `${publicUrl(request)}/v2/images/${image.id}`,
+          'openstack-image-import-methods': importMethods(ctx.webSources).join(','),
+        })
         .send(
           imageView({
             ...image,
@@ -90,15 +98,9 @@ export function imageRoutes(app: FastifyInstance, ctx: ImageContext): void {
       const { id } = request.params as { id: string }
       const image = await changeableImage(ctx, caller, id)
       if (image.protected) throw forbidden(`Image ${id} is protected and cannot be deleted.`)
-      const remove = () =>
-        kysely
-          .deleteFrom('images')
-          .where('id', '=', id)
-          .where('protected', '=', 0)
-          .returning('os_hash_value')
-          .executeTakeFirst()
       // An upload may have ended since the image was read, so the hash is taken from the deleted row.
-      const hash = (await remove())?.os_hash_value
+      const hash = (await deleteImage(kysely, id, ctx.clock.now()))?.os_hash_value
+      await unstage(ctx, id)
       if (hash)
         await ctx.content.locked(hash, async () => {
           if (!(await contentInUse(kysely, hash))) await ctx.content.remove(hash)

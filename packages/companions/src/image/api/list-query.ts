@@ -1,7 +1,7 @@
-/** The query of an image list: Glance's filters, `sort=key:dir` and `sort_key`/`sort_dir`; any other name is a property. */
+/** The query of an image list: Glance's filters and operators, `sort=key:dir` and `sort_key`/`sort_dir`; any other name is a property. */
 import { badRequest } from '../../openstack/fault.ts'
 import { all, last, limitOf, mustBeModest, type Query, type SortKey } from '../../openstack/page.ts'
-import { columns, type ImageList } from '../store/images.ts'
+import { columns, type ImageList, type TimeFilter } from '../store/images.ts'
 
 const DEFAULT_LIMIT = 25
 const MAX_LIMIT = 1000
@@ -17,7 +17,11 @@ const PAGING = new Set([
   'size_min',
   'size_max',
   'os_hidden',
+  'created_at',
+  'updated_at',
 ])
+const TIMES = ['created_at', 'updated_at'] as const
+const OPERATORS = 'gt, gte, lt, lte, eq, neq'
 const WITH_IN = new Set(['id', 'name', 'status', 'container_format', 'disk_format'])
 
 export function parseList(raw: unknown): ImageList {
@@ -41,8 +45,9 @@ export function parseList(raw: unknown): ImageList {
     sort,
     limit: limitOf(query, MAX_LIMIT) ?? DEFAULT_LIMIT,
     marker: last(query, 'marker'),
-    visibility: last(query, 'visibility'),
-    memberStatus: last(query, 'member_status') ?? 'accepted',
+    visibility: oneOf(query, 'visibility', ['public', 'private', 'shared', 'community', 'all']),
+    memberStatus: oneOf(query, 'member_status', ['pending', 'accepted', 'rejected', 'all']) ?? 'accepted',
+    times: TIMES.flatMap((field) => all(query, field).map((text) => time(field, text))),
     minSize: size(query, 'size_min'),
     maxSize: size(query, 'size_max'),
   }
@@ -53,6 +58,23 @@ const listIn = (value: string): readonly string[] =>
   [...value.slice(3).matchAll(/"((?:[^"\\]|\\.)*)"|([^,]+)/g)].map(
     ([, quoted, plain]) => quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? '',
   )
+
+function oneOf(query: Query, name: string, values: readonly string[]): string | undefined {
+  const value = last(query, name)
+  if (value !== undefined && !values.includes(value))
+    throw badRequest(`Invalid ${name} value: ${value}. It must be one of ${values.join(', ')}.`)
+  return value
+}
+
+/** `gt:2026-01-31T12:00:00Z`; without an operator it means that very second. */
+function time(field: (typeof TIMES)[number], text: string): TimeFilter {
+  const [, operator = 'eq', when = ''] = /^(?:(gt|gte|lt|lte|eq|neq):)?(.*)$/s.exec(text) ?? []
+  const zoned = /[Zz]$|[+-]\d\d:?\d\d$/.test(when) ? when : `${when}Z`
+  const at = Date.parse(zoned)
+  if (!/^\d{4}-\d\d-\d\d/.test(when) || Number.isNaN(at))
+    throw badRequest(`Invalid input for ${field}: "${text}" is not a time with an operator (${OPERATORS}).`)
+  return { field, operator: operator as TimeFilter['operator'], at }
+}
 
 function size(query: Query, name: string): number | undefined {
   const text = last(query, name)

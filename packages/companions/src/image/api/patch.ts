@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { parsed } from '../../openstack/body.ts'
+import type { Caller } from '../../openstack/caller.ts'
 import { badRequest, conflict, Fault } from '../../openstack/fault.ts'
 import { strings } from '../../openstack/json-column.ts'
 import { withCaller } from '../../openstack/token-check.ts'
@@ -44,7 +45,6 @@ function apply(document: Map<string, unknown>, { op, path, value }: z.output<typ
 }
 
 export function patchRoutes(app: FastifyInstance, ctx: ImageContext): void {
-  const { kysely } = ctx.database
   app.addContentTypeParser(MEDIA_TYPES, { parseAs: 'string' }, (_request, text, done) => {
     try {
       done(null, JSON.parse(text.toString()))
@@ -59,37 +59,43 @@ export function patchRoutes(app: FastifyInstance, ctx: ImageContext): void {
       if (!MEDIA_TYPES.includes((request.headers['content-type'] ?? '').split(';')[0] ?? ''))
         throw new Fault(415, `Send ${MEDIA_TYPES[0]}.`)
       const { id } = request.params as { id: string }
-      const image = await changeableImage(ctx, caller, id)
-      const document = documentOf(image)
-      for (const operation of parsed(operations, request.body)) apply(document, operation)
-      const { base, owner, tags, properties } = parseDocument(Object.fromEntries(document))
-      mustBeAllowed(caller, image.visibility, {
-        base,
-        owner: owner === image.owner ? undefined : owner,
-        tags,
-        properties,
-      })
-      if (
-        image.status !== 'queued' &&
-        (base.disk_format !== image.disk_format || base.container_format !== image.container_format)
-      )
-        throw new Fault(403, `Attributes disk_format and container_format can not be replaced on a non-queued image.`)
-      await kysely.transaction().execute(async (tx) => {
-        await tx
-          .updateTable('images')
-          .set({
-            ...base,
-            protected: Number(base.protected),
-            os_hidden: Number(base.os_hidden),
-            owner: owner ?? image.owner,
-            updated_at: ctx.clock.now(),
-          })
-          .where('id', '=', id)
-          .execute()
-        await writeTags(tx, id, tags)
-        await writeProperties(tx, id, properties)
-      })
-      return imageView(await visibleImage(ctx, caller, id))
+      // What is patched is what is read: one at a time.
+      return ctx.content.locked(`image ${id}`, () => patched(ctx, caller, id, parsed(operations, request.body)))
     }),
   )
+}
+
+async function patched(ctx: ImageContext, caller: Caller, id: string, changes: z.output<typeof operations>) {
+  const { kysely } = ctx.database
+  const image = await changeableImage(ctx, caller, id)
+  const document = documentOf(image)
+  for (const operation of changes) apply(document, operation)
+  const { base, owner, tags, properties } = parseDocument(Object.fromEntries(document))
+  mustBeAllowed(caller, image.visibility, {
+    base,
+    owner: owner === image.owner ? undefined : owner,
+    tags,
+    properties,
+  })
+  if (
+    image.status !== 'queued' &&
+    (base.disk_format !== image.disk_format || base.container_format !== image.container_format)
+  )
+    throw new Fault(403, `Attributes disk_format and container_format can not be replaced on a non-queued image.`)
+  await kysely.transaction().execute(async (tx) => {
+    await tx
+      .updateTable('images')
+      .set({
+        ...base,
+        protected: Number(base.protected),
+        os_hidden: Number(base.os_hidden),
+        owner: owner ?? image.owner,
+        updated_at: ctx.clock.now(),
+      })
+      .where('id', '=', id)
+      .execute()
+    await writeTags(tx, id, tags)
+    await writeProperties(tx, id, properties)
+  })
+  return imageView(await visibleImage(ctx, caller, id))
 }

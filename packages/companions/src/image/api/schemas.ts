@@ -1,4 +1,4 @@
-/** `/v2/schemas`: what an image and a list of images look like, as JSON schema. */
+/** `/v2/schemas`: what images, members, tasks and lists of them look like, as JSON schema. */
 import type { FastifyInstance } from 'fastify'
 import { withCaller } from '../../openstack/token-check.ts'
 import type { ImageContext } from '../context.ts'
@@ -15,7 +15,10 @@ const image = {
       pattern: '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$',
     },
     name: text,
-    status: { ...fixed('string'), enum: ['queued', 'saving', 'active', 'deactivated', 'deleted'] },
+    status: {
+      ...fixed('string'),
+      enum: ['queued', 'saving', 'uploading', 'importing', 'active', 'deactivated', 'deleted'],
+    },
     visibility: { type: 'string', enum: ['community', 'public', 'private', 'shared'] },
     protected: { type: 'boolean' },
     os_hidden: { type: 'boolean' },
@@ -59,13 +62,58 @@ const images = {
   ],
 }
 
+const uuid = image.properties.id
+const member = {
+  name: 'member',
+  properties: {
+    created_at: { type: 'string' },
+    image_id: uuid,
+    member_id: { type: 'string' },
+    schema: { type: 'string' },
+    status: { type: 'string', enum: ['pending', 'accepted', 'rejected'] },
+    updated_at: { type: 'string' },
+  },
+}
+
+const task = {
+  name: 'task',
+  properties: {
+    id: uuid,
+    type: { type: 'string', enum: ['import', 'api_image_import'] },
+    status: { type: 'string', enum: ['pending', 'processing', 'success', 'failure'] },
+    input: { type: ['null', 'object'] },
+    result: { type: ['null', 'object'] },
+    owner: { type: 'string' },
+    message: { type: 'string' },
+    image_id: { type: 'string' },
+    request_id: { type: 'string' },
+    user_id: { type: 'string' },
+    expires_at: { type: ['null', 'string'] },
+    created_at: { type: 'string' },
+    updated_at: { type: 'string' },
+    self: fixed('string'),
+    schema: fixed('string'),
+  },
+}
+
+const listOf = (item: { readonly name: string }, more: Readonly<Record<string, unknown>> = {}) => ({
+  name: `${item.name}s`,
+  properties: { [`${item.name}s`]: { type: 'array', items: item }, schema: { type: 'string' }, ...more },
+})
+
+const SCHEMAS: Readonly<Record<string, unknown>> = {
+  image,
+  images,
+  member,
+  members: listOf(member),
+  task,
+  tasks: listOf(task, { first: { type: 'string' }, next: { type: 'string' } }),
+}
+
 export function schemaRoutes(app: FastifyInstance, ctx: ImageContext): void {
-  app.get(
-    '/v2/schemas/image',
-    withCaller(ctx.check, () => image),
-  )
-  app.get(
-    '/v2/schemas/images',
-    withCaller(ctx.check, () => images),
-  )
+  for (const [name, schema] of Object.entries(SCHEMAS))
+    app.get(
+      `/v2/schemas/${name}`,
+      withCaller(ctx.check, () => schema),
+    )
 }

@@ -1,8 +1,10 @@
 /** `/v2/images/{id}/tags/{tag}`. */
 import type { FastifyInstance } from 'fastify'
-import { notFound } from '../../openstack/fault.ts'
+import { badRequest, Fault, notFound } from '../../openstack/fault.ts'
+import { strings } from '../../openstack/json-column.ts'
 import { withCaller } from '../../openstack/token-check.ts'
 import { changeableImage, type ImageContext } from '../context.ts'
+import { MAX_TAGS } from '../document.ts'
 
 export function tagRoutes(app: FastifyInstance, ctx: ImageContext): void {
   const { kysely } = ctx.database
@@ -11,7 +13,11 @@ export function tagRoutes(app: FastifyInstance, ctx: ImageContext): void {
     '/v2/images/:id/tags/:tag',
     withCaller(ctx.check, async (caller, request, reply) => {
       const { id, tag } = request.params as { id: string; tag: string }
-      await changeableImage(ctx, caller, id)
+      const image = await changeableImage(ctx, caller, id)
+      if (tag.length > 255) throw badRequest('A tag has at most 255 characters.')
+      const tags = strings(image.tags)
+      if (!tags.includes(tag) && tags.length >= MAX_TAGS)
+        throw new Fault(413, `An image may have at most ${MAX_TAGS} tags.`)
       await kysely
         .insertInto('image_tags')
         .values({ image_id: id, tag })

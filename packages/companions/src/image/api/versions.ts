@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { publicUrl } from '../../openstack/service.ts'
 
-const MINORS = [9, 7, 6, 5, 4, 3, 2, 1, 0]
+const MINORS = [15, 9, 7, 6, 5, 4, 3, 2, 1, 0]
 
 const versions = (request: FastifyRequest) => ({
   versions: MINORS.map((minor, index) => ({

@@ -1,5 +1,5 @@
 /** Images as rows: who may see them, how they are found, and the few statements that change them. */
-import { sql, type Kysely, type Selectable, type SelectQueryBuilder, type SqlBool } from 'kysely'
+import { sql, type Kysely, type RawBuilder, type Selectable, type SelectQueryBuilder, type SqlBool } from 'kysely'
 import type { Database } from '@kilonova/base/database/open.ts'
 import { privileged, type Caller } from '../../openstack/caller.ts'
 import { jsonArray, jsonObject } from '../../openstack/json-column.ts'
@@ -68,6 +68,14 @@ export interface ImageList extends Page {
   /** A caller sees community images only by asking for them. */
   readonly visibility: string | undefined
   readonly memberStatus: string
+  readonly times: readonly TimeFilter[]
+}
+
+export interface TimeFilter {
+  readonly field: 'created_at' | 'updated_at'
+  readonly operator: 'gt' | 'gte' | 'lt' | 'lte' | 'eq' | 'neq'
+  /** Milliseconds; it stands for its whole second, as times are shown. */
+  readonly at: number
 }
 
 function listed<O>(
@@ -91,6 +99,22 @@ function listed<O>(
   )
 }
 
+function compared({ field, operator, at }: TimeFilter): RawBuilder<SqlBool> {
+  const column = sql.ref(`images.${field}`)
+  const from = Math.floor(at / 1000) * 1000
+  const to = from + 1000
+  const within = sql<SqlBool>`(${column} >= ${from} and ${column} < ${to})`
+  const byOperator = {
+    gt: sql<SqlBool>`${column} >= ${to}`,
+    gte: sql<SqlBool>`${column} >= ${from}`,
+    lt: sql<SqlBool>`${column} < ${from}`,
+    lte: sql<SqlBool>`${column} < ${to}`,
+    eq: within,
+    neq: sql<SqlBool>`not ${within}`,
+  }
+  return byOperator[operator]
+}
+
 /** Undefined: the marker is not an image the caller can see. */
 export async function listImages(
   database: ImageDatabase,
@@ -106,12 +130,13 @@ export async function listImages(
     query = query.where(
       sql<SqlBool>`exists (select 1 from image_properties where image_id = images.id and name = ${name} and value = ${value})`,
     )
+  for (const filter of list.times) query = query.where(compared(filter))
   if (list.minSize !== undefined) query = query.where('images.size', '>=', list.minSize)
   if (list.maxSize !== undefined) query = query.where('images.size', '<=', list.maxSize)
   return paged(query, columns, list, marker && { ...marker }).execute()
 }
 
-/** Errors of the database when the id is taken. */
+/** False: the id is, or was, another image's. */
 export async function insertImage(
   db: Kysely<ImageTables>,
   image: ImageTables['images'],
@@ -119,6 +144,8 @@ export async function insertImage(
   properties: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   return db.transaction().execute(async (tx) => {
+    const gone = await tx.selectFrom('deleted_images').select('id').where('id', '=', image.id).executeTakeFirst()
+    if (gone) return false
     const row = await tx
       .insertInto('images')
       .values(image)
@@ -129,6 +156,24 @@ export async function insertImage(
     await writeTags(tx, image.id, tags)
     await writeProperties(tx, image.id, properties)
     return true
+  })
+}
+
+/** Undefined: there is none, or it became protected. */
+export async function deleteImage(
+  db: Kysely<ImageTables>,
+  id: string,
+  now: number,
+): Promise<{ readonly os_hash_value: string | null } | undefined> {
+  return db.transaction().execute(async (tx) => {
+    const row = await tx
+      .deleteFrom('images')
+      .where('id', '=', id)
+      .where('protected', '=', 0)
+      .returning('os_hash_value')
+      .executeTakeFirst()
+    if (row) await tx.insertInto('deleted_images').values({ id, deleted_at: now }).execute()
+    return row
   })
 }
 

@@ -5,7 +5,7 @@ export interface ImageTables {
   images: {
     id: string
     name: string | null
-    status: 'queued' | 'saving' | 'active' | 'deactivated'
+    status: 'queued' | 'saving' | 'uploading' | 'importing' | 'active' | 'deactivated'
     visibility: string
     owner: string
     disk_format: string | null
@@ -34,6 +34,23 @@ export interface ImageTables {
     created_at: number
     updated_at: number
   }
+  /** Ids are never given again: who knew the old image must not be shown another one. */
+  deleted_images: { id: string; deleted_at: number }
+  image_tasks: {
+    id: string
+    image_id: string
+    type: string
+    status: 'pending' | 'processing' | 'success' | 'failure'
+    owner: string
+    user_id: string
+    request_id: string
+    /** JSON, as it was asked for. */
+    input: string
+    message: string
+    created_at: number
+    updated_at: number
+    expires_at: number | null
+  }
 }
 
 export const migrations: Migrations = {
@@ -51,5 +68,12 @@ export const migrations: Migrations = {
       PRIMARY KEY (image_id, tag))`,
     `CREATE TABLE image_members (image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE, member TEXT NOT NULL,
       status TEXT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, PRIMARY KEY (image_id, member))`,
+  ],
+  '0002-imports': [
+    `CREATE TABLE deleted_images (id TEXT PRIMARY KEY, deleted_at BIGINT NOT NULL)`,
+    `CREATE TABLE image_tasks (id TEXT PRIMARY KEY, image_id TEXT NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL, owner TEXT NOT NULL,
+      user_id TEXT NOT NULL, request_id TEXT NOT NULL, input TEXT NOT NULL, message TEXT NOT NULL, created_at BIGINT NOT NULL,
+      updated_at BIGINT NOT NULL, expires_at BIGINT)`,
+    `CREATE INDEX image_tasks_image ON image_tasks (image_id)`,
   ],
 }

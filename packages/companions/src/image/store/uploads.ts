@@ -1,7 +1,10 @@
-/** The states of an image's bytes.
+/**
+ * The states of an image's bytes.
  *
- *   queued --begin--> saving --finish--> active <--> deactivated
- *     ^----- abandon ----'
+ *   queued --begin--> saving -------------------finish--> active <--> deactivated
+ *     ^  \---------> importing (web-download) --finish------^
+ *     |   \--------> uploading (stage) --begin--> importing-^
+ *     \---- abandon -- of any of these
  *
  * Only the upload that began may finish: a delete in between wins.
  */
@@ -9,18 +12,24 @@ import type { Kysely } from 'kysely'
 import type { Received } from '../content.ts'
 import type { ImageTables } from './tables.ts'
 
+export type UploadState = 'saving' | 'uploading' | 'importing'
+
 /** False: the image is gone, or it has its data or is being given it. */
 export async function beginUpload(
   db: Kysely<ImageTables>,
   id: string,
-  uploadId: string,
-  now: number,
+  upload: {
+    readonly uploadId: string
+    readonly from: ImageTables['images']['status']
+    readonly to: UploadState
+    readonly now: number
+  },
 ): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('images')
-    .set({ status: 'saving', upload_id: uploadId, updated_at: now })
+    .set({ status: upload.to, upload_id: upload.uploadId, updated_at: upload.now })
     .where('id', '=', id)
-    .where('status', '=', 'queued')
+    .where('status', '=', upload.from)
     .executeTakeFirst()
   return numUpdatedRows > 0n
 }
@@ -61,7 +70,11 @@ export async function abandonUpload(db: Kysely<ImageTables>, id: string, uploadI
 
 /** After a restart: an upload that was cut by it can be sent again. */
 export async function abandonAllUploads(db: Kysely<ImageTables>): Promise<void> {
-  await db.updateTable('images').set({ status: 'queued', upload_id: null }).where('status', '=', 'saving').execute()
+  await db
+    .updateTable('images')
+    .set({ status: 'queued', upload_id: null })
+    .where('status', 'in', ['saving', 'uploading', 'importing'])
+    .execute()
 }
 
 export async function contentInUse(db: Kysely<ImageTables>, sha512: string): Promise<boolean> {
