@@ -146,3 +146,29 @@ export const overQuota = (resource: string): Fault =>
   fault(409, 'OverQuota', `Quota exceeded for resources: ['${resource}'].`)
 export const quotaBelowUsage = (resource: string, limit: number, used: number): Fault =>
   fault(400, 'HTTPBadRequest', `Quota limit ${limit} for ${resource} is less than the ${used} already used.`)
+export const addressPairTwice = (): Fault =>
+  fault(400, 'DuplicateAddressPairInRequest', 'Request contains duplicate address pair.')
+export const tooManyPairs = (most: number): Fault =>
+  fault(400, 'AllowedAddressPairExhausted', `A port has at most ${most} allowed address pairs.`)
+export const pairsNeedSecurity = (): Fault =>
+  fault(
+    409,
+    'AddressPairAndPortSecurityRequired',
+    'Port Security must be enabled in order to have allowed address pairs on a port.',
+  )
+export const groupsNeedSecurity = (): Fault =>
+  fault(400, 'PortSecurityAndIPRequiredForSecurityGroups', 'A port without port security has no security groups.')
+export const portHasGroups = (): Fault =>
+  fault(
+    409,
+    'PortSecurityPortHasSecurityGroup',
+    'Port has security group associated. Cannot disable port security until security group is removed.',
+  )
+export const groupsConflict = (): Fault =>
+  fault(409, 'SecurityGroupConflict', 'A port cannot have both stateful and stateless security groups.')
+export const portBound = (id: string, before: string, wanted: string): Fault =>
+  fault(
+    409,
+    'PortBound',
+    `Unable to complete operation on port ${id}, port is already bound: old_mac ${before}, new_mac ${wanted}.`,
+  )

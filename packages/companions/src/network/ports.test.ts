@@ -86,6 +86,7 @@ test('who is no admin or service cannot bind, nor loosen a port on somebody else
     { allowed_address_pairs: [{ ip_address: '0.0.0.0/0' }] },
     { device_owner: 'network:dhcp' },
     { project_id: other.projectId },
+    { fixed_ips: [{ ip_address: '10.0.9.9' }] },
   ]
   for (const fields of cases)
     assert.deepEqual(
@@ -114,11 +115,11 @@ test('a port of another project is not there', async () => {
 
 test('an address may be wished for, once', async () => {
   const wish = { network_id: shared.id, fixed_ips: [{ ip_address: '10.0.9.9' }] }
-  const port = await make(demo, 'port', wish)
+  const port = await make(admin, 'port', wish)
   assert.deepEqual(addresses(port), ['10.0.9.9'])
-  assert.deepEqual(await refused(other, wish), [409, 'IpAddressInUse'])
-  await demo.call('DELETE', `/v2.0/ports/${port.id}`)
-  assert.deepEqual(addresses(await make(other, 'port', wish)), ['10.0.9.9'])
+  assert.deepEqual(await refused(service, wish), [409, 'IpAddressInUse'])
+  await admin.call('DELETE', `/v2.0/ports/${port.id}`)
+  assert.deepEqual(addresses(await make(service, 'port', wish)), ['10.0.9.9'])
   const wrong = [
     [[{ ip_address: '192.168.0.1' }], 400, 'InvalidIpForNetwork'],
     [[{ ip_address: '10.0.0.0' }], 400, 'InvalidIpForSubnet'],
@@ -130,7 +131,7 @@ test('an address may be wished for, once', async () => {
   ] as const
   for (const [fixed_ips, status, type] of wrong)
     assert.deepEqual(
-      await refused(demo, { network_id: shared.id, fixed_ips }),
+      await refused(admin, { network_id: shared.id, fixed_ips }),
       [status, type],
       JSON.stringify(fixed_ips),
     )
@@ -183,10 +184,13 @@ test('with subnets of both versions a port gets both; a guest’s own IPv6 addre
 })
 
 test('a port is bound, taken back, and gets other addresses', async () => {
+  const network = await make(demo, 'network', {})
+  const own = await make(demo, 'subnet', { network_id: network.id, ip_version: 4, cidr: '10.0.8.0/23' })
+  await make(demo, 'port', { network_id: network.id, fixed_ips: [{ ip_address: '10.0.9.9' }] })
   const { id } = await make(demo, 'port', {
-    network_id: shared.id,
+    network_id: network.id,
     name: 'user’s own',
-    fixed_ips: [{ ip_address: '10.0.8.1' }],
+    fixed_ips: [{ ip_address: '10.0.8.9' }],
   })
   assert.equal((await update(demo, id, { 'binding:host_id': 'host-1' })).status, 403)
   const bound = await update(service, id, {
@@ -209,9 +213,9 @@ test('a port is bound, taken back, and gets other addresses', async () => {
     ['DOWN', 'unbound', ''],
   )
   const both = await update(demo, id, {
-    fixed_ips: [{ ip_address: '10.0.8.1' }, { subnet_id: subnet.id, ip_address: '10.0.8.2' }],
+    fixed_ips: [{ ip_address: '10.0.8.9' }, { subnet_id: own.id, ip_address: '10.0.8.2' }],
   })
-  assert.deepEqual(addresses(both.port), ['10.0.8.1', '10.0.8.2'])
+  assert.deepEqual(addresses(both.port), ['10.0.8.2', '10.0.8.9'])
   const one = await update(demo, id, { fixed_ips: [{ ip_address: '10.0.8.2' }] })
   assert.deepEqual(addresses(one.port), ['10.0.8.2'])
   assert.equal((await update(demo, id, { fixed_ips: [{ ip_address: '10.0.9.9' }] })).type, 'IpAddressInUse')
@@ -224,8 +228,13 @@ test('a MAC is unique on its network', async () => {
   await make(demo, 'port', mac)
   assert.deepEqual(await refused(demo, mac), [409, 'MacAddressInUse'])
   const second = await make(demo, 'port', { network_id: network.id })
-  assert.equal((await update(demo, second.id, { mac_address: 'fa:16:3e:aa:aa:aa' })).type, 'MacAddressInUse')
-  assert.equal((await update(demo, second.id, { mac_address: 'fa:16:3e:aa:aa:ab' })).status, 200)
+  assert.equal((await update(demo, second.id, { mac_address: 'fa:16:3e:aa:aa:ab' })).status, 403)
+  assert.equal((await update(admin, second.id, { mac_address: 'fa:16:3e:aa:aa:aa' })).type, 'MacAddressInUse')
+  assert.equal((await update(admin, second.id, { mac_address: 'fa:16:3e:aa:aa:ab' })).status, 200)
+  assert.deepEqual(await refused(demo, { network_id: network.id, mac_address: '01:00:5e:00:00:01' }), [
+    400,
+    'InvalidInput',
+  ])
 })
 
 test('several ports are made at once, all or none', async () => {
@@ -251,4 +260,87 @@ test('mistyped fields change nothing', async () => {
     assert.equal(answer.status, 'security_groups' in fields ? 404 : 400, JSON.stringify(fields))
   }
   assert.equal((await list(demo, 'name=typo')).length, 0)
+})
+
+test('the owner of a network sees and deletes what others have on it, and changes nothing of it', async () => {
+  const { body } = await admin.call('POST', '/v2.0/networks', {
+    network: { project_id: demo.projectId, shared: true, name: 'lent' },
+  })
+  const { id: network_id } = (body as { network: View }).network
+  const guest = await make(other, 'port', { network_id })
+  assert.equal((await demo.call('GET', `/v2.0/ports/${guest.id}`)).status, 200)
+  assert.equal((await update(demo, guest.id, { name: 'mine' })).status, 403)
+  assert.equal((await demo.call('DELETE', `/v2.0/ports/${guest.id}`)).status, 204)
+})
+
+test('a network that leads outside is no place for users’ ports', async () => {
+  const outside = await make(admin, 'network', { 'router:external': true })
+  assert.deepEqual(await refused(demo, { network_id: outside.id }), [403, 'PolicyNotAuthorized'])
+  await make(admin, 'port', { network_id: outside.id })
+})
+
+test('allowed address pairs are kept in canonical form, with the port’s MAC, and need port security', async () => {
+  const network = await make(demo, 'network', {})
+  const port = await make(demo, 'port', {
+    network_id: network.id,
+    allowed_address_pairs: [
+      { ip_address: '10.0.0.9/24' },
+      { ip_address: 'FD00::0:1', mac_address: 'FA:16:3E:00:00:09' },
+    ],
+  })
+  const mac_address = port['mac_address']
+  assert.deepEqual(port['allowed_address_pairs'], [
+    { ip_address: '10.0.0.0/24', mac_address },
+    { ip_address: 'fd00::1', mac_address: 'fa:16:3e:00:00:09' },
+  ])
+  const pairs = (...texts: string[]) => ({ allowed_address_pairs: texts.map((ip_address) => ({ ip_address })) })
+  const cases = [
+    [pairs('10.0.0.1', '10.0.0.1'), 'DuplicateAddressPairInRequest'],
+    [pairs(...Array.from({ length: 11 }, (_, index) => `10.0.0.${index}`)), 'AllowedAddressPairExhausted'],
+    [pairs('everything'), 'InvalidInput'],
+    [{ port_security_enabled: false }, 'PortSecurityPortHasSecurityGroup'],
+    [{ port_security_enabled: false, security_groups: [] }, 'AddressPairAndPortSecurityRequired'],
+  ] as const
+  for (const [fields, type] of cases) assert.equal((await update(demo, port.id, fields)).type, type)
+  const open = { port_security_enabled: false, security_groups: [], allowed_address_pairs: null }
+  const opened = await update(demo, port.id, open)
+  assert.deepEqual([opened.status, opened.port['allowed_address_pairs']], [200, []])
+  assert.equal((await update(demo, port.id, pairs('10.0.0.1'))).type, 'AddressPairAndPortSecurityRequired')
+})
+
+test('DHCP options are changed one by one, and each is one line', async () => {
+  const network = await make(demo, 'network', {})
+  const { id } = await make(demo, 'port', {
+    network_id: network.id,
+    extra_dhcp_opts: [
+      { opt_name: 'mtu', opt_value: '1400' },
+      { opt_name: 'bootfile-name', opt_value: 'a' },
+    ],
+  })
+  const set = async (...extra_dhcp_opts: object[]) =>
+    (await update(demo, id, { extra_dhcp_opts })).port['extra_dhcp_opts']
+  assert.deepEqual(await set({ opt_name: 'mtu', opt_value: null }, { opt_name: 'bootfile-name', opt_value: 'b' }), [
+    { opt_name: 'bootfile-name', opt_value: 'b', ip_version: 4 },
+  ])
+  const twoLines = [{ opt_name: 'x', opt_value: 'a\nb' }]
+  assert.equal((await update(demo, id, { extra_dhcp_opts: twoLines })).type, 'InvalidInput')
+})
+
+test('a part of the network itself has no packet filter before it', async () => {
+  const network = await make(demo, 'network', {})
+  const port = await make(demo, 'port', { network_id: network.id, device_owner: 'network:dhcp' })
+  assert.deepEqual([port['port_security_enabled'], port['security_groups']], [false, []])
+})
+
+test('five hundred ports with their groups are one quick list', async () => {
+  const network = await make(admin, 'network', { shared: true })
+  await make(admin, 'subnet', { network_id: network.id, ip_version: 4, cidr: '10.8.0.0/20' })
+  for (let made = 0; made < 500; made += 100) {
+    const ports = Array.from({ length: 100 }, () => ({ network_id: network.id, project_id: 'crowd' }))
+    assert.equal((await service.call('POST', '/v2.0/ports', { ports })).status, 201)
+  }
+  const began = performance.now()
+  const found = await list(service, `network_id=${network.id}`)
+  assert.ok(performance.now() - began < 1_000)
+  assert.ok(found.length === 500 && found.every((port) => addresses(port).length === 1))
 })

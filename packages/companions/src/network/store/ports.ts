@@ -85,7 +85,13 @@ const selectPorts = (db: Db, kind: DatabaseKind, caller: Caller) =>
       tagsColumn(kind, 'ports').as('tags'),
       portStatus.as('shown_status'),
     ])
-    .$if(!privileged(caller), (query) => query.where('ports.project_id', '=', caller.projectId))
+    // Also those that others have on the caller's own network.
+    .$if(!privileged(caller), (query) =>
+      query.where(
+        sql<SqlBool>`(ports.project_id = ${caller.projectId}
+          or ports.network_id in (select id from networks where project_id = ${caller.projectId}))`,
+      ),
+    )
 
 export const findPort = (db: Db, kind: DatabaseKind, caller: Caller, id: string): Promise<Port | undefined> =>
   selectPorts(db, kind, caller).where('ports.id', '=', id).executeTakeFirst()
