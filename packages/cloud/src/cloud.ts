@@ -1,6 +1,6 @@
 /** A cloud in one process: companions, Kilonova's daemons, and what a new cloud begins with. */
 import { Agent } from 'node:https'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { systemClock } from '@kilonova/base/clock.ts'
 import type { RootLog } from '@kilonova/base/log.ts'
 import { startIdentity } from '@kilonova/companions/identity/server.ts'
@@ -130,6 +130,7 @@ export async function startCloud(
       opened(
         await startAllInOne({
           config,
+          folder: options.configFile === undefined ? state.path : dirname(resolve(options.configFile)),
           drivers,
           metadataSecret: state.secrets.metadataSecret,
           log,

@@ -9,9 +9,8 @@ import { OPERATIONS } from './resources/index.ts'
 import type { AnyOperation } from './resource.ts'
 import { openLister } from './server-lister.ts'
 import { serveVersions } from './versions.ts'
-import { policy } from '../policy/policy.ts'
 
-export interface ApiOptions extends Omit<ApiReach, 'policy' | 'lister'> {
+export interface ApiOptions extends Omit<ApiReach, 'lister'> {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
@@ -29,7 +28,7 @@ const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const
 export async function startApi(options: ApiOptions): Promise<{ readonly url: string; close(): Promise<void> }> {
   const { host, port, tls, ready, readOnlyDatabaseFile, config } = options
   const lister = openLister(options, readOnlyDatabaseFile)
-  const reach: ApiReach = { ...options, policy: policy(), lister, log: options.log.in(import.meta) }
+  const reach: ApiReach = { ...options, lister, log: options.log.in(import.meta) }
   const { app, listen, close } = httpServer({
     host,
     port,
@@ -51,7 +50,7 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
   app.setNotFoundHandler(async (request, reply) => {
     const requestId = begin(request, reply)
     // Who is not known here is not told what there is.
-    const known = await authenticate(options.keystone, request.headers['x-auth-token'], requestId).then(
+    const known = await authenticate(reach, request.headers['x-auth-token'], requestId).then(
       () => notFound(),
       (error: unknown) => error,
     )

@@ -1,24 +1,18 @@
 /** Who asks, by the token in the request. */
-import type { Keystone } from '../clients/keystone.ts'
 import { NovaError } from '../domain/errors.ts'
-import type { Asker } from './context.ts'
+import { isAdministrator } from '../policy/policy.ts'
+import type { ApiReach, Asker } from './context.ts'
 
 /** Errors: NovaError Unauthorized for a token that is missing, unknown, expired or without a project; ServiceUnavailable. */
 export async function authenticate(
-  keystone: Keystone,
+  { keystone, policy }: Pick<ApiReach, 'keystone' | 'policy'>,
   token: string | string[] | undefined,
   requestId: string,
 ): Promise<Asker> {
   if (typeof token !== 'string' || token === '') throw new NovaError('Unauthorized', {})
   const identity = await keystone.validate(token)
   if (!identity) throw new NovaError('Unauthorized', {})
-  const roles = new Set(identity.roles)
-  return {
-    userId: identity.userId,
-    projectId: identity.projectId,
-    requestId,
-    roles,
-    isAdmin: roles.has('admin'),
-    token,
-  }
+  const { userId, projectId } = identity
+  const subject = { userId, projectId, roles: new Set(identity.roles) }
+  return { ...subject, isAdmin: isAdministrator(policy, subject), requestId, token }
 }

@@ -73,7 +73,7 @@ export function handler(reach: ApiReach, operation: AnyOperation): Handler {
 
   async function answer(request: FastifyRequest, reply: FastifyReply, requestId: string): Promise<FastifyReply> {
     const place = placeOf(request)
-    const caller = await authenticate(reach.keystone, request.headers['x-auth-token'], requestId)
+    const caller = await authenticate(reach, request.headers['x-auth-token'], requestId)
     callers.set(request, caller)
     const minor = place.legacy ? MIN_MINOR : negotiate(request.headers)
     void reply.headers(versionHeaders(minor))

@@ -22,15 +22,18 @@ import { setQuota } from '../db/quotas.ts'
 import { findServer } from '../db/servers.ts'
 import { startMetadata } from '../metadata/server.ts'
 import { startScheduler } from '../placement/scheduler.ts'
+import { policyOfFiles } from '../policy/file.ts'
 import { memoryBus } from '../rpc/memory/bus.ts'
 import { killPoints } from '../task/kill-points.ts'
 import type { Driver } from '../virt/driver.ts'
 import { guestDataOf, proxiesOf } from './guest-data.ts'
 import { startHeartbeat } from './heartbeat.ts'
-import { conductorOptions, keystoneOptions, schedulerOptions, tlsOf } from './from-config.ts'
+import { conductorOptions, keystoneOptions, policyFilesOf, schedulerOptions, tlsOf } from './from-config.ts'
 
 export interface AllInOne {
   readonly config: KilonovaConfig
+  /** Where relative paths in it begin. */
+  readonly folder: string
   /** The drivers of this process's hosts, by host name. */
   readonly drivers: ReadonlyMap<string, Driver>
   readonly metadataSecret: string
@@ -51,6 +54,7 @@ export interface Running {
 /** Starts in the order in which they need each other, stops in the reverse one. Errors: PortTakenError. */
 export async function startAllInOne({
   config,
+  folder,
   drivers,
   metadataSecret,
   log,
@@ -69,6 +73,7 @@ export async function startAllInOne({
     for (const end of closers.toReversed()) await end()
   }
   try {
+    const policy = policyOfFiles({ ...policyFilesOf(config, folder), clock, log: log.in(import.meta) })
     const file = join(DEFAULT.state_path, 'kilonova.sqlite')
     const url = config.database.connection ?? `sqlite:${file}`
     const database = opened(await openKilonovaDatabase({ url, synchronous: config.database.synchronous }))
@@ -92,6 +97,7 @@ export async function startAllInOne({
         glance: image,
         neutron: network,
         config,
+        policy,
         clock,
         log,
         ready,

@@ -1,11 +1,13 @@
 /** What the daemons are given, read off the configuration. */
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { ConfigError } from '@kilonova/base/config.ts'
 import type { KeystoneOptions } from '../clients/keystone.ts'
 import type { ConductorOptions } from '../conductor/conductor.ts'
 import type { KilonovaConfig } from '../config/index.ts'
+import type { PolicyPlaces } from '../policy/file.ts'
 import type { CapacityOptions } from '../placement/host-states.ts'
 import type { SchedulerOptions } from '../scheduler/host-state.ts'
 
@@ -48,6 +50,14 @@ export const conductorOptions = ({ DEFAULT, conductor }: KilonovaConfig): Conduc
   retryTries: 4,
   retryFirstDelayMs: 250,
   maxBackOffMs: 30_000,
+})
+
+/** `folder` is where relative paths begin. */
+export const policyFilesOf = ({ oslo_policy: section }: KilonovaConfig, folder: string): PolicyPlaces => ({
+  file: resolve(folder, section.policy_file ?? 'policy.yaml'),
+  required: section.policy_file !== undefined,
+  dirs: section.policy_dirs.map((dir) => resolve(folder, dir)),
+  newDefaults: section.enforce_new_defaults,
 })
 
 /** Errors: ConfigError when one of the two is missing, or they are not a certificate and its key. */

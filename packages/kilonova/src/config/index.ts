@@ -127,6 +127,23 @@ const neutron = z.strictObject({
   ),
   metadata_proxy_shared_secret: secret("The secret of the network service's metadata proxies."),
 })
+const oslo_policy = z.strictObject({
+  policy_file: optionalText(
+    'Rules instead of the defaults, as YAML (docs/security.md). A relative path begins at the folder of the configuration file, or else at state_path. Without it policy.yaml there, if there is one.',
+  ),
+  policy_dirs: list(
+    ['policy.d'],
+    'Folders of more such files, which come over the first, in the order of their names.',
+  ),
+  enforce_scope: flag(
+    true,
+    'For the same option of Nova: the API takes tokens of a project alone, whatever stands here.',
+  ),
+  enforce_new_defaults: flag(
+    true,
+    'Without it the rules of former releases are enough, too: whoever has any role in a project may do what its members may.',
+  ),
+})
 const vendordata_dynamic_auth = z.strictObject({
   ...credentials,
   auth_url: optionalText('The identity service. Without it the services of DynamicJSON get no token.'),
@@ -207,3 +224,4 @@ export type Overrides = Readonly<Record<string, Readonly<Record<string, unknown>
 /** `ini` is the text of a configuration file; overrides win. Errors: ConfigError that names section, option and place. */
 export const readConfig = (ini = '', overrides: Overrides = {}, source?: string): KilonovaConfig =>
   loadConfig(SECTIONS, ini, overrides, source)
+  oslo_policy,

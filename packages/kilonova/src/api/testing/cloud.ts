@@ -14,6 +14,7 @@ import { testDatabase } from '../../db/testing/test-database.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import type { HostReport } from '../../domain/host.ts'
+import { policy } from '../../policy/policy.ts'
 import { memoryBus } from '../../rpc/memory/bus.ts'
 import type { Bus } from '../../rpc/bus.ts'
 import { startApi } from '../app.ts'
@@ -197,7 +198,7 @@ export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<
     ['member', identity('alice', PROJECT, ['member', 'reader'], now)],
     ['reader', identity('rita', PROJECT, ['reader'], now)],
     ['other', identity('bob', OTHER_PROJECT, ['member', 'reader'], now)],
-    ['admin', identity('root', ADMIN_PROJECT, ['admin', 'member', 'reader'], now)],
+    ['admin', identity('root', ADMIN_PROJECT, ['admin', 'manager', 'member', 'reader'], now)],
     ['service', identity('neutron', ADMIN_PROJECT, ['service'], now)],
   ])
   const state = {
@@ -222,6 +223,7 @@ export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<
     log: silentLog,
     ready: () => undefined,
     config: readConfig('', overrides),
+    policy: policy(),
     keystone: keystone(identities),
     glance: glance(state.images),
     neutron: neutron(state),
