@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Session } from '@kilonova/cloud/session.ts'
 import { cloudProcess, type CloudProcess } from './cloud-process.ts'
@@ -160,7 +160,9 @@ test('a guest reads every document that is told of OpenStack', async () => {
     'network_data.json',
     'vendor_data2.json',
   ])
-  const mac = await inGuest(first.address, key, 'cat /sys/class/net/eth0/address')
+  const [mac, device] = (
+    await inGuest(first.address, key, 'cat /sys/class/net/eth0/address; readlink -f /sys/class/net/eth0/device')
+  ).split('\n')
   const told = json(meta)
   assert.equal(Buffer.from(String(told['random_seed']), 'base64').length, 512)
   const { random_seed: _, project_id: project, ...rest } = told
@@ -174,7 +176,10 @@ test('a guest reads every document that is told of OpenStack', async () => {
     name: 'first',
     launch_index: 0,
     availability_zone: 'nova',
-    devices: [{ vf_trusted: false, type: 'nic', mac, bus: 'none', address: 'none', tags: ['front'] }],
+    // The card's own device is one of virtio's; the one above it is on the bus.
+    devices: [
+      { vf_trusted: false, type: 'nic', mac, bus: 'pci', address: basename(dirname(device ?? '')), tags: ['front'] },
+    ],
     dedicated_cpus: [],
   })
   const { links, networks } = json(network) as Record<string, readonly Record<string, unknown>[]>

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { RootLog } from '@kilonova/base/log.ts'
 import { ACTIONS } from '../actions/index.ts'
-import { portFactsOf } from '../actions/ports.ts'
 import { startApi } from '../api/app.ts'
 import { glance } from '../clients/glance.ts'
 import { keystone } from '../clients/keystone.ts'
@@ -27,6 +26,7 @@ import { memoryBus } from '../rpc/memory/bus.ts'
 import { killPoints } from '../task/kill-points.ts'
 import type { Driver } from '../virt/driver.ts'
 import { guestDataOf, proxiesOf } from './guest-data.ts'
+import { guestPortsOf } from './guest-ports.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { conductorOptions, keystoneOptions, policyFilesOf, schedulerOptions, tlsOf } from './from-config.ts'
 
@@ -113,7 +113,7 @@ export async function startAllInOne({
         dhcpDomain: guestData.dhcpDomain,
         keptMs: config.api.metadata_cache_expiration * 1000,
         readServer: (id) => findServer(db, id),
-        readPorts: (server) => portFactsOf(network, server),
+        readPorts: (server) => guestPortsOf(network, bus, log, server),
         readPublicIp: async (server) => (await guests.publicIps(server.addresses.map(({ portId }) => portId)))[0] ?? '',
         readPortBehind: guests.portBehind,
         passwords: {

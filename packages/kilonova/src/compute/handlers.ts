@@ -59,6 +59,7 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
       nothing('powerOff', fence, requestId, () => driver.powerOff(fence.serverId)),
     destroy: ({ fence }, { requestId }) => nothing('destroy', fence, requestId, () => driver.destroy(fence.serverId)),
     powerState: ({ serverId }) => driver.powerState(serverId),
+    guestNics: async ({ serverId }) => [...(await driver.guestNics(serverId))],
     consoleOutput: ({ serverId, maxBytes }) => driver.consoleOutput(serverId, maxBytes),
   }
 }

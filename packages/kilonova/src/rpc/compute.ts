@@ -1,7 +1,7 @@
 /** What a compute host does when asked: the driver's verbs, fenced. Topic `compute.<host>`. */
 import { z } from 'zod'
 import { POWER_STATES } from '../domain/states.ts'
-import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts } from '../virt/driver.ts'
+import type { ConfigDriveSpec, DiskSpec, GuestNic, GuestSpec, ImageTicket, PortFacts } from '../virt/driver.ts'
 import { method } from './contract.ts'
 
 export const computeTopic = (host: string): string => `compute.${host}`
@@ -106,6 +106,12 @@ export function packPorts(ports: readonly PortFacts[]) {
 export const unpackPorts = ({ ports, rules }: RefreshedPorts): PortFacts[] =>
   ports.map((facts) => ({ ...facts, rules: rules[facts.rules] ?? [] }))
 
+const guestNic = z.strictObject({
+  mac: z.string(),
+  bus: z.literal('pci'),
+  address: z.string(),
+}) satisfies z.ZodType<GuestNic>
+
 const nothing = z.null()
 const fenced = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ fence, ...shape })
 
@@ -133,6 +139,7 @@ export const compute = {
   powerOff: method(fenced({}), nothing),
   destroy: method(fenced({}), nothing),
   powerState: method(z.strictObject({ serverId: z.string() }), z.enum(POWER_STATES)),
+  guestNics: method(z.strictObject({ serverId: z.string() }), z.array(guestNic)),
   consoleOutput: method(z.strictObject({ serverId: z.string(), maxBytes: z.int() }), z.string()),
 }
 export type ComputeContract = typeof compute

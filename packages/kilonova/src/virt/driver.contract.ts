@@ -175,6 +175,7 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await remove(serverId)
     await stateIs(serverId, 'nostate')
     assert.equal(await driver.consoleOutput(serverId, 100), '')
+    assert.deepEqual(await driver.guestNics(serverId), [])
   })
 
   test('a guest whose disk or config drive is missing is not started, and leaves nothing', async () => {

@@ -105,6 +105,13 @@ export interface ConfigDriveSpec {
   readonly files: Readonly<Record<string, string>>
 }
 
+/** `address` as the guest's kernel writes it: `0000:01:00.0`. */
+export interface GuestNic {
+  readonly mac: string
+  readonly bus: 'pci'
+  readonly address: string
+}
+
 export interface PowerChange {
   readonly serverId: string
   readonly powerState: PowerState
@@ -151,6 +158,8 @@ export interface Driver {
   destroy(serverId: string): Promise<void>
   /** `nostate` when there is no such guest. */
   powerState(serverId: string): Promise<PowerState>
+  /** Where the guest's network cards are on its buses; empty when there is no such guest. */
+  guestNics(serverId: string): Promise<readonly GuestNic[]>
   /** The last bytes of the serial console; empty when there is none yet. */
   consoleOutput(serverId: string, maxBytes: number): Promise<string>
   close(): Promise<void>

@@ -92,3 +92,10 @@ test('a thousand servers come and go in well under a second', async () => {
   }
   assert.ok(performance.now() - started < 1000)
 })
+
+test('a guest has a card on its bus for each of its ports', async () => {
+  const driver = fakeDriver({ host: 'h1', clock })
+  await driver.start(guestOf('a', { imageId: null, ports: [portOf()] }))
+  const [nic, ...more] = await driver.guestNics('a')
+  assert.deepEqual([nic?.mac, nic?.address, more], [portOf().mac, '0000:01:00.0', []])
+})

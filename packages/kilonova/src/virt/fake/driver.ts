@@ -174,6 +174,14 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         guests.delete(serverId)
       }),
     powerState: (serverId) => verb('powerState', serverId, () => guests.get(serverId)?.powerState ?? 'nostate'),
+    guestNics: (serverId) =>
+      verb('guestNics', serverId, () =>
+        (guests.get(serverId)?.spec.ports ?? []).map(({ mac }, index) => ({
+          mac,
+          bus: 'pci' as const,
+          address: `0000:${(index + 1).toString(16).padStart(2, '0')}:00.0`,
+        })),
+      ),
     consoleOutput: (serverId, maxBytes) =>
       verb('consoleOutput', serverId, () => consoles.get(serverId)?.tail(maxBytes) ?? ''),
     close: async () => listeners.clear(),

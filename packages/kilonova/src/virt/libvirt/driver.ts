@@ -15,7 +15,8 @@ import { directIo } from './direct-io.ts'
 import { domainXml } from './domain-xml.ts'
 import { powerEvents } from './events.ts'
 import { serverFiles } from './files.ts'
-import { guestsOf, lookUp, stateOf } from './guests.ts'
+import { nicsIn } from './guest-nics.ts'
+import { guestsOf, ifThere, lookUp, stateOf } from './guests.ts'
 import { hostReport } from './host-report.ts'
 import { openImageCache } from './image-cache.ts'
 import * as lifecycle from './lifecycle.ts'
@@ -105,6 +106,12 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       connection.use(async (client) => {
         const domain = await lookUp(client, installationId, serverId)
         return domain ? stateOf(client, domain) : 'nostate'
+      }),
+    guestNics: (serverId) =>
+      connection.use(async (client) => {
+        const domain = await lookUp(client, installationId, serverId)
+        const xml = domain && (await ifThere(client.domainGetXMLDesc(domain)))
+        return xml === undefined ? [] : nicsIn(xml)
       }),
     consoleOutput: (serverId, maxBytes) => consoleTail(filesOf(serverId).consoleLog, maxBytes),
     close: () => connection.close(),
