@@ -1,9 +1,10 @@
 /** Admission: one transaction decides, moves the server, and leaves a task. Two requests cannot both win; a crash leaves a row. */
 import { newId, type Clock } from '@kilonova/base/clock.ts'
 import type { Kysely } from 'kysely'
-import { atomically } from '../db/database.ts'
+import { atomically, type Db } from '../db/database.ts'
 import { lockGuards } from '../db/guards.ts'
 import { promisedPort } from '../db/port-promises.ts'
+import { findServerGroup, groupGuard, membersOf } from '../db/server-groups.ts'
 import { findServer, insertServer, transition, usedByProject, type NewServer } from '../db/servers.ts'
 import { cancelTask, insertTask } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
@@ -33,24 +34,29 @@ export interface Limits {
   readonly cores: number
   readonly ram: number
 }
+export interface CreateLimits extends Limits {
+  readonly server_group_members?: number
+}
 
 const standing = ({ vmState, taskState, powerState }: Admitted): Admitted => ({ vmState, taskState, powerState })
 
-/** Errors: NovaError TooManyInstances, PortInUse; then nothing was written. */
+/** All of them or none. Errors: NovaError TooManyInstances, TooManyGroupMembers, UnknownServerGroup, PortInUse; then nothing was written. */
 export async function admitCreate(
   { db, bus, clock }: Admission,
   caller: Caller,
   servers: readonly NewServer[],
   body: CreateBody,
-  limits: Limits,
+  limits: CreateLimits,
 ): Promise<void> {
   const now = clock.now()
   const [first] = servers
   if (!first) return
   const tasks = servers.map((server) => ({ server, id: newId() }))
   await atomically(db, async (tx) => {
-    await lockGuards(tx, [`project/${first.projectId}`])
-    if (Object.values(limits).some((limit) => limit >= 0))
+    const { groupId = null } = first
+    await lockGuards(tx, [`project/${first.projectId}`, ...(groupId === null ? [] : [groupGuard(groupId)])])
+    if (groupId !== null) await groupHasRoom(tx, groupId, servers.length, limits.server_group_members ?? -1)
+    if (limits.instances >= 0 || limits.cores >= 0 || limits.ram >= 0)
       quotaAllows(await usedByProject(tx, first.projectId), servers, limits)
     const port = await promisedPort(
       tx,
@@ -66,7 +72,7 @@ export async function admitCreate(
           action: create.name,
           serverId: server.id,
           ...caller,
-          body,
+          body: { ...body, together: servers.length > 1 },
           admitted: standing(server),
           afterTaskId: null,
         },
@@ -75,6 +81,12 @@ export async function admitCreate(
     }
   })
   for (const { id } of tasks) bus.publish(TASK_ADMITTED, { taskId: id })
+}
+
+async function groupHasRoom(tx: Db, groupId: string, more: number, allowed: number): Promise<void> {
+  if (!(await findServerGroup(tx, groupId))) throw new NovaError('UnknownServerGroup', { id: groupId })
+  const members = (await membersOf(tx, [groupId])).get(groupId)?.length ?? 0
+  if (allowed >= 0 && members + more > allowed) throw new NovaError('TooManyGroupMembers', {})
 }
 
 function quotaAllows(used: Limits, servers: readonly NewServer[], limits: Limits): void {

@@ -11,10 +11,14 @@ import { addressesOf, makePorts, releasePorts, taggedFacts } from './ports.ts'
 export const createBody = z.strictObject({
   /** A host or hypervisor that an administrator named; null lets the scheduler choose. */
   onlyHost: z.string().nullable(),
+  /** Whether that host is asked for room and life alone, whatever its zone and the other filters say. */
+  forced: z.boolean().default(true),
+  /** All servers of the reservation are placed by one decision, or none. */
+  together: z.boolean().default(false),
   /** Ids; empty means the project's default group. */
   securityGroupIds: z.array(z.string()),
 })
-export type CreateBody = z.output<typeof createBody>
+export type CreateBody = z.input<typeof createBody>
 
 function imageOf(server: Server): NonNullable<Server['image']> {
   if (server.image === null) throw new NovaError('BuildAborted', { reason: 'it has no image to boot from' })
@@ -37,12 +41,16 @@ export const create = action('create', {
         resources: resourcesOf(server.flavor),
         zone: server.availabilityZone,
         onlyHost: body.onlyHost,
+        forced: body.onlyHost !== null && body.forced,
         imageProperties: server.image?.properties ?? {},
+        hints: server.schedulerHints,
       }
       const placement = await scheduler.place({
         consumerId: server.id,
         projectId: server.projectId,
         seed: requestId,
+        groupId: server.groupId,
+        together: body.together ? server.reservationId : null,
         spec,
       })
       if (!placement.placed) throw new NovaError('NoValidHost', { reason: placement.explanation })

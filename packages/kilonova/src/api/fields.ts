@@ -81,7 +81,8 @@ export const every = z.preprocess(
   (value) => (value === undefined ? [] : Array.isArray(value) ? value : [value]),
   z.array(z.string()),
 )
-const digits = z
+/** Of a query: nothing at all is nothing said. */
+export const digits = z
   .string()
   .regex(/^[0-9]*$/, { error: (issue) => `'${String(issue.input)}' does not match '^[0-9]*$'` })
   .transform((text) => (text === '' ? undefined : Number(text)))

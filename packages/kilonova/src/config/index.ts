@@ -151,7 +151,19 @@ const vendordata_dynamic_auth = z.strictObject({
 
 const filter_scheduler = z.strictObject({
   enabled_filters: list(
-    ['ComputeFilter', 'AvailabilityZoneFilter', 'CoreFilter', 'RamFilter', 'DiskFilter', 'ImagePropertiesFilter'],
+    [
+      'ComputeFilter',
+      'AvailabilityZoneFilter',
+      'CoreFilter',
+      'RamFilter',
+      'DiskFilter',
+      'ImagePropertiesFilter',
+      'ServerGroupAntiAffinityFilter',
+      'ServerGroupAffinityFilter',
+      'SameHostFilter',
+      'DifferentHostFilter',
+      'SimpleCIDRAffinityFilter',
+    ],
     'The filters a host must pass, in this order.',
   ),
   ram_weight_multiplier: decimal(
@@ -162,6 +174,18 @@ const filter_scheduler = z.strictObject({
   ),
   cpu_weight_multiplier: decimal(1, 'factor', 'How much free vCPUs count.', { min: -1e9 }),
   disk_weight_multiplier: decimal(1, 'factor', 'How much free disk counts.', { min: -1e9 }),
+  soft_affinity_weight_multiplier: decimal(
+    1,
+    'factor',
+    'How much it counts that a host has servers of the same group, where the policy is soft-affinity.',
+    { min: 0 },
+  ),
+  soft_anti_affinity_weight_multiplier: decimal(
+    1,
+    'factor',
+    'How much it counts that a host has none of the same group, where the policy is soft-anti-affinity.',
+    { min: 0 },
+  ),
   image_properties_default_architecture: optionalText('The architecture of an image that names none.'),
 })
 
@@ -216,6 +240,7 @@ export const SECTIONS = {
   conductor,
   libvirt,
   image_cache,
+  oslo_policy,
   vendordata_dynamic_auth,
 }
 export type KilonovaConfig = Config<typeof SECTIONS>
@@ -224,4 +249,3 @@ export type Overrides = Readonly<Record<string, Readonly<Record<string, unknown>
 /** `ini` is the text of a configuration file; overrides win. Errors: ConfigError that names section, option and place. */
 export const readConfig = (ini = '', overrides: Overrides = {}, source?: string): KilonovaConfig =>
   loadConfig(SECTIONS, ini, overrides, source)
-  oslo_policy,

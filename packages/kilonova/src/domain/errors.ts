@@ -18,6 +18,7 @@ export const ERRORS = {
     kind: 'notFound',
     text: (d: { server: string; tag: string }) => `Server ${d.server} has no tag '${d.tag}'`,
   },
+  ServerGroupNotFound: { kind: 'notFound', text: (d: { id: string }) => `Instance group ${d.id} could not be found.` },
   MetadataItemNotFound: { kind: 'notFound', text: (_: object) => `Metadata item was not found` },
   ExtraSpecNotFound: {
     kind: 'notFound',
@@ -31,6 +32,7 @@ export const ERRORS = {
     text: (d: { id: string; status: string }) => `Image ${d.id} is not active: it is ${d.status}.`,
   },
   UnknownFlavor: { kind: 'badRequest', text: (d: { id: string }) => `Flavor ${d.id} could not be found.` },
+  UnknownServerGroup: { kind: 'badRequest', text: (d: { id: string }) => `Instance group ${d.id} could not be found.` },
   UnknownKeypair: { kind: 'badRequest', text: (_: object) => `Invalid key_name provided.` },
   UnknownNetwork: { kind: 'badRequest', text: (d: { id: string }) => `Network ${d.id} could not be found.` },
   UnknownPort: { kind: 'badRequest', text: (d: { id: string }) => `Port id ${d.id} could not be found.` },
@@ -91,6 +93,8 @@ export const ERRORS = {
     text: (d: { overs: string; requested: string; used: string; allowed: string }) =>
       `Quota exceeded for ${d.overs}: Requested ${d.requested}, but already used ${d.used} of ${d.allowed} ${d.overs}`,
   },
+  TooManyServerGroups: { kind: 'forbidden', text: (_: object) => `Quota exceeded, too many server groups.` },
+  TooManyGroupMembers: { kind: 'forbidden', text: (_: object) => `Quota exceeded, too many servers in group` },
   KeypairLimitExceeded: { kind: 'forbidden', text: (_: object) => `Quota exceeded, too many key pairs.` },
   MetadataLimitExceeded: {
     kind: 'forbidden',

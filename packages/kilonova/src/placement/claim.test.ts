@@ -5,9 +5,10 @@ import { usedByHost } from '../db/allocations.ts'
 import { finishTask } from '../db/tasks.ts'
 import { openTask, testDatabase } from '../db/testing/test-database.ts'
 import type { HostState } from '../scheduler/host-state.ts'
-import { claim, release } from './claim.ts'
+import { claim, release, type Wanted } from './claim.ts'
 
-const WANTED = { vcpus: 2, memoryMb: 512, diskGb: 1 }
+const ROOM = { vcpus: 2, memoryMb: 512, diskGb: 1 }
+const WANTED: Wanted = { projectId: 'project', groupId: null, resources: ROOM }
 const hostWith = (vcpus: number, host = 'host-1'): HostState => ({
   host,
   hypervisorHostname: host,
@@ -19,6 +20,8 @@ const hostWith = (vcpus: number, host = 'host-1'): HostState => ({
   used: { vcpus: 0, memoryMb: 0, diskGb: 0 },
   largest: { vcpus, memoryMb: 100_000, diskGb: 1000 },
   supportedInstances: [],
+  address: '192.0.2.1',
+  servers: 0,
 })
 
 test('of fifty claims at once for the last room of a host, exactly one gets it', async (t) => {
@@ -26,11 +29,13 @@ test('of fifty claims at once for the last room of a host, exactly one gets it',
   const servers = Array.from({ length: 50 }, newId)
   const tasks = await Promise.all(servers.map((server) => openTask(db, server)))
   const results = await Promise.all(
-    servers.map((server, index) => claim(db, tasks[index] ?? assert.fail(), server, 'project', hostWith(3), WANTED, 0)),
+    servers.map((server, index) =>
+      claim(db, tasks[index] ?? assert.fail(), WANTED, { consumerId: server, host: hostWith(3) }, 0),
+    ),
   )
   assert.equal(results.filter(({ outcome }) => outcome === 'claimed').length, 1)
   assert.equal(results.filter(({ outcome }) => outcome === 'full').length, 49)
-  assert.deepEqual(await usedByHost(db), { 'host-1': { ...WANTED, servers: 1 } })
+  assert.deepEqual(await usedByHost(db), { 'host-1': { ...ROOM, servers: 1 } })
 })
 
 test('a request that arrives many times at once, and chooses another host each time, claims once', async (t) => {
@@ -38,7 +43,9 @@ test('a request that arrives many times at once, and chooses another host each t
   const server = newId()
   const task = await openTask(db, server)
   const results = await Promise.all(
-    Array.from({ length: 20 }, (_, n) => claim(db, task, server, 'project', hostWith(8, `host-${n % 4}`), WANTED, 0)),
+    Array.from({ length: 20 }, (_, n) =>
+      claim(db, task, WANTED, { consumerId: server, host: hostWith(8, `host-${n % 4}`) }, 0),
+    ),
   )
   assert.equal(results.filter(({ outcome }) => outcome === 'claimed').length, 1)
   assert.equal(results.filter(({ outcome }) => outcome === 'already').length, 19)
@@ -49,13 +56,15 @@ test('a claim or a release that arrives after its task has ended, or under an ol
   const db = await testDatabase(t)
   const server = newId()
   const task = await openTask(db, server)
-  await assert.rejects(claim(db, { ...task, epoch: 7 }, server, 'project', hostWith(8), WANTED, 0), {
+  await assert.rejects(claim(db, { ...task, epoch: 7 }, WANTED, { consumerId: server, host: hostWith(8) }, 0), {
     name: 'StaleClaimError',
   })
   assert.deepEqual(await usedByHost(db), {})
-  await claim(db, task, server, 'project', hostWith(8), WANTED, 0)
+  await claim(db, task, WANTED, { consumerId: server, host: hostWith(8) }, 0)
   await finishTask(db, task.id, 'succeeded', null, 1)
   await assert.rejects(release(db, task, server), { name: 'StaleClaimError' })
-  await assert.rejects(claim(db, task, newId(), 'project', hostWith(8), WANTED, 0), { name: 'StaleClaimError' })
+  await assert.rejects(claim(db, task, WANTED, { consumerId: newId(), host: hostWith(8) }, 0), {
+    name: 'StaleClaimError',
+  })
   assert.equal((await usedByHost(db))['host-1']?.servers, 1)
 })

@@ -1,6 +1,6 @@
 /** Host states in memory: read from the rows, freshened every so often and whenever a claim shows that they were old. */
 import type { Clock } from '@kilonova/base/clock.ts'
-import { usedByHost } from '../db/allocations.ts'
+import { usedByHost, type Usage } from '../db/allocations.ts'
 import type { Db } from '../db/database.ts'
 import { allHosts, isUp } from '../db/hosts.ts'
 import type { Resources } from '../domain/flavor.ts'
@@ -24,7 +24,7 @@ export interface HostStates {
   expire(): void
 }
 
-const NOTHING: Resources = { vcpus: 0, memoryMb: 0, diskGb: 0 }
+const NOTHING: Usage[string] = { vcpus: 0, memoryMb: 0, diskGb: 0, servers: 0 }
 
 export const capacityOf = (host: Host, options: CapacityOptions): Resources => ({
   vcpus: Math.floor(host.vcpus * options.cpuAllocationRatio),
@@ -32,10 +32,12 @@ export const capacityOf = (host: Host, options: CapacityOptions): Resources => (
   diskGb: Math.floor((host.diskGb - options.reservedHostDiskMb / 1024) * options.diskAllocationRatio),
 })
 
+const taken = ({ servers, ...used }: Usage[string]) => ({ used, servers })
+
 export function hostStates(db: Db, clock: Clock, options: CapacityOptions, maxAgeMs: number): HostStates {
   let readAt = -Infinity
   let hosts: readonly Host[] = []
-  let used: Record<string, Resources> = {}
+  let used: Record<string, Usage[string]> = {}
   let reading: Promise<void> | undefined
   const read = async () => {
     const [all, usage] = [await allHosts(db), await usedByHost(db)]
@@ -55,7 +57,8 @@ export function hostStates(db: Db, clock: Clock, options: CapacityOptions, maxAg
         disabledReason: host.disabledReason,
         zone: host.availabilityZone,
         capacity: capacityOf(host, options),
-        used: used[host.host] ?? NOTHING,
+        ...taken(used[host.host] ?? NOTHING),
+        address: host.hostIp,
         largest: { vcpus: host.vcpus, memoryMb: host.memoryMb, diskGb: Math.floor(host.diskGb) },
         supportedInstances: host.supportedInstances,
       }))
@@ -66,6 +69,7 @@ export function hostStates(db: Db, clock: Clock, options: CapacityOptions, maxAg
         vcpus: before.vcpus + sign * resources.vcpus,
         memoryMb: before.memoryMb + sign * resources.memoryMb,
         diskGb: before.diskGb + sign * resources.diskGb,
+        servers: before.servers + sign,
       }
     },
     expire: () => (readAt = -Infinity),

@@ -50,13 +50,23 @@ async function placement(t: TestContext) {
       resources: { vcpus, memoryMb: 512, diskGb: 1 },
       zone: null,
       onlyHost: null,
+      forced: spec.onlyHost !== undefined,
+      hints: {},
       imageProperties: {},
       ...spec,
     }
     return {
       task,
       consumerId,
-      answer: await place({ task, consumerId, projectId: 'p', seed: consumerId, spec: wanted }),
+      answer: await place({
+        task,
+        consumerId,
+        projectId: 'p',
+        groupId: null,
+        together: null,
+        seed: consumerId,
+        spec: wanted,
+      }),
     }
   }
   return { db, clock, report, place, release, ask }
@@ -87,9 +97,18 @@ test('one guest gets no more than the host has, whatever may be promised in all'
 test('a request that is repeated is answered with the claim there is', async (t) => {
   const { db, ask, place } = await placement(t)
   const { task, consumerId, answer } = await ask(1)
-  const spec = { resources: { vcpus: 1, memoryMb: 512, diskGb: 1 }, zone: null, onlyHost: null, imageProperties: {} }
+  const spec = {
+    resources: { vcpus: 1, memoryMb: 512, diskGb: 1 },
+    zone: null,
+    onlyHost: null,
+    forced: false,
+    hints: {},
+    imageProperties: {},
+  }
   const again = await Promise.all(
-    Array.from({ length: 10 }, (_, n) => place({ task, consumerId, projectId: 'p', seed: `other-${n}`, spec })),
+    Array.from({ length: 10 }, (_, n) =>
+      place({ task, consumerId, projectId: 'p', groupId: null, together: null, seed: `other-${n}`, spec }),
+    ),
   )
   assert.deepEqual(
     again,

@@ -12,10 +12,18 @@ export const placeRequest = z.strictObject({
   consumerId: z.string(),
   projectId: z.string(),
   seed: z.string(),
+  /** The server group that it joins. */
+  groupId: z.string().nullable(),
+  /** The reservation whose servers are all placed with this one, or none of them. */
+  together: z.string().nullable(),
   spec: z.strictObject({
     resources,
     zone: z.string().nullable(),
     onlyHost: z.string().nullable(),
+    /** The named host is asked for room and life alone. */
+    forced: z.boolean(),
+    /** As the user gave them. */
+    hints: z.record(z.string(), z.unknown()),
     imageProperties: z.record(z.string(), z.string()),
   }),
 })
@@ -33,7 +41,7 @@ export const placement = z.discriminatedUnion('placed', [
 export type Placement = z.output<typeof placement>
 
 export const scheduler = {
-  /** Claims exactly once per consumer: a repeated request is answered with the claim there is. */
+  /** Claims exactly once per consumer: a repeated request is answered with the claim there is. Whoever of a reservation asks first has them all decided. */
   place: method(placeRequest, placement),
   /** Gives back all that the consumer claimed. */
   release: method(z.strictObject({ task, consumerId: z.string() }), z.null()),

@@ -14,14 +14,35 @@ export interface HostState {
   /** What one guest may have at most: the host's own vCPUs, memory and disk. */
   readonly largest: Resources
   readonly supportedInstances: readonly (readonly [string, string, string])[]
+  /** The address that it reports of itself. */
+  readonly address: string
+  /** How many claim something of it. */
+  readonly servers: number
+}
+
+/** A server group as a claim finds it. */
+export interface GroupState {
+  readonly policy: 'affinity' | 'anti-affinity' | 'soft-affinity' | 'soft-anti-affinity'
+  readonly maxPerHost: number
+  /** How many of its servers, other than those asked for, each host has; a host without any is missing. */
+  readonly servers: Readonly<Record<string, number>>
 }
 
 export interface RequestSpec {
   readonly resources: Resources
   readonly zone: string | null
-  /** `az:host` or `az::node` by an administrator; only these hosts are looked at. */
+  /** A host or hypervisor by name, where an administrator named one: only it is looked at. */
   readonly onlyHost: string | null
+  /** The named host (`az:host`) is asked for room and life alone, not by the other filters. */
+  readonly forced: boolean
   readonly imageProperties: Readonly<Record<string, string>>
+  readonly group?: GroupState
+  /** The hosts of the servers to be with, and to be away from. */
+  readonly sameHosts?: readonly string[]
+  readonly differentHosts?: readonly string[]
+  readonly near?: { readonly address: string; readonly prefix: number }
+  /** Of `JsonFilter`: parsed, otherwise as the user wrote it. */
+  readonly query?: unknown
 }
 
 export interface SchedulerOptions {

@@ -10,6 +10,7 @@ const SPEC: RequestSpec = {
   resources: { vcpus: 1, memoryMb: 512, diskGb: 1 },
   zone: null,
   onlyHost: null,
+  forced: false,
   imageProperties: {},
 }
 const hostWith = (wish: Partial<HostState> = {}): HostState => ({
@@ -23,6 +24,8 @@ const hostWith = (wish: Partial<HostState> = {}): HostState => ({
   used: { vcpus: 0, memoryMb: 0, diskGb: 0 },
   largest: { vcpus: 8, memoryMb: 8192, diskGb: 100 },
   supportedInstances: [['x86_64', 'kvm', 'hvm']],
+  address: '192.0.2.1',
+  servers: 0,
   ...wish,
 })
 const names = (hosts: readonly HostState[]): readonly string[] => hosts.map(({ host }) => host)
@@ -72,7 +75,7 @@ for (const [index, [expected, said]] of CASES.entries())
   test(`verdict ${index + 1}: ${expected}`, () => assert.equal(said, expected))
 
 test('a host that was named is asked for room and life alone', () => {
-  const spec = { ...SPEC, onlyHost: 'h', zone: 'elsewhere' }
+  const spec = { ...SPEC, onlyHost: 'h', forced: true, zone: 'elsewhere' }
   assert.deepEqual(names(select([hostWith()], spec, OPTIONS, 's').hosts), ['h'])
   assert.equal(select([hostWith({ up: false })], spec, OPTIONS, 's').rejections[0]?.filter, 'ComputeFilter')
 })
@@ -129,6 +132,7 @@ const specs = fc.record({
   resources: resources(8),
   zone: fc.constantFrom(null, 'a', 'b'),
   onlyHost: fc.constant(null),
+  forced: fc.constant(false),
   imageProperties: fc.constantFrom<RequestSpec['imageProperties']>({}, { hw_architecture: 'x86_64' }),
 })
 

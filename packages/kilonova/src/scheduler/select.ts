@@ -14,6 +14,8 @@ export interface Selection {
   readonly rejections: readonly Rejection[]
 }
 
+const FOR_FORCED = ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']
+
 /** `seed` (the request id) breaks ties, so that a placement can be replayed. */
 export function select(
   snapshot: readonly HostState[],
@@ -23,9 +25,7 @@ export function select(
 ): Selection {
   const rejections: Rejection[] = []
   const fitting = snapshot.filter((host) => {
-    for (const filter of spec.onlyHost === null
-      ? options.enabledFilters
-      : ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']) {
+    for (const filter of spec.forced ? FOR_FORCED : options.enabledFilters) {
       const reason = FILTERS[filter]?.filter(host, spec, options)
       if (reason === undefined) continue
       rejections.push({ host: host.host, filter, reason })

@@ -14,6 +14,7 @@ import { keyPairs } from './key-pairs.ts'
 import { limits } from './limits.ts'
 import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
+import { serverGroups } from './server-groups.ts'
 import { serverIps } from './server-ips.ts'
 import { serverMetadata } from './server-metadata.ts'
 import { serverPassword } from './server-password.ts'
@@ -33,6 +34,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...serverSecurityGroups,
   ...interfaces,
   ...instanceActions,
+  ...serverGroups,
   ...flavors,
   ...flavorExtraSpecs,
   ...flavorAccess,

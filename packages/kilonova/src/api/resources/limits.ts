@@ -1,6 +1,7 @@
 /** Limits: what a project may have at most, and what it has. */
 import { z } from 'zod'
 import { quotaLimits, type QuotaLimits } from '../../db/quotas.ts'
+import { countServerGroups } from '../../db/server-groups.ts'
 import { usedByProject } from '../../db/servers.ts'
 import type { Ctx } from '../context.ts'
 import { once, query } from '../fields.ts'
@@ -8,6 +9,7 @@ import { before, get, view } from '../resource.ts'
 
 interface Limits {
   readonly limits: QuotaLimits
+  readonly groups: number
   readonly used: { readonly instances: number; readonly cores: number; readonly ram: number }
 }
 /** What users could once be limited in and now are not, or not here. */
@@ -31,7 +33,7 @@ const absolute = view<Limits>({
   totalInstancesUsed: ({ used }) => used.instances,
   totalCoresUsed: ({ used }) => used.cores,
   totalRAMUsed: ({ used }) => used.ram,
-  totalServerGroupsUsed: none,
+  totalServerGroupsUsed: ({ groups }) => groups,
   totalFloatingIpsUsed: before('2.36', none),
   totalSecurityGroupsUsed: before('2.36', none),
 })
@@ -39,7 +41,11 @@ const absolute = view<Limits>({
 async function read({ db, caller, config, check }: Ctx, asked: string | undefined): Promise<Limits> {
   const projectId = asked ?? caller.projectId
   if (projectId !== caller.projectId) check('os_compute_api:limits:other_project', { projectId })
-  return { limits: await quotaLimits(db, projectId, config.quota), used: await usedByProject(db, projectId) }
+  return {
+    limits: await quotaLimits(db, projectId, config.quota),
+    used: await usedByProject(db, projectId),
+    groups: await countServerGroups(db, projectId),
+  }
 }
 
 export const limits = [

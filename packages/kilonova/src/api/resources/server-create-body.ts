@@ -58,7 +58,24 @@ const v74 = {
 const v90 = { ...v74, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/, 63).optional() }
 const v94 = { ...v74, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$/, 255).optional() }
 
-const hints = z.record(z.string(), z.json()).optional()
+const serverIds = z.union([uuid, z.array(uuid)])
+/** Anything else may be hinted, too: filters of an operator's own may know it. */
+const hints = z
+  .looseObject({
+    group: z.union([uuid, z.array(uuid)]).optional(),
+    same_host: serverIds.optional(),
+    different_host: serverIds.optional(),
+    query: z.union([z.string(), z.record(z.string(), z.json())]).optional(),
+    target_cell: name.optional(),
+    different_cell: z.union([z.string(), z.array(z.string())]).optional(),
+    build_near_host_ip: ip.optional(),
+    cidr: z
+      .string()
+      .regex(/^\/[0-9a-f.:]+$/)
+      .optional(),
+  })
+  .catchall(z.json())
+  .optional()
 export type Hints = NonNullable<z.output<typeof hints>>
 const body = <S extends z.ZodRawShape>(shape: S) =>
   z.strictObject({ server: z.strictObject(shape), 'os:scheduler_hints': hints, 'OS-SCH-HNT:scheduler_hints': hints })

@@ -2,6 +2,7 @@
 import { findFlavor } from '../../db/flavors.ts'
 import { zonesOf } from '../../db/host-zones.ts'
 import { findKeyPair } from '../../db/key-pairs.ts'
+import { findServerGroup } from '../../db/server-groups.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import type { KeyPair } from '../../domain/key-pair.ts'
@@ -76,37 +77,58 @@ export async function bootImage(ctx: Ctx, asked: Asked, flavor: Flavor): Promise
 export interface Destination {
   readonly zone: string | null
   readonly onlyHost: string | null
+  /** Named with the zone: asked for room and life alone. One that was named by itself passes all filters. */
+  readonly forced: boolean
 }
 
 /** `zone[:host[:node]]`, or a host or hypervisor by name. Errors: UnknownAvailabilityZone, Forbidden, a 400 for an unknown host. */
 export async function destination(
   ctx: Ctx,
-  { availability_zone: asked, host, hypervisor_hostname: node }: Asked,
+  { availability_zone: asked = '', host, hypervisor_hostname: node }: Asked,
 ): Promise<Destination> {
-  const [zone = '', forcedHost = '', forcedNode = ''] = (asked ?? '').split(':')
-  if ((asked ?? '').split(':').length > 3)
-    throw badRequest('Invalid availability zone: it is zone, zone:host or zone:host:node.')
-  if (forcedHost || forcedNode) ctx.check('os_compute_api:servers:create:forced_host')
-  if (host || node) ctx.check('compute:servers:create:requested_destination')
-  const onlyHost = forcedHost || forcedNode || host || node || null
+  const [zone = '', forcedHost = '', forcedNode = '', ...more] = asked.split(':')
+  if (more.length > 0) throw badRequest('Unable to parse availability_zone')
+  const forced = forcedHost !== '' || forcedNode !== ''
+  if (forced) ctx.check('os_compute_api:servers:create:forced_host')
+  if (host || node) {
+    ctx.check('compute:servers:create:requested_destination')
+    if (forced)
+      throw badRequest(
+        'One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are mutually exclusive.',
+      )
+  }
   const wanted = zone || ctx.config.DEFAULT.default_schedule_zone || null
-  if (wanted === null && onlyHost === null) return { zone: null, onlyHost }
+  const [wantedHost, wantedNode] = [forcedHost || host, forcedNode || node]
+  if (wanted === null && !wantedHost && !wantedNode) return { zone: null, onlyHost: null, forced: false }
   const hosts = await zonesOf(ctx.db)
-  const known =
-    onlyHost === null ? undefined : hosts.find((each) => each.host === onlyHost || each.hypervisorHostname === onlyHost)
-  if (onlyHost !== null && !known) throw badRequest(`Compute host ${onlyHost} could not be found.`)
-  // A named host decides the zone, as upstream's forced hosts do.
-  if (known) return { zone: forcedHost || forcedNode ? null : wanted, onlyHost }
-  if (!hosts.some(({ zone: other, disabled }) => other === wanted && !disabled))
-    throw new NovaError('UnknownAvailabilityZone', { zone: wanted ?? '' })
-  return { zone: wanted, onlyHost }
+  if (!wantedHost && !wantedNode) return { zone: knownZone(hosts, wanted), onlyHost: null, forced: false }
+  const known = hosts.find(
+    (each) => (!wantedHost || each.host === wantedHost) && (!wantedNode || each.hypervisorHostname === wantedNode),
+  )
+  if (!known) throw badRequest(`Compute host ${wantedHost || wantedNode} could not be found.`)
+  // A forced host decides the zone: another one that was asked for is forgotten, as upstream does.
+  const kept = forced && wanted !== known.zone ? null : wanted
+  return { zone: kept === null ? null : knownZone(hosts, kept), onlyHost: known.host, forced }
 }
 
-/** Errors: a 400 for a server group, which there are none of. */
-export function hintsOf(request: CreateRequest): Hints {
-  const hints = request['os:scheduler_hints'] ?? request['OS-SCH-HNT:scheduler_hints'] ?? {}
-  if (hints['group'] !== undefined) throw badRequest(`Instance group ${String(hints['group'])} could not be found.`)
-  return hints
+function knownZone(hosts: Awaited<ReturnType<typeof zonesOf>>, wanted: string | null): string | null {
+  if (wanted !== null && !hosts.some(({ zone, disabled }) => zone === wanted && !disabled))
+    throw new NovaError('UnknownAvailabilityZone', { zone: wanted })
+  return wanted
+}
+
+export const hintsOf = (request: CreateRequest): Hints =>
+  request['os:scheduler_hints'] ?? request['OS-SCH-HNT:scheduler_hints'] ?? {}
+
+/** The group that a hint names; another project's is not there, for administrators neither. Errors: UnknownServerGroup. */
+export async function groupFor({ db, caller }: Ctx, { group: hint }: Hints): Promise<string | null> {
+  if (hint === undefined) return null
+  const [id = '', ...more] = Array.isArray(hint) ? hint : [hint]
+  if (more.length > 0) throw badRequest('A server can be in one server group only.')
+  const group = await findServerGroup(db, id)
+  if (!group || (group.projectId !== caller.projectId && !caller.isAdmin))
+    throw new NovaError('UnknownServerGroup', { id })
+  return group.id
 }
 
 /** The interfaces to make: `auto` and nothing at all become the one network there is. Errors: several NovaErrors of networks and ports. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { insertFlavor } from '../../db/flavors.ts'
+import { setQuota } from '../../db/quotas.ts'
 import { findServer } from '../../db/servers.ts'
 import { NovaError } from '../../domain/errors.ts'
 import {
@@ -93,7 +94,7 @@ test('an administrator may name a host, a user a zone', async (t) => {
   )
   assert.equal(
     (await made(it, await create(it, { availability_zone: 'nova::host1.example' }, { as: 'admin' }))).body.onlyHost,
-    'host1.example',
+    'host1',
   )
   assert.equal(
     (await made(it, await create(it, { host: 'host1', networks: 'none' }, { as: 'admin', version: '2.74' }))).body
@@ -117,21 +118,66 @@ test('the zone that was asked for stays pinned, and hints are shown', async (t) 
   const hinted = await it.call('POST', '/servers', {
     json: {
       server: { name: 'two', flavorRef: '1', imageRef: [...it.images.keys()][0] },
-      'os:scheduler_hints': { same_host: ['x'], custom: 'y' },
+      'os:scheduler_hints': { same_host: [server.id], custom: 'y' },
     },
   })
   const other = await show(String(at(hinted, 'server', 'id')))
   assert.deepEqual(
     [other['pinned_availability_zone'], other['scheduler_hints']],
-    [null, { same_host: ['x'], custom: 'y' }],
+    [null, { same_host: [server.id], custom: 'y' }],
   )
-  const group = await it.call('POST', '/servers', {
-    json: {
-      server: { name: 'three', flavorRef: '1', imageRef: [...it.images.keys()][0] },
-      'os:scheduler_hints': { group: 'g' },
-    },
-  })
-  assert.equal(group.status, 400)
+})
+
+test('hints that Nova knows are checked, unknown ones are not', async (t) => {
+  const it = await cloud(t)
+  const status = async (hints: object) =>
+    (
+      await it.call('POST', '/servers', {
+        json: {
+          server: { name: 'x', flavorRef: '1', imageRef: [...it.images.keys()][0] },
+          'os:scheduler_hints': hints,
+        },
+      })
+    ).status
+  for (const wrong of [
+    { group: 'g' },
+    { same_host: ['x'] },
+    { different_host: 'x' },
+    { build_near_host_ip: 'near' },
+    { cidr: '24' },
+    { query: 5 },
+    { group: '00000000-0000-0000-0000-000000000000' },
+  ])
+    assert.equal(await status(wrong), 400, JSON.stringify(wrong))
+  assert.equal(await status({ build_near_host_ip: '192.0.2.7', cidr: '/24', target_cell: 'c', mine: { a: [1] } }), 202)
+})
+
+test('several are numbered, one is not, and none takes a host name that was given once', async (t) => {
+  const it = await cloud(t)
+  const names = async (more: object, version = '2.1') => {
+    const answer = await create(it, { name: 'web', ...more }, { version })
+    assert.equal(answer.status, 202, JSON.stringify(answer.body))
+    const made = await findServer(it.db, String(at(answer, 'server', 'id')))
+    const rows = await it.db
+      .selectFrom('servers')
+      .select(['name', 'hostname', 'launch_index'])
+      .where('reservation_id', '=', made?.reservationId ?? '')
+      .orderBy('launch_index')
+      .execute()
+    return rows.map(({ name, hostname, launch_index: index }) => [name, hostname, index])
+  }
+  assert.deepEqual(await names({ min_count: '2' }), [
+    ['web-1', 'web-1', 0],
+    ['web-2', 'web-2', 1],
+  ])
+  const { project_id: project } = await it.db.selectFrom('servers').select('project_id').executeTakeFirstOrThrow()
+  await setQuota(it.db, project, 'instances', 3)
+  assert.deepEqual(await names({ max_count: 4 }), [['web', 'web', 0]], 'the quota leaves room for one')
+  const hostname = { hostname: 'web', max_count: 2, networks: 'none' }
+  assert.match(
+    JSON.stringify((await create(it, hostname, { version: '2.90' })).body),
+    /Unable to allocate a single hostname to multiple instances/,
+  )
 })
 
 test('key, user data, security groups and config drive are kept', async (t) => {

@@ -1,17 +1,27 @@
 /** Create servers: everything that can be known to be wrong is said before anything is written; then one transaction admits them all. */
 import { randomBytes } from 'node:crypto'
 import { newId } from '@kilonova/base/clock.ts'
-import { admitCreate } from '../../actions/admit.ts'
+import { admitCreate, type CreateLimits } from '../../actions/admit.ts'
+import type { CreateBody } from '../../actions/create.ts'
 import { quotaLimits } from '../../db/quotas.ts'
 import { usedByProject, type NewServer } from '../../db/servers.ts'
-import { NovaError } from '../../domain/errors.ts'
+import { isNovaError, NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import { hostnameOf, numberedHostname } from '../../domain/hostname.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import { post, selfLinks } from '../resource.ts'
 import { createBodies, type CreateRequest } from './server-create-body.ts'
-import { bootImage, destination, flavorFor, hintsOf, keyFor, nics, securityGroups } from './server-create-checks.ts'
+import {
+  bootImage,
+  destination,
+  flavorFor,
+  groupFor,
+  hintsOf,
+  keyFor,
+  nics,
+  securityGroups,
+} from './server-create-checks.ts'
 
 interface Created {
   readonly id: string
@@ -28,7 +38,12 @@ const LETTERS = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'
 const randomText = (length: number): string =>
   Array.from(randomBytes(length), (byte) => LETTERS[byte % LETTERS.length]).join('')
 
-function counts({ min_count, max_count }: CreateRequest['server']): { least: number; most: number } {
+interface Counts {
+  readonly least: number
+  readonly most: number
+}
+
+function counts({ min_count, max_count }: CreateRequest['server']): Counts {
   const least = min_count ?? 1
   const most = max_count ?? least
   if (least > most) throw badRequest('min_count must be <= max_count')
@@ -39,18 +54,54 @@ function counts({ min_count, max_count }: CreateRequest['server']): { least: num
 /** As many as the quota has room for, at least `least`: then it is the admission that refuses. */
 async function fitting(
   { db, caller }: Ctx,
-  { least, most }: { least: number; most: number },
-  flavor: Flavor,
-  limits: { instances: number; cores: number; ram: number },
+  { least, most }: Counts,
+  { vcpus, memoryMb }: Flavor,
+  limits: CreateLimits,
 ): Promise<number> {
   if (least === most) return least
   const used = await usedByProject(db, caller.projectId)
-  const room = [
-    limits.instances < 0 ? most : limits.instances - used.instances,
-    limits.cores < 0 ? most : Math.floor((limits.cores - used.cores) / flavor.vcpus),
-    limits.ram < 0 ? most : Math.floor((limits.ram - used.ram) / flavor.memoryMb),
-  ]
-  return Math.max(least, Math.min(most, ...room))
+  const room = (limit: number, taken: number, each: number) => (limit < 0 ? most : Math.floor((limit - taken) / each))
+  return Math.max(
+    least,
+    Math.min(
+      most,
+      room(limits.instances, used.instances, 1),
+      room(limits.cores, used.cores, vcpus),
+      room(limits.ram, used.ram, memoryMb),
+    ),
+  )
+}
+
+/** Of several, each has its number; one whose name says nothing has its id. */
+function hostnameFor(name: string, id: string, count: number, index: number): string {
+  const hostname = hostnameOf(name, id)
+  return count > 1 && !hostname.endsWith(id) ? numberedHostname(hostname, index + 1) : hostname
+}
+
+interface Wish {
+  readonly serverOf: (count: number, index: number) => NewServer
+  readonly body: CreateBody
+}
+
+/** Other requests may take the room that was counted: then fewer are tried, as long as they are enough. */
+async function admitted(
+  ctx: Ctx,
+  counts: Counts,
+  flavor: Flavor,
+  limits: CreateLimits,
+  { serverOf, body }: Wish,
+): Promise<readonly NewServer[]> {
+  for (let { most } = counts; ;) {
+    const count = await fitting(ctx, { ...counts, most }, flavor, limits)
+    const servers = Array.from({ length: count }, (_, index) => serverOf(count, index))
+    try {
+      await admitCreate(ctx, ctx.caller, servers, body, limits)
+      return servers
+    } catch (error) {
+      if (count === counts.least || !isNovaError(error, 'TooManyInstances')) throw error
+      most = count - 1
+    }
+  }
 }
 
 async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
@@ -62,25 +113,26 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   const limits = await quotaLimits(db, caller.projectId, config.quota)
   if (limits.metadata_items >= 0 && Object.keys(server.metadata ?? {}).length > limits.metadata_items)
     throw new NovaError('MetadataLimitExceeded', { allowed: limits.metadata_items })
-  const [image, key, place, interfaces, groups] = [
+  const [image, key, place, interfaces, groups, groupId] = [
     await bootImage(ctx, server, flavor),
     await keyFor(ctx, server.key_name),
     await destination(ctx, server),
     await nics(ctx, server.networks, most),
     await securityGroups(ctx, server.security_groups),
+    await groupFor(ctx, hints),
   ]
-  const count = await fitting(ctx, { least, most }, flavor, limits)
+  if (server.hostname !== undefined && most > 1)
+    throw badRequest('Unable to allocate a single hostname to multiple instances')
   const now = ctx.clock.now()
   const reservationId = `r-${randomText(8).toLowerCase()}`
-  const made = Array.from({ length: count }, (_, index): NewServer => {
+  const serverOf = (count: number, index: number): NewServer => {
     const id = newId()
-    const name = most > 1 ? `${server.name}-${index + 1}` : server.name
-    const asked = server.hostname
+    const name = count > 1 ? `${server.name}-${index + 1}` : server.name
     return {
       id,
       name,
       description: server.description || null,
-      hostname: asked === undefined ? hostnameOf(name, id) : most > 1 ? numberedHostname(asked, index + 1) : asked,
+      hostname: server.hostname ?? hostnameFor(server.name, id, count, index),
       projectId: caller.projectId,
       userId: caller.userId,
       vmState: 'building',
@@ -89,6 +141,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       availabilityZone: place.zone,
       pinnedZone: place.zone,
       schedulerHints: hints,
+      groupId,
       flavor,
       image,
       keyName: key?.name ?? null,
@@ -109,8 +162,11 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       rootDeviceName: '/dev/vda',
       createdAt: now,
     }
+  }
+  const made = await admitted(ctx, { least, most }, flavor, limits, {
+    serverOf,
+    body: { onlyHost: place.onlyHost, forced: place.forced, securityGroupIds: [...groups.ids] },
   })
-  await admitCreate(ctx, caller, made, { onlyHost: place.onlyHost, securityGroupIds: [...groups.ids] }, limits)
   const [first] = made
   if (!first) throw badRequest('min_count must be >= 1')
   ctx.setHeader('location', `${ctx.at.base}/servers/${first.id}`)

@@ -212,8 +212,7 @@ const REST = {
   pinned_availability_zone: from('2.96', (row) => maybe(row.pinned_zone)),
   scheduler_hints: from('2.100', (row) => row.scheduler_hints),
 }
-/** There are no server groups yet. */
-const GROUPS = { server_groups: from('2.71', () => '[]') }
+const GROUPS = { server_groups: from('2.71', (row) => (row.group_id === null ? '[]' : json([row.group_id]))) }
 
 /** In a detailed list. Each of these answers JSON text. */
 export const serverView = textView<SeenServer, ServerAt>({ ...CORE, ...REST })

@@ -3,7 +3,10 @@ import type { HostFilter } from '../host-state.ts'
 import { availabilityZone } from './availability-zone.ts'
 import { compute } from './compute.ts'
 import { imageProperties } from './image-properties.ts'
+import { json } from './json.ts'
+import { differentHost, sameHost, simpleCidrAffinity } from './neighbours.ts'
 import { core, disk, ram } from './resources.ts'
+import { serverGroupAffinity, serverGroupAntiAffinity } from './server-group.ts'
 
 export interface FilterEntry {
   readonly filter: HostFilter
@@ -22,5 +25,29 @@ export const FILTERS: Readonly<Record<string, FilterEntry>> = {
   ImagePropertiesFilter: {
     filter: imageProperties,
     because: { one: 'cannot run the image', many: 'cannot run the image' },
+  },
+  ServerGroupAntiAffinityFilter: {
+    filter: serverGroupAntiAffinity,
+    because: { one: 'has servers of the same group already', many: 'have servers of the same group already' },
+  },
+  ServerGroupAffinityFilter: {
+    filter: serverGroupAffinity,
+    because: { one: 'is not where the group is', many: 'are not where the group is' },
+  },
+  SameHostFilter: {
+    filter: sameHost,
+    because: { one: 'has none of the servers to be with', many: 'have none of the servers to be with' },
+  },
+  DifferentHostFilter: {
+    filter: differentHost,
+    because: { one: 'has a server to be away from', many: 'have a server to be away from' },
+  },
+  SimpleCIDRAffinityFilter: {
+    filter: simpleCidrAffinity,
+    because: { one: 'is not near the address', many: 'are not near the address' },
+  },
+  JsonFilter: {
+    filter: json,
+    because: { one: 'is not what the query asks for', many: 'are not what the query asks for' },
   },
 }

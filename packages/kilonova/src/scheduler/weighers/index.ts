@@ -12,5 +12,14 @@ export const WEIGHERS: Readonly<Record<string, WeigherEntry>> = {
     multiplier: 'ram_weight_multiplier',
   },
   CPUWeigher: { weigher: ({ capacity, used }) => capacity.vcpus - used.vcpus, multiplier: 'cpu_weight_multiplier' },
+  // The hosts that have most of the group, or fewest; other policies are none of their business.
+  ServerGroupSoftAffinityWeigher: {
+    weigher: ({ host }, { group }) => (group?.policy === 'soft-affinity' ? (group.servers[host] ?? 0) : 0),
+    multiplier: 'soft_affinity_weight_multiplier',
+  },
+  ServerGroupSoftAntiAffinityWeigher: {
+    weigher: ({ host }, { group }) => (group?.policy === 'soft-anti-affinity' ? -(group.servers[host] ?? 0) : 0),
+    multiplier: 'soft_anti_affinity_weight_multiplier',
+  },
   DiskWeigher: { weigher: ({ capacity, used }) => capacity.diskGb - used.diskGb, multiplier: 'disk_weight_multiplier' },
 }

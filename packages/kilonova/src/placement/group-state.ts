@@ -1,0 +1,28 @@
+/** Where a server group's servers are, and whether one more may go to a host: what the filters say, said again at the claim. */
+import type { Db } from '../db/database.ts'
+import { findServerGroup, groupServersByHost } from '../db/server-groups.ts'
+import { serverGroupAffinity, serverGroupAntiAffinity } from '../scheduler/filters/server-group.ts'
+import type { GroupState, HostState } from '../scheduler/host-state.ts'
+
+/** Undefined: there is no group, or not any more. `without`: servers that are looked for a place. */
+export async function groupState(
+  db: Db,
+  groupId: string | null,
+  without: readonly string[],
+): Promise<GroupState | undefined> {
+  const group = groupId === null ? undefined : await findServerGroup(db, groupId)
+  if (!group) return undefined
+  return {
+    policy: group.policy,
+    maxPerHost: group.maxPerHost ?? 1,
+    servers: await groupServersByHost(db, group.id, without),
+  }
+}
+
+export const groupAllows = (group: GroupState | undefined, host: HostState): boolean =>
+  group === undefined ||
+  [serverGroupAntiAffinity, serverGroupAffinity].every((filter) => filter(host, { group }) === undefined)
+
+/** With one server more on the host. */
+export const joined = (group: GroupState | undefined, host: string): GroupState | undefined =>
+  group && { ...group, servers: { ...group.servers, [host]: (group.servers[host] ?? 0) + 1 } }
