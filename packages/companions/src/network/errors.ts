@@ -172,3 +172,10 @@ export const portBound = (id: string, before: string, wanted: string): Fault =>
     'PortBound',
     `Unable to complete operation on port ${id}, port is already bound: old_mac ${before}, new_mac ${wanted}.`,
   )
+export const ruleTwice = (): Fault =>
+  fault(409, 'DuplicateSecurityGroupRuleInPost', 'Duplicate Security Group Rule in POST.')
+export const rulesOfSeveralGroups = (): Fault => invalid('rules that are made at once must be of one security group')
+export const defaultGroupExists = (): Fault =>
+  fault(409, 'SecurityGroupDefaultAlreadyExists', 'Default security group already exists.')
+export const defaultGroupStays = (): Fault =>
+  fault(409, 'SecurityGroupCannotUpdateDefault', 'Updating default security group not allowed.')

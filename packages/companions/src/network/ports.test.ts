@@ -9,14 +9,13 @@ let demo: Person
 let other: Person
 let service: Person
 let shared: View
-let subnet: View
 before(async () => {
   cloud = await testNetwork()
   ;[admin, demo, other, service] = (await Promise.all(
     (['admin', 'demo', 'other', 'kilonova'] as const).map((name) => cloud.person(name)),
   )) as [Person, Person, Person, Person]
   shared = await make(admin, 'network', { name: 'private', shared: true })
-  subnet = await make(admin, 'subnet', { network_id: shared.id, ip_version: 4, cidr: '10.0.0.0/20' })
+  await make(admin, 'subnet', { network_id: shared.id, ip_version: 4, cidr: '10.0.0.0/20' })
 })
 after(() => cloud.close())
 

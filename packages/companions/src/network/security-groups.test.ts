@@ -84,7 +84,7 @@ test('a new group lets out and nothing in; another project does not see it', asy
   assert.equal((renamed.body as { security_group: Group }).security_group.name, 'www')
 })
 
-test('a rule is kept in canonical form, once', async () => {
+test('a rule is kept once, whatever its protocol is called', async () => {
   const group = await make(demo, 'rules')
   const fields = {
     security_group_id: group.id,
@@ -97,7 +97,7 @@ test('a rule is kept in canonical form, once', async () => {
   const { status, body } = await addRule(demo, fields)
   assert.equal(status, 201)
   const rule = (body as { security_group_rule: Rule }).security_group_rule
-  assert.deepEqual([rule.protocol, rule.ethertype, rule.remote_ip_prefix], ['tcp', 'IPv4', '10.0.0.0/8'])
+  assert.deepEqual([rule.protocol, rule.ethertype, rule.remote_ip_prefix], ['6', 'IPv4', '10.0.0.0/8'])
   const again = await addRule(demo, { ...fields, protocol: 'tcp', remote_ip_prefix: '10.0.0.0/8' })
   assert.deepEqual([again.status, typeOf(again.body)], [409, 'SecurityGroupRuleExists'])
   const { body: listed } = await demo.call(
@@ -147,4 +147,105 @@ test('a group that a port has is not deleted, and ports take only their own proj
   assert.equal(taken.status, 404)
   assert.equal((await demo.call('PUT', `/v2.0/ports/${port.id}`, { port: { security_groups: [] } })).status, 200)
   assert.equal((await demo.call('DELETE', `/v2.0/security-groups/${group.id}`)).status, 204)
+})
+
+const kept = async (fields: object): Promise<readonly unknown[]> => {
+  const { status, body } = await addRule(demo, { direction: 'ingress', ...fields })
+  assert.equal(status, 201, JSON.stringify(body))
+  const { security_group_rule: rule } = body as { security_group_rule: Rule & { port_range_max: number | null } }
+  return [rule.ethertype, rule.protocol, rule.port_range_min, rule.port_range_max]
+}
+
+test('protocols have names and numbers, ICMP has types and codes, and all ports are none', async () => {
+  const { id: security_group_id } = await make(demo, 'protocols')
+  const rule = (fields: object) => kept({ security_group_id, ...fields })
+  const six = { ethertype: 'ipv6' }
+  assert.deepEqual(await rule({ protocol: 'TCP', port_range_min: '1', port_range_max: 65535 }), [
+    'IPv4',
+    'tcp',
+    null,
+    null,
+  ])
+  assert.deepEqual(await rule({ protocol: 'icmp', port_range_min: 8 }), ['IPv4', 'icmp', 8, null])
+  assert.deepEqual(await rule({ protocol: 1, port_range_min: 3, port_range_max: 4 }), ['IPv4', '1', 3, 4])
+  assert.deepEqual(await rule({ ...six, protocol: 'icmp' }), ['IPv6', 'ipv6-icmp', null, null])
+  assert.deepEqual(await rule({ ...six, protocol: 1, port_range_min: 128, port_range_max: 0 }), ['IPv6', '58', 128, 0])
+  assert.deepEqual(await rule({ protocol: 'vrrp' }), ['IPv4', 'vrrp', null, null])
+  assert.deepEqual(await rule({ protocol: '255' }), ['IPv4', '255', null, null])
+  assert.deepEqual(await rule({ protocol: 'any', remote_ip_prefix: '192.0.2.1' }), ['IPv4', null, null, null])
+  for (const wrong of [
+    { protocol: 'ipv6-icmp' },
+    { protocol: 58 },
+    { protocol: 'tcp', port_range_min: 0, port_range_max: 5 },
+    { protocol: 'tcp', port_range_min: 5 },
+    { protocol: 'gre', port_range_min: 5, port_range_max: 5 },
+    { protocol: 'icmp', port_range_max: 0 },
+    { protocol: '256' },
+    { ethertype: 'IPv5' },
+  ])
+    assert.equal(
+      (await addRule(demo, { security_group_id, direction: 'egress', ...wrong })).status,
+      400,
+      JSON.stringify(wrong),
+    )
+  const twice = await addRule(demo, { security_group_id, direction: 'ingress', protocol: 112 })
+  assert.deepEqual([twice.status, typeOf(twice.body)], [409, 'SecurityGroupRuleExists'])
+})
+
+test('several rules are made at once, all or none', async () => {
+  const [{ id: one }, { id: two }] = [await make(demo, 'several'), await make(demo, 'another')]
+  const rule = (port: number, security_group_id = one) => ({
+    security_group_id,
+    direction: 'ingress',
+    protocol: 'tcp',
+    port_range_min: port,
+    port_range_max: port,
+  })
+  const post = (...rules: object[]) => demo.call('POST', '/v2.0/security-group-rules', { security_group_rules: rules })
+  const { status, body } = await post(rule(80), rule(443))
+  assert.deepEqual([status, (body as { security_group_rules: Rule[] }).security_group_rules.length], [201, 2])
+  assert.equal(typeOf((await post(rule(81), rule(81))).body), 'DuplicateSecurityGroupRuleInPost')
+  assert.equal(typeOf((await post(rule(81), rule(80))).body), 'SecurityGroupRuleExists')
+  assert.equal((await post(rule(81), rule(81, two))).status, 400)
+  const [group] = await groups(demo, '?name=several')
+  assert.equal(group?.security_group_rules.length, 4)
+})
+
+test('of ten that add the same rule at once one does', async () => {
+  const { id: security_group_id } = await make(demo, 'raced')
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, () => addRule(demo, { security_group_id, direction: 'ingress', protocol: 'udp' })),
+  )
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [201, ...Array<number>(9).fill(409)],
+  )
+})
+
+test('the default group keeps its name, and no other takes it', async () => {
+  const [group] = await groups(demo, '?name=default')
+  assert.ok(group)
+  const put = (id: string, fields: object) =>
+    demo.call('PUT', `/v2.0/security-groups/${id}`, { security_group: fields })
+  assert.equal(typeOf((await put(group.id, { name: 'x' })).body), 'SecurityGroupCannotUpdateDefault')
+  assert.equal((await put(group.id, { description: 'ours' })).status, 200)
+  const taken = await demo.call('POST', '/v2.0/security-groups', { security_group: { name: 'Default' } })
+  assert.deepEqual([taken.status, typeOf(taken.body)], [409, 'SecurityGroupDefaultAlreadyExists'])
+})
+
+test('a port’s groups are all stateful or none, and a group in use stays what it is', async () => {
+  const make2 = async (fields: object): Promise<string> => {
+    const { body } = await other.call('POST', '/v2.0/security-groups', { security_group: fields })
+    return (body as { security_group: Group }).security_group.id
+  }
+  const [stateless, stateful] = [await make2({ name: 'less', stateful: false }), await make2({ name: 'full' })]
+  const { body } = await other.call('POST', '/v2.0/networks', { network: {} })
+  const network = (body as { network: { id: string } }).network.id
+  const port = (security_groups: string[]) =>
+    other.call('POST', '/v2.0/ports', { port: { network_id: network, security_groups } })
+  assert.equal(typeOf((await port([stateless, stateful])).body), 'SecurityGroupConflict')
+  assert.equal((await port([stateless])).status, 201)
+  const set = (id: string) => other.call('PUT', `/v2.0/security-groups/${id}`, { security_group: { stateful: true } })
+  assert.equal(typeOf((await set(stateless)).body), 'SecurityGroupInUse')
+  assert.equal((await set(stateful)).status, 200)
 })

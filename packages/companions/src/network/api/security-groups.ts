@@ -3,8 +3,15 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Caller } from '../../openstack/caller.ts'
-import { projectFor, type NetworkContext } from '../context.ts'
-import { changedMeanwhile, defaultGroup, groupInUse, missing } from '../errors.ts'
+import { projectFor, type Db, type NetworkContext } from '../context.ts'
+import {
+  changedMeanwhile,
+  defaultGroup,
+  defaultGroupExists,
+  defaultGroupStays,
+  groupInUse,
+  missing,
+} from '../errors.ts'
 import { parseList } from '../list-query.ts'
 import { mustFit } from '../store/quotas.ts'
 import {
@@ -39,6 +46,17 @@ export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): 
     return group
   }
 
+  /** Errors: 409 while a port has the group. */
+  const mustBeUnused = async (tx: Db, id: string): Promise<void> => {
+    const port = await tx
+      .selectFrom('port_security_groups')
+      .select('port_id')
+      .where('security_group_id', '=', id)
+      .limit(1)
+      .executeTakeFirst()
+    if (port) throw groupInUse(id)
+  }
+
   crudRoutes(app, ctx, {
     path: '/v2.0/security-groups',
     one: 'security_group',
@@ -52,7 +70,7 @@ export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): 
 
     create: async (caller, body) => {
       const wanted = bodyOf('security_group', creation, body)
-      if (wanted.name === 'default') throw defaultGroup()
+      if (wanted.name.toLowerCase() === 'default') throw defaultGroupExists()
       const projectId = projectFor(caller, wanted)
       const now = ctx.clock.now()
       const id = randomUUID()
@@ -85,19 +103,25 @@ export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): 
     update: async (caller, id, body, revision) => {
       const { name, description, stateful } = bodyOf('security_group', changes, body)
       const group = await visible(caller, id)
-      if (group.is_default === 1 && name !== undefined && name !== group.name) throw defaultGroup()
-      const { numUpdatedRows } = await kysely
-        .updateTable('security_groups')
-        .set((eb) => ({
-          updated_at: ctx.clock.now(),
-          revision: eb('revision', '+', 1),
-          ...(name === undefined ? {} : { name }),
-          ...(description === undefined ? {} : { description }),
-          ...(stateful === undefined ? {} : { stateful: Number(stateful) }),
-        }))
-        .where('id', '=', id)
-        .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
-        .executeTakeFirst()
+      if (group.is_default === 1 && name !== undefined) throw defaultGroupStays()
+      if (name?.toLowerCase() === 'default') throw defaultGroupExists()
+      const numUpdatedRows = await kysely.transaction().execute(async (tx) => {
+        const result = await tx
+          .updateTable('security_groups')
+          .set((eb) => ({
+            updated_at: ctx.clock.now(),
+            revision: eb('revision', '+', 1),
+            ...(name === undefined ? {} : { name }),
+            ...(description === undefined ? {} : { description }),
+            ...(stateful === undefined ? {} : { stateful: Number(stateful) }),
+          }))
+          .where('id', '=', id)
+          .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
+          .executeTakeFirst()
+        // A port's groups are all stateful or none.
+        if (stateful !== undefined && Number(stateful) !== group.stateful) await mustBeUnused(tx, id)
+        return result.numUpdatedRows
+      })
       if (numUpdatedRows === 0n) throw revision === undefined ? missing('SecurityGroup', id) : changedMeanwhile()
       if (stateful !== undefined) ctx.changes.note('rules', [id])
       return groupView(await visible(caller, id))
@@ -108,13 +132,7 @@ export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): 
       if (group.is_default === 1 && !caller.admin) throw defaultGroup()
       const naming = await kysely.transaction().execute(async (tx) => {
         await tx.updateTable('security_groups').set({ updated_at: ctx.clock.now() }).where('id', '=', id).execute()
-        const port = await tx
-          .selectFrom('port_security_groups')
-          .select('port_id')
-          .where('security_group_id', '=', id)
-          .limit(1)
-          .executeTakeFirst()
-        if (port) throw groupInUse(id)
+        await mustBeUnused(tx, id)
         // Rules of other groups that name this one go with it.
         const rules = await tx
           .selectFrom('security_group_rules')

@@ -30,6 +30,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   router: 'Neutron L3 Router',
   sorting: 'Sorting support',
   'tag-ports-during-bulk-creation': 'Tag Ports During Bulk Creation',
+  'stateful-security-group': 'Stateful security group',
   'standard-attr-description': 'standard-attr-description',
   'standard-attr-revisions': 'Resource revision numbers',
   'standard-attr-tag': 'Tag support for resources with standard attribute',
