@@ -8,7 +8,7 @@ import { startImage } from '@kilonova/companions/image/server.ts'
 import { startNetwork } from '@kilonova/companions/network/server.ts'
 import { startAllInOne } from '@kilonova/kilonova/bin/all-in-one.ts'
 import { tlsOf } from '@kilonova/kilonova/bin/from-config.ts'
-import type { KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
+import { imageLimits, type KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import { writeCloudsYaml } from './clouds-yaml.ts'
 import { demoImage } from './demo-image.ts'
 import { driversOf, type Drivers } from './drivers.ts'
@@ -102,6 +102,16 @@ export async function startCloud(
           databaseUrl: store('image'),
           identityUrl: here('identity'),
           serviceCredentials: serviceCredentials('glance'),
+          limits: imageLimits(config),
+          quota: {
+            imageCountTotal: config.image_companion.image_count_total,
+            imageSizeTotalMib: config.image_companion.image_size_total,
+          },
+          webSources: {
+            allowedHosts: config.image_companion.allowed_hosts,
+            allowedPorts: config.image_companion.allowed_ports.map(Number),
+            allowedNetworks: config.image_companion.allowed_private_networks,
+          },
         }),
       )
       opened(

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
-import type { KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
+import { imageLimits, type KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import type { Driver } from '@kilonova/kilonova/virt/driver.ts'
 import type { CloudOptions } from './options.ts'
 import { keepHostName } from './host-name.ts'
@@ -67,6 +67,7 @@ async function libvirtDrivers(
     accelerator: ACCELERATORS[config.libvirt.virt_type],
     host,
     hostIp: config.DEFAULT.my_ip,
+    imageLimits: imageLimits(config),
     log,
     clock,
   })

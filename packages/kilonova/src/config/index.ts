@@ -1,6 +1,7 @@
 /** Every option there is, by section, under OpenStack's names where they exist. Read once at start; docs/configuration.md is made from it. */
 import { hostname } from 'node:os'
 import { loadConfig, type Config } from '@kilonova/base/config.ts'
+import { DEFAULT_LIMITS, type Limits } from '@kilonova/disk-image/finding.ts'
 import { z } from 'zod'
 import { choice, decimal, flag, list, optionalText, port, secret, text, whole } from './fields.ts'
 
@@ -219,6 +220,40 @@ const libvirt = z.strictObject({
   ),
 })
 
+const compute = z.strictObject({
+  vmdk_allowed_types: list(
+    [...DEFAULT_LIMITS.vmdkTypes],
+    'The kinds of vmdk that may be uploaded and run. Kinds whose data lie in other files never may.',
+  ),
+  image_max_virtual_size_gb: whole(
+    DEFAULT_LIMITS.maxVirtualBytes / 1024 ** 3,
+    'GiB',
+    'An image whose disk says that it is larger is refused.',
+    { min: 1, max: 1024 ** 2 },
+  ),
+})
+
+const image_companion = z.strictObject({
+  image_count_total: whole(-1, 'images', 'How many images a project may have; -1 is unlimited.', { min: -1 }),
+  image_size_total: whole(-1, 'MiB', 'How much data the images of a project may have together; -1 is unlimited.', {
+    min: -1,
+  }),
+  allowed_hosts: list(
+    [],
+    'The hosts from which images may be imported by web-download, as they stand in the URL; none: there is no such import.',
+  ),
+  allowed_ports: z
+    .array(z.string().regex(/^\d{1,5}$/, 'must be port numbers'))
+    .default(['80', '443'])
+    .describe('The ports from which they may be imported.'),
+  allowed_private_networks: z
+    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .default([])
+    .describe(
+      'Networks (CIDR) from which they may be imported although their addresses are private: a mirror within the site.',
+    ),
+})
+
 const image_cache = z.strictObject({
   manager_interval: whole(2400, 'seconds', 'How often cached images that nobody uses are looked for.', { min: 1 }),
   remove_unused_original_minimum_age_seconds: whole(
@@ -239,7 +274,9 @@ export const SECTIONS = {
   quota,
   conductor,
   libvirt,
+  compute,
   image_cache,
+  image_companion,
   oslo_policy,
   vendordata_dynamic_auth,
 }
@@ -249,3 +286,9 @@ export type Overrides = Readonly<Record<string, Readonly<Record<string, unknown>
 /** `ini` is the text of a configuration file; overrides win. Errors: ConfigError that names section, option and place. */
 export const readConfig = (ini = '', overrides: Overrides = {}, source?: string): KilonovaConfig =>
   loadConfig(SECTIONS, ini, overrides, source)
+
+/** What a disk image may say of itself. */
+export const imageLimits = ({ compute }: KilonovaConfig): Limits => ({
+  maxVirtualBytes: compute.image_max_virtual_size_gb * 1024 ** 3,
+  vmdkTypes: compute.vmdk_allowed_types,
+})

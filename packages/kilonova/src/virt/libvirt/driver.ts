@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
+import type { Limits } from '@kilonova/disk-image/finding.ts'
 import type { Driver, GuestSpec } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import type { HostNetwork } from '../network/host-network.ts'
@@ -34,6 +35,8 @@ export interface LibvirtDriverOptions {
   readonly host?: string
   /** `my_ip`; default loopback. */
   readonly hostIp?: string
+  /** What an image may say of itself. */
+  readonly imageLimits?: Limits
   readonly log: Log
   readonly clock: Clock
 }
@@ -47,7 +50,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
   const diskCache = directIo(instancesDir) ? 'none' : 'writeback'
   const [accelerator, images, connection] = await Promise.all([
     chooseAccelerator(options.accelerator ?? 'auto', stateDir, log),
-    openImageCache(instancesDir, host, clock),
+    openImageCache(instancesDir, host, clock, options.imageLimits),
     openConnection({ target: options.connection, log, opened: events.attach }),
   ])
   const filesOf = (serverId: string) => serverFiles(instancesDir, serverId)

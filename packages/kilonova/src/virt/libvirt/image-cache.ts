@@ -7,6 +7,7 @@ import { mkdir, open, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/
 import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { bytesOfFile } from '@kilonova/disk-image/bytes.ts'
+import { DEFAULT_LIMITS, type Limits } from '@kilonova/disk-image/finding.ts'
 import { inspect } from '@kilonova/disk-image/inspect.ts'
 import type { DiskSpec, ImageTicket } from '../driver.ts'
 import { HostError } from '../host-error.ts'
@@ -38,7 +39,12 @@ const PARTIAL = '.part'
 const FORMATS: ReadonlySet<string> = new Set(['qcow2', 'raw', 'iso', ...CONVERTED])
 const HASHES: ReadonlySet<string> = new Set(getHashes().map((name) => name.toLowerCase()))
 
-export async function openImageCache(instancesDir: string, host: string, clock: Clock): Promise<ImageCache> {
+export async function openImageCache(
+  instancesDir: string,
+  host: string,
+  clock: Clock,
+  limits: Limits = DEFAULT_LIMITS,
+): Promise<ImageCache> {
   const folder = baseFolder(instancesDir)
   // Reached by name alone: only who knows an image's content knows its name.
   await mkdir(folder, { recursive: true, mode: 0o711 })
@@ -71,10 +77,10 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
       const { bavail, bsize } = await statfs(folder)
       if (bavail * bsize < ticket.sizeBytes) throw full(ticket)
       await download(ticket, partial, progress, signal)
-      const { virtualBytes } = await looked(ticket, ticket.diskFormat, partial)
+      const { virtualBytes } = await looked(ticket, ticket.diskFormat, partial, limits)
       if (CONVERTED.has(ticket.diskFormat)) {
         await convertToQcow2({ from: partial, format: ticket.diskFormat, to: converted, virtualBytes, signal })
-        await looked(ticket, 'qcow2', converted)
+        await looked(ticket, 'qcow2', converted, limits)
         await rename(converted, path)
         await rm(partial)
       } else await rename(partial, path)
@@ -109,7 +115,7 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
       signal.throwIfAborted()
       const path = pathOf(ticket)
       if (await touched(path, clock)) {
-        await cached(ticket, path)
+        await cached(ticket, path, limits)
         return progress(100)
       }
       signal.throwIfAborted()
@@ -128,7 +134,7 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
       try {
         // The last to give up waits until nothing of the download is left.
         await Promise.race([shared.done, given])
-        await cached(ticket, path)
+        await cached(ticket, path, limits)
         progress(100)
       } finally {
         signal.removeEventListener('abort', giveUp)
@@ -138,7 +144,7 @@ export async function openImageCache(instancesDir: string, host: string, clock: 
     find: async (image) => {
       const path = pathOf(image)
       if (!(await touched(path, clock))) return undefined
-      return { path, ...(await cached(image, path)) }
+      return { path, ...(await cached(image, path, limits)) }
     },
     removeUnused: async (minimumAgeSeconds, isUsed) => {
       let removed = 0
@@ -171,20 +177,22 @@ async function touched(path: string, clock: Clock): Promise<boolean> {
 async function cached(
   image: DiskSpec['image'],
   path: string,
+  limits: Limits,
 ): Promise<{ readonly format: CachedImage['format']; readonly virtualBytes: number }> {
   const { format, virtualBytes } = await looked(
     image,
     CONVERTED.has(image.diskFormat) ? 'qcow2' : image.diskFormat,
     path,
+    limits,
   )
   return { format: format === 'qcow2' ? 'qcow2' : 'raw', virtualBytes }
 }
 
 /** What a user gives us must not make QEMU read other files of the host. */
-async function looked({ imageId }: DiskSpec['image'], diskFormat: string, path: string) {
+async function looked({ imageId }: DiskSpec['image'], diskFormat: string, path: string, limits: Limits) {
   const file = await open(path)
   try {
-    const finding = await inspect(await bytesOfFile(file), diskFormat)
+    const finding = await inspect(await bytesOfFile(file), diskFormat, limits)
     if (finding.kind === 'refused')
       throw new HostError('ImageUnsupported', `image ${imageId} is refused: ${finding.reason}`)
     return finding
