@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { parsed } from '../openstack/body.ts'
 import { unauthorized } from '../openstack/fault.ts'
 import type { IdentityContext } from './context.ts'
-import { notUnderstood } from './errors.ts'
+import { notUnderstood, refusedAction } from './errors.ts'
 import type { Attempt } from './login-limit.ts'
 import { passwordMatches } from './password.ts'
 import { rolesOn, SYSTEM, type Target } from './store/assignments.ts'
@@ -68,7 +68,7 @@ export function claimedUser({ identity: { password, application_credential: cred
   return (user?.id ?? user?.name ?? credential?.id ?? 'unknown').slice(0, 255)
 }
 
-/** Errors: 400 for a method we do not have, 401, 429 after too many failures. */
+/** Errors: 400 for a method we do not have, 401, 403 for a token that may give no other, 429 after too many failures. */
 export async function identify(ctx: IdentityContext, { identity }: Auth, source: string): Promise<Identified> {
   const found: Identified[] = []
   for (const method of new Set(identity.methods)) {
@@ -77,10 +77,7 @@ export async function identify(ctx: IdentityContext, { identity }: Auth, source:
     else if (method === 'token' && token) found.push(await byToken(ctx, token.id))
     else if (method === 'application_credential' && credential)
       found.push(await byApplicationCredential(ctx, credential, source))
-    else
-      throw ['password', 'token', 'application_credential'].includes(method)
-        ? notUnderstood(`Expecting to find ${method} in identity.`)
-        : unauthorized()
+    else throw notUnderstood(`Expecting to find ${method} in identity.`)
   }
   const [first, ...others] = found
   if (!first || others.some(({ userId }) => userId !== first.userId)) throw unauthorized()
@@ -191,16 +188,15 @@ async function byApplicationCredential(
 async function byToken({ database, clock }: IdentityContext, id: string): Promise<Identified> {
   const token = await findToken(database.kysely, id, clock.now())
   if (!token) throw unauthorized()
+  if (token.applicationCredentialId !== null)
+    throw refusedAction('Using a delegated token to create another token is not allowed')
   return {
     userId: token.userId,
     defaultProjectId: null,
     methods: ['token', ...token.methods.filter((method) => method !== 'token')],
     expiresAt: token.expiresAt,
     parentAuditId: token.parentAuditId ?? token.auditId,
-    applicationCredential:
-      token.applicationCredentialId !== null && token.projectId !== null
-        ? { id: token.applicationCredentialId, projectId: token.projectId }
-        : undefined,
+    applicationCredential: undefined,
   }
 }
 
@@ -208,7 +204,11 @@ const NOWHERE: Scope = { projectId: null, domainId: null, system: false }
 
 /** The scope asked for, if the user has a role there. Without one: the user's default project, or none. Errors: 401. */
 export async function scopeOf(ctx: IdentityContext, { scope }: Auth, user: Identified): Promise<Scope> {
-  if (user.applicationCredential) return ownScope(ctx, user.applicationCredential, scope)
+  if (user.applicationCredential) {
+    // It is for one project, and nothing else may be asked of it.
+    if (scope !== undefined) throw unauthorized()
+    return { ...NOWHERE, projectId: user.applicationCredential.projectId }
+  }
   if (scope === undefined) {
     const id = user.defaultProjectId
     const ready = id !== null && (await usableProject(ctx, { id }))
@@ -233,17 +233,6 @@ export async function scopeOf(ctx: IdentityContext, { scope }: Auth, user: Ident
     .executeTakeFirst()
   if (!domain || !(await holds(ctx, user, { kind: 'domain', id: domain.id }))) throw unauthorized()
   return { ...NOWHERE, domainId: domain.id }
-}
-
-/** An application credential is for one project; asking for that one is allowed, for another scope not. */
-async function ownScope(
-  ctx: IdentityContext,
-  { projectId }: NonNullable<Identified['applicationCredential']>,
-  scope: Auth['scope'],
-): Promise<Scope> {
-  const asked = typeof scope === 'object' && scope.project ? await usableProject(ctx, scope.project) : undefined
-  if (scope !== undefined && asked !== projectId) throw unauthorized()
-  return { ...NOWHERE, projectId }
 }
 
 /** The id of an enabled project of an enabled domain. */

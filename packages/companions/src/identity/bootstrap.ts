@@ -34,6 +34,8 @@ const IMPLIED = [
   ['manager', 'member'],
   ['member', 'reader'],
 ] as const
+/** The roles that policies speak of. */
+const IMMUTABLE = JSON.stringify({ immutable: true })
 /** Nobody locks a service out by guessing its password. */
 const SERVICE_OPTIONS = JSON.stringify({ ignore_lockout_failure_attempts: true })
 const INTERFACES = ['public', 'internal', 'admin']
@@ -125,7 +127,7 @@ async function roleIds(tx: Transaction<IdentityTables>): Promise<Record<string, 
   for (const name of ROLES)
     await tx
       .insertInto('roles')
-      .values({ id: newId(), name, domain_id: null, description: null, options: '{}', extra: '{}' })
+      .values({ id: newId(), name, domain_id: null, description: null, options: IMMUTABLE, extra: '{}' })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
   const rows = await tx.selectFrom('roles').select(['id', 'name']).where('domain_id', 'is', null).execute()

@@ -5,8 +5,9 @@ export const notFound = (what: string, id: string): Fault => new Fault(404, `Cou
 export const notAllowed = (action: string): Fault =>
   new Fault(403, `You are not authorized to perform the requested action: identity:${action}.`)
 /** What nobody may do to this thing as it is. */
-export const refusedAction = (why: string): Fault =>
-  new Fault(403, `You are not authorized to perform the requested action: ${why}.`)
+export const refusedAction = (why: string): Fault => new Fault(403, `${why}.`)
+/** What a body asks for that cannot be. */
+export const invalid = (why: string): Fault => new Fault(400, `${why}.`)
 export const taken = (what: string, why: string): Fault =>
   new Fault(409, `Conflict occurred attempting to store ${what} - ${why}.`)
 export const notUnderstood = (why: string): Fault =>

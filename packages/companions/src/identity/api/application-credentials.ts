@@ -57,7 +57,7 @@ export function applicationCredentialRoutes(app: FastifyInstance, ctx: IdentityC
       .where('id', '=', credential)
       .where('user_id', '=', id)
       .executeTakeFirst()
-    if (!row) throw notFound('application credential', credential)
+    if (!row) throw notFound('Application Credential', credential)
     return row
   }
   const view = async (request: FastifyRequest, row: Credential) => ({
@@ -66,7 +66,11 @@ export function applicationCredentialRoutes(app: FastifyInstance, ctx: IdentityC
     description: row.description,
     project_id: row.project_id,
     user_id: row.user_id,
-    roles: await rolesOfCredential(kysely, row.id),
+    roles: (await rolesOfCredential(kysely, row.id)).map((role) => ({
+      ...role,
+      options: JSON.parse(role.options) as object,
+    })),
+    system: null,
     expires_at: row.expires_at === null ? null : isoMicros(row.expires_at),
     unrestricted: row.unrestricted === 1,
     ...links(request, `users/${row.user_id}/application_credentials/${row.id}`),
@@ -124,7 +128,7 @@ export function applicationCredentialRoutes(app: FastifyInstance, ctx: IdentityC
         unrestricted: Number(body.unrestricted ?? false),
         expires_at: expiresAt,
       }
-      await stored('application_credential', () =>
+      await stored('application_credential', body.name, () =>
         kysely.transaction().execute(async (tx) => {
           await tx.insertInto('application_credentials').values(row).execute()
           await tx
@@ -174,7 +178,7 @@ export function applicationCredentialRoutes(app: FastifyInstance, ctx: IdentityC
 function mustBeUnrestricted({ token }: Holder): void {
   if (token.applicationCredential && !token.applicationCredential.unrestricted)
     throw refusedAction(
-      "Using method 'application_credential' is not allowed for managing additional application credentials",
+      "You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing additional application credentials",
     )
 }
 

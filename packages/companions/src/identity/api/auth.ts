@@ -4,7 +4,6 @@ import { forbidden } from '../../openstack/fault.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
 import { domainsOf, projectsOf, rolesOn, SYSTEM } from '../store/assignments.ts'
 import { catalogFor } from '../store/catalog.ts'
-import { targetOf } from '../store/tokens.ts'
 import { collection } from './collection.ts'
 import { domainView, projectView } from './views.ts'
 
@@ -13,7 +12,8 @@ export function authRoutes(app: FastifyInstance, ctx: IdentityContext): void {
   app.get(
     '/v3/auth/catalog',
     authenticated(ctx, async ({ token }, request) => {
-      if (!targetOf(token)) throw forbidden('An unscoped token has no catalog.')
+      if (token.projectId === null && token.domainId === null)
+        throw forbidden('You are not authorized to perform the requested action.')
       return collection(request, 'catalog', await catalogFor(kysely, token.projectId))
     }),
   )

@@ -104,7 +104,7 @@ export function crudRoutes<Row extends { readonly id: string }, New, Change>(
       must(mayManage(caller) || mayManage(caller, caller.token.domainId), `create_${one}`)
       const body = framed(one, noun.create, request.body)
       must(mayManage(caller, noun.domainOfNew(body, caller)), `create_${one}`)
-      const row = await stored(one, () => noun.insert(db, body, caller))
+      const row = await stored(one, nameOf(body), () => noun.insert(db, body, caller))
       told(caller, request, 'create', row.id)
       return reply.code(201).send({ [one]: noun.view(request, row) })
     }),
@@ -117,7 +117,7 @@ export function crudRoutes<Row extends { readonly id: string }, New, Change>(
       must(mayManage(caller, noun.domainOf(before)), `update_${one}`)
       const change = framed(one, noun.change, request.body)
       mustBeMutable(one, before, change)
-      const after = await stored(one, () => noun.update(db, before, change))
+      const after = await stored(one, nameOf(change), () => noun.update(db, before, change))
       const revoked = noun.revokes?.(before, after)
       if (revoked) ctx.revocations.tell(revoked)
       told(caller, request, 'update', before.id, change)
@@ -131,7 +131,7 @@ export function crudRoutes<Row extends { readonly id: string }, New, Change>(
       const row = await found(caller, idOf(request), `delete_${one}`)
       must(mayManage(caller, noun.domainOf(row)), `delete_${one}`)
       mustBeMutable(one, row)
-      await stored(one, () => noun.remove(db, row))
+      await stored(one, row.id, () => noun.remove(db, row))
       const revoked = noun.revokes?.(row, undefined)
       if (revoked) ctx.revocations.tell(revoked)
       told(caller, request, 'delete', row.id)
@@ -151,15 +151,20 @@ function mustBeMutable(one: string, row: object, change?: unknown): void {
   if (wanted?.options?.immutable === false || wanted?.options?.immutable === null) return
   throw refusedAction(`Cannot change or delete an immutable ${one}`)
 }
+const nameOf = (body: unknown): string => {
+  const { name } = body as { readonly name?: unknown }
+  return typeof name === 'string' ? name : ''
+}
 const optionsOf = (text: string) => JSON.parse(text) as { readonly immutable?: boolean }
 
 /** The database has the last word on what must be unique, and on what still refers to something. Errors: 409. */
-export async function stored<T>(what: string, work: () => Promise<T>): Promise<T> {
+export async function stored<T>(what: string, name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
     const { code, errcode } = error as { readonly code?: string; readonly errcode?: number }
-    if (code === '23505' || errcode === 2067 || errcode === 1555) throw taken(what, 'there is one of this name')
+    if (code === '23505' || errcode === 2067 || errcode === 1555)
+      throw taken(what, `Duplicate entry found with name ${name}`)
     if (code === '23503' || errcode === 787)
       throw taken(what, 'something else refers to it, or what it refers to is gone')
     throw error

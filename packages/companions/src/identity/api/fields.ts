@@ -6,11 +6,8 @@ export const description = z.string().max(65_535).nullish()
 export const enabled = z.boolean().optional()
 export const idField = z.string().min(1).max(64)
 
-const MAX_OPTIONS = 20
-export const options = z
-  .record(z.string().max(255), z.unknown())
-  .refine((given) => Object.keys(given).length <= MAX_OPTIONS, `at most ${MAX_OPTIONS} options`)
-  .optional()
+/** Of domains, projects and roles. */
+export const options = z.strictObject({ immutable: z.boolean().nullish() }).optional()
 
 const MAX_TAGS = 80
 export const tag = z

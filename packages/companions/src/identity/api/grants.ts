@@ -8,7 +8,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { audit } from '../audit.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
-import { notFound } from '../errors.ts'
+import { notFound, refusedAction } from '../errors.ts'
 import { mayManage, maySee, must, type Holder } from '../policy.ts'
 import type { ActorKind, TargetKind } from '../store/tables.ts'
 import { collection } from './collection.ts'
@@ -114,8 +114,7 @@ function grant(app: FastifyInstance, ctx: IdentityContext, kind: Kind, path: str
     authenticated(ctx, async (caller, request, reply) => {
       const { actor, target } = await ends(caller, request, `check_${word}`, maySee)
       const { id } = await role((request.params as Params).role)
-      if (!(await held(actor, target)).some((row) => row.id === id))
-        throw notFound('role assignment', `with role ${id}`)
+      if (!(await held(actor, target)).some((row) => row.id === id)) throw notGiven(id, actor, target)
       return reply.code(204).send()
     }),
   )
@@ -125,7 +124,8 @@ function grant(app: FastifyInstance, ctx: IdentityContext, kind: Kind, path: str
       const { actor, target, domainId } = await ends(caller, request, `create_${word}`, mayManage)
       const { id, domain_id: roleDomain } = await role((request.params as Params).role)
       must(caller.admin || !(await isAdmin(ctx, id)), `create_${word}`)
-      must(roleDomain === null || roleDomain === domainId, `create_${word}`)
+      if (roleDomain !== null && roleDomain !== domainId)
+        throw refusedAction(`Role ${id} is of another domain than ${kind.target} ${target}`)
       await kysely
         .insertInto('assignments')
         .values({
@@ -157,11 +157,14 @@ function grant(app: FastifyInstance, ctx: IdentityContext, kind: Kind, path: str
         .where('inherited', '=', Number(kind.inherited))
         .returning('role_id')
         .executeTakeFirst()
-      if (!gone) throw notFound('role assignment', `with role ${id}`)
+      if (!gone) throw notGiven(id, actor, target)
       return done(caller, request, reply, 'take role', actor, target)
     }),
   )
 }
+
+const notGiven = (roleId: string, actor: string, target: string) =>
+  notFound('role assignment with role', `${roleId}, user or group: ${actor}, project, domain, or system: ${target}`)
 
 /** Is it `admin`? No role implies that one. */
 const isAdmin = async ({ database }: IdentityContext, id: string): Promise<boolean> => {

@@ -1,9 +1,10 @@
 /** `/v3/groups` and who is in them: roles given to a group are held by its members. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { Fault } from '../../openstack/fault.ts'
 import { audit } from '../audit.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
-import { notFound, notUnderstood } from '../errors.ts'
+import { invalid, notFound } from '../errors.ts'
 import { mayManage, maySee, must, type Holder } from '../policy.ts'
 import { forgetActor } from '../store/assignments.ts'
 import { inexact, selectEqual } from '../store/select-equal.ts'
@@ -50,8 +51,7 @@ export function groupRoutes(app: FastifyInstance, ctx: IdentityContext): void {
         .executeTakeFirstOrThrow()
     },
     update: (db, row, body) => {
-      if (body.domain_id !== undefined && body.domain_id !== row.domain_id)
-        throw notUnderstood('Cannot change Domain ID.')
+      if (body.domain_id !== undefined && body.domain_id !== row.domain_id) throw invalid('Cannot change Domain ID')
       return db
         .updateTable('groups')
         .set({
@@ -73,6 +73,9 @@ export function groupRoutes(app: FastifyInstance, ctx: IdentityContext): void {
   })
   memberRoutes(app, ctx)
 }
+
+const notMember = (userId: string, groupId: string) =>
+  new Fault(404, `User '${userId}' not found in group '${groupId}'`)
 
 const membership = ({ database }: IdentityContext, groupId: string, userId: string) =>
   database.kysely
@@ -145,7 +148,7 @@ function memberRoutes(app: FastifyInstance, ctx: IdentityContext): void {
     path,
     authenticated(ctx, async (caller, request, reply) => {
       const { id, userId } = await pair(caller, request, 'check_user_in_group', maySee)
-      if (!(await membership(ctx, id, userId))) throw notFound('user', `${userId} in group ${id}`)
+      if (!(await membership(ctx, id, userId))) throw notMember(userId, id)
       return reply.code(204).send()
     }),
   )
@@ -153,8 +156,7 @@ function memberRoutes(app: FastifyInstance, ctx: IdentityContext): void {
     path,
     authenticated(ctx, async (caller, request, reply) => {
       const params = await pair(caller, request, 'remove_user_from_group', mayManage)
-      if (!(await membership(ctx, params.id, params.userId)))
-        throw notFound('user', `${params.userId} in group ${params.id}`)
+      if (!(await membership(ctx, params.id, params.userId))) throw notMember(params.userId, params.id)
       await kysely
         .deleteFrom('memberships')
         .where('group_id', '=', params.id)

@@ -6,7 +6,7 @@ import { parsed } from '../../openstack/body.ts'
 import { last, type Query } from '../../openstack/page.ts'
 import { audit } from '../audit.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
-import { notFound, notUnderstood, refusedAction } from '../errors.ts'
+import { invalid, notFound, notUnderstood, refusedAction } from '../errors.ts'
 import { mayManage, maySee, must, type Holder } from '../policy.ts'
 import { forgetTarget, projectsOf } from '../store/assignments.ts'
 import { ancestorsOf, MAX_DEPTH, subtreeOf } from '../store/project-tree.ts'
@@ -16,7 +16,7 @@ import { collection, links } from './collection.ts'
 import { crudRoutes, newId, type Db } from './crud.ts'
 import { description, enabled, extraOf, idField, mergedOptions, nameField, options, tag, tags } from './fields.ts'
 import { ownDomain } from './own-domain.ts'
-import { domainView, projectView } from './views.ts'
+import { projectView } from './views.ts'
 
 type Project = Selectable<IdentityTables['projects']>
 
@@ -128,21 +128,22 @@ async function insert(db: Db, body: z.output<typeof create>, caller: Holder): Pr
   })
 }
 
-/** Its domain, and its parent if that is another project. Errors: 400, 404. */
+/** Its domain, and its parent if that is another project. Errors: 400. */
 async function place(db: Db, body: z.output<typeof create>, caller: Holder) {
   const domainId = body.domain_id ?? ownDomain(caller)
   const domain = await db.selectFrom('domains').select('id').where('id', '=', domainId).executeTakeFirst()
-  if (!domain) throw notFound('domain', domainId)
+  if (!domain) throw invalid(`Could not find domain: ${domainId}`)
   const parentId = body.parent_id ?? null
   if (parentId === null || parentId === domainId) return { domainId, parentId: null }
   const parent = await db.selectFrom('projects').select('domain_id').where('id', '=', parentId).executeTakeFirst()
-  if (!parent) throw notFound('project', parentId)
-  if (parent.domain_id !== domainId) throw notUnderstood('A project is in the domain of its parent.')
+  if (!parent) throw invalid(`Could not find project: ${parentId}`)
+  if (parent.domain_id !== domainId)
+    throw invalid(`The parent of a project is in the same domain, and ${parentId} is in ${parent.domain_id}`)
   return { domainId, parentId }
 }
 
 async function update(db: Db, row: Project, body: z.output<typeof change>): Promise<Project> {
-  if (body.domain_id !== undefined && body.domain_id !== row.domain_id) throw notUnderstood('Cannot change Domain ID.')
+  if (body.domain_id !== undefined && body.domain_id !== row.domain_id) throw invalid('Cannot change Domain ID')
   if (body.parent_id !== undefined && body.parent_id !== (row.parent_id ?? row.domain_id))
     throw refusedAction('Update of `parent_id` is not allowed')
   if (body.is_domain) throw notUnderstood('Update of `is_domain` is not allowed.')
@@ -167,30 +168,21 @@ async function update(db: Db, row: Project, body: z.output<typeof change>): Prom
   })
 }
 
-/** `?parents_as_list`, `?parents_as_ids`, `?subtree_as_list`, `?subtree_as_ids`: those that the caller may see. */
+/** `?parents_as_list`, `?subtree_as_list`: those the caller holds a role on; `?parents_as_ids`, `?subtree_as_ids`: all, as a tree. */
 async function family(db: Db, request: FastifyRequest, row: Project, caller: Holder): Promise<object> {
   const query = request.query as Query
-  const seen = new Set((await projectsOf(db, caller.token.userId)).map(({ id }) => id))
-  const visible = (rows: readonly Project[]) =>
-    rows.filter((project) => maySee(caller, project.domain_id) || seen.has(project.id))
-  const above = async () => visible(await ancestorsOf(db, row.id)).filter(({ id }) => id !== row.id)
-  const below = async () => visible(await subtreeOf(db, row.id))
+  const own = new Set((await projectsOf(db, caller.token.userId)).map(({ id }) => id))
+  const listed = (rows: readonly Project[]) =>
+    rows.filter(({ id }) => own.has(id)).map((project) => ({ project: projectView(request, project) }))
+  const above = async () => (await ancestorsOf(db, row.id)).filter(({ id }) => id !== row.id)
+  const below = async () => subtreeOf(db, row.id)
   const answer: Record<string, unknown> = {}
-  if (flag(query, 'parents_as_list')) {
-    const domain = await db.selectFrom('domains').selectAll().where('id', '=', row.domain_id).executeTakeFirst()
-    answer['parents'] = [
-      ...(await above()).map((project) => ({ project: projectView(request, project) })),
-      ...(domain && maySee(caller, domain.id)
-        ? [{ project: { ...domainView(request, domain), domain_id: null, parent_id: null, is_domain: true } }]
-        : []),
-    ]
-  }
+  if (flag(query, 'parents_as_list')) answer['parents'] = listed(await above())
   if (flag(query, 'parents_as_ids'))
     answer['parents'] = (await above())
       .toReversed()
       .reduce<unknown>((inner, { id }) => ({ [id]: inner }), { [row.domain_id]: null })
-  if (flag(query, 'subtree_as_list'))
-    answer['subtree'] = (await below()).map((project) => ({ project: projectView(request, project) }))
+  if (flag(query, 'subtree_as_list')) answer['subtree'] = listed(await below())
   if (flag(query, 'subtree_as_ids')) {
     const rows = await below()
     const under = (id: string): unknown => {

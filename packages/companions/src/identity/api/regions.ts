@@ -49,7 +49,8 @@ export function regionRoutes(app: FastifyInstance, ctx: IdentityContext): void {
         const used =
           (await tx.selectFrom('endpoints').select('id').where('region_id', '=', id).executeTakeFirst()) ??
           (await tx.selectFrom('regions').select('id').where('parent_region_id', '=', id).executeTakeFirst())
-        if (used) throw refusedAction(`Unable to delete region ${id} because it has child regions or endpoints`)
+        if (used)
+          throw refusedAction(`Unable to delete region ${id} because it or its child regions have associated endpoints`)
         await tx.deleteFrom('regions').where('id', '=', id).execute()
       }),
     view: regionView,
@@ -63,7 +64,7 @@ export function regionRoutes(app: FastifyInstance, ctx: IdentityContext): void {
       const body = framed('region', create, request.body)
       if (body.id !== undefined && body.id !== id)
         throw notUnderstood('The region id in the body is not the one in the URL.')
-      const row = await stored('region', () => insert(ctx.database.kysely, { ...body, id }))
+      const row = await stored('region', id, () => insert(ctx.database.kysely, { ...body, id }))
       audit(ctx, request, { event: 'create region', outcome: 'success', actor: caller.token.userId, target: id })
       return reply.code(201).send({ region: regionView(request, row) })
     }),

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { publicUrl } from '../../openstack/service.ts'
 import { last, type Query } from '../../openstack/page.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
-import { notUnderstood } from '../errors.ts'
+import { invalid } from '../errors.ts'
 import { maySee, must } from '../policy.ts'
 import {
   effectiveAssignments,
@@ -24,7 +24,7 @@ export function roleAssignmentRoutes(app: FastifyInstance, ctx: IdentityContext)
       const filter = filterOf(query)
       const effective = flag(query, 'effective')
       if (effective && filter.groupId !== undefined)
-        throw notUnderstood('Combining effective and group filter will always result in an empty list.')
+        throw invalid('Combining effective and group filter will always result in an empty list')
       const { domainId } = caller.token
       const own = filter.userId === caller.token.userId
       must(own || maySee(caller) || maySee(caller, domainId), 'list_role_assignments')
@@ -54,11 +54,9 @@ function filterOf(query: Query): AssignmentFilter {
     subtree: flag(query, 'include_subtree'),
   }
   if ([filter.projectId, filter.domainId, filter.system || undefined].filter((one) => one !== undefined).length > 1)
-    throw notUnderstood('Specify a domain, a project or the system, not several.')
-  if (filter.userId !== undefined && filter.groupId !== undefined)
-    throw notUnderstood('Specify a user or group, not both.')
-  if (filter.subtree && filter.projectId === undefined)
-    throw notUnderstood('scope.project.id must be specified if include_subtree is also specified.')
+    throw invalid('Specify a domain, a project or the system, not several')
+  if (filter.userId !== undefined && filter.groupId !== undefined) throw invalid('Specify a user or group, not both')
+  if (filter.subtree && filter.projectId === undefined) throw invalid('include_subtree needs scope.project.id')
   return filter
 }
 

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
+import { Fault } from '../../openstack/fault.ts'
 import { last } from '../../openstack/page.ts'
 import { audit } from '../audit.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
@@ -83,12 +84,7 @@ export function roleRoutes(app: FastifyInstance, ctx: IdentityContext): void {
 
 type Role = Selectable<IdentityTables['roles']>
 
-const brief = (request: FastifyRequest, { id, name, description: words }: Role) => ({
-  id,
-  name,
-  description: words,
-  ...links(request, `roles/${id}`),
-})
+const brief = (request: FastifyRequest, { id, name }: Role) => ({ id, name, ...links(request, `roles/${id}`) })
 
 function impliedRoutes(app: FastifyInstance, ctx: IdentityContext): void {
   const { kysely } = ctx.database
@@ -111,7 +107,7 @@ function impliedRoutes(app: FastifyInstance, ctx: IdentityContext): void {
   const rule = async ({ id, implied }: Params) => {
     const [prior, other] = [await find(id), await find(implied)]
     if (!(await rules()).some((row) => row.prior_id === id && row.id === implied))
-      throw notFound('implied role', `${id} implies ${implied}`)
+      throw new Fault(404, `${id} does not imply ${implied}.`)
     return { prior, other }
   }
   const inference = (request: FastifyRequest, prior: Role, implies: unknown, where: string) => ({

@@ -6,7 +6,7 @@ import { unauthorized } from '../../openstack/fault.ts'
 import { audit } from '../audit.ts'
 import { byPassword } from '../authenticate.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
-import { notFound, notUnderstood } from '../errors.ts'
+import { invalid, notFound, refusedAction } from '../errors.ts'
 import { hashPassword } from '../password.ts'
 import { maySee, must } from '../policy.ts'
 import { forgetActor } from '../store/assignments.ts'
@@ -14,13 +14,25 @@ import { inexact, selectEqual } from '../store/select-equal.ts'
 import type { IdentityTables } from '../store/tables.ts'
 import { collection } from './collection.ts'
 import { crudRoutes, framed, newId } from './crud.ts'
-import { description, enabled, extraOf, idField, mergedOptions, nameField, options } from './fields.ts'
+import { description, enabled, extraOf, idField, mergedOptions, nameField } from './fields.ts'
 import { ownDomain } from './own-domain.ts'
 import { groupView, userView } from './views.ts'
 
 type User = Selectable<IdentityTables['users']>
 
 const FILTERS = { name: 'text', domain_id: 'text', enabled: 'boolean' } as const
+/** Kept and shown; `ignore_lockout_failure_attempts` and `lock_password` have their effect. More than one factor there is not. */
+const flagOption = z.boolean().nullish()
+const userOptions = z
+  .strictObject({
+    ignore_change_password_upon_first_use: flagOption,
+    ignore_password_expiry: flagOption,
+    ignore_lockout_failure_attempts: flagOption,
+    ignore_user_inactivity: flagOption,
+    lock_password: flagOption,
+    multi_factor_auth_enabled: z.literal(false).nullish(),
+  })
+  .optional()
 const password = z.string().min(1).max(4096)
 const create = z.looseObject({
   name: nameField(),
@@ -30,7 +42,7 @@ const create = z.looseObject({
   default_project_id: idField.nullish(),
   description,
   enabled,
-  options,
+  options: userOptions,
 })
 const change = create.partial()
 const newPassword = z.object({ password, original_password: z.string().max(4096) })
@@ -78,8 +90,7 @@ export function userRoutes(app: FastifyInstance, ctx: IdentityContext): void {
         .executeTakeFirstOrThrow()
     },
     update: async (db, row, body): Promise<User> => {
-      if (body.domain_id !== undefined && body.domain_id !== row.domain_id)
-        throw notUnderstood('Cannot change Domain ID.')
+      if (body.domain_id !== undefined && body.domain_id !== row.domain_id) throw invalid('Cannot change Domain ID')
       const hash = body.password ? await hashPassword(body.password) : undefined
       return db
         .updateTable('users')
@@ -121,6 +132,9 @@ export function userRoutes(app: FastifyInstance, ctx: IdentityContext): void {
       told('failure')
       throw error
     }
+    const user = await find(id)
+    if (user && (JSON.parse(user.options) as { lock_password?: boolean }).lock_password)
+      throw refusedAction('The password of this user is changed by an administrator only')
     const changed = await kysely
       .updateTable('users')
       .set({ password_hash: await hashPassword(body.password), tokens_from: ctx.clock.now() })
@@ -150,7 +164,7 @@ export function userRoutes(app: FastifyInstance, ctx: IdentityContext): void {
       return collection(
         request,
         'groups',
-        rows.map((row) => groupView(request, row)),
+        rows.map((row) => ({ ...groupView(request, row), membership_expires_at: null })),
       )
     }),
   )

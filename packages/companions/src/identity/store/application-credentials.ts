@@ -17,7 +17,7 @@ export const rolesOfCredential = (db: Kysely<IdentityTables>, id: string) =>
   db
     .selectFrom('application_credential_roles')
     .innerJoin('roles', 'roles.id', 'application_credential_roles.role_id')
-    .select(['roles.id', 'roles.name', 'roles.domain_id'])
+    .select(['roles.id', 'roles.name', 'roles.domain_id', 'roles.description', 'roles.options'])
     .where('application_credential_id', '=', id)
     .orderBy('roles.name')
     .execute()

@@ -32,8 +32,9 @@ interface Known {
 }
 
 async function load(db: Kysely<IdentityTables>): Promise<Known> {
-  const rows = await db.selectFrom('assignments').selectAll().execute()
+  const rows = await db.selectFrom('assignments').selectAll().orderBy('inherited').execute()
   return {
+    // What is given directly comes first: of several ways to hold a role that one is shown.
     assignments: rows.map((row) => ({
       actorKind: row.actor_kind,
       actorId: row.actor_id,
