@@ -1,4 +1,4 @@
-/** The config drive of a server that has one: made with it, and made again by a hard reboot. */
+/** The config drive of a server that has one: made with it, and again by a hard reboot when it is gone. */
 import { randomBytes } from 'node:crypto'
 import { guestDocuments } from '../domain/guest-metadata.ts'
 import type { Base } from '../task/action.ts'

@@ -149,7 +149,10 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       publicKey: key?.publicKey ?? null,
       userData: server.user_data ?? null,
       bootRoles: [...caller.roles].toSorted(),
-      configDrive: server.config_drive ?? image.properties['img_config_drive'] === 'mandatory',
+      configDrive:
+        server.config_drive === true ||
+        config.DEFAULT.force_config_drive ||
+        image.properties['img_config_drive'] === 'mandatory',
       metadata: server.metadata ?? {},
       tags: [...new Set(server.tags)].toSorted(),
       requestedNics: interfaces,
