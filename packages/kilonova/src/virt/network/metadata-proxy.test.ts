@@ -135,3 +135,25 @@ test('a guest that asks for everything at once is told to wait, and one that onl
   await assert.rejects(ask(url), { code: /ECONNRESET|EPIPE/ })
   for (const socket of open) socket.destroy()
 })
+
+test('who says what it wants too slowly is cut off', { timeout: 5_000 }, async (context) => {
+  const patience = {
+    headersTimeout: 50,
+    requestTimeout: 100,
+    connectionsCheckingInterval: 20,
+    keepAliveTimeout: 60_000,
+  }
+  const target = { proxyTo: 'http://127.0.0.1:1', sharedSecret: 'shared' }
+  const url = await serve(
+    context,
+    metadataProxy(target, () => ({ serverId: 'server-1', projectId: 'p' }), silentLog, patience),
+  )
+  for (const said of [
+    'GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ',
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc',
+  ]) {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.resume().write(said)
+    await once(socket, 'close')
+  }
+})

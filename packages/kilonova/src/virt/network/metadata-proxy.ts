@@ -47,20 +47,23 @@ const OURS = new Set([
 const CONNECTIONS_OF_ONE = 32
 const REQUESTS_OF_ONE = 8
 const REQUESTS_AT_ONCE = 32
+const PATIENCE = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+  keepAliveTimeout: 5_000,
+}
 
 /** An HTTP server that does not listen yet. It cuts off who is slow, who comes too often, and who asks for too much at once. */
-export function metadataProxy(target: MetadataTarget, whoHas: WhoHas, log: Log): Server {
+export function metadataProxy(target: MetadataTarget, whoHas: WhoHas, log: Log, patience = PATIENCE): Server {
   const agent = new Agent({ keepAlive: true, maxSockets: REQUESTS_AT_ONCE })
   const [connections, requests] = [countByAddress(), countByAddress()]
-  const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 5_000, keepAliveTimeout: 5_000 },
-    (from, to) => {
-      const address = from.socket.remoteAddress ?? ''
-      if (!requests.enter(address, REQUESTS_OF_ONE)) return answer(to, 429)
-      to.on('close', () => requests.leave(address))
-      pass(from, to, target, whoHas, agent, log)
-    },
-  )
+  const server = createServer(patience, (from, to) => {
+    const address = from.socket.remoteAddress ?? ''
+    if (!requests.enter(address, REQUESTS_OF_ONE)) return answer(to, 429)
+    to.on('close', () => requests.leave(address))
+    pass(from, to, target, whoHas, agent, log)
+  })
   server.maxConnections = 1024
   server.on('connection', (socket: Socket) => {
     const address = socket.remoteAddress ?? ''
