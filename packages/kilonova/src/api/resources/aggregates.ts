@@ -128,10 +128,10 @@ async function act(
 ): Promise<Aggregate> {
   if ([add, take, set].filter((each) => each !== undefined).length !== 1)
     throw badRequest('The request body holds exactly one of add_host, remove_host and set_metadata.')
+  ctx.check(`os_compute_api:os-aggregates:${add ? 'add_host' : take ? 'remove_host' : 'set_metadata'}`)
   return edit(ctx, async (tx, aggregate) => {
     const { number, name, metadata, hosts } = aggregate
     if (add) {
-      ctx.check('os_compute_api:os-aggregates:add_host')
       if (!(await zonesOf(tx)).some(({ host }) => host === add.host))
         throw notFound(`Compute host ${add.host} could not be found.`)
       if (!(await addHost(tx, number, add.host, ctx.clock.now())))
@@ -139,11 +139,9 @@ async function act(
       return [add.host]
     }
     if (take) {
-      ctx.check('os_compute_api:os-aggregates:remove_host')
       if (!(await removeHost(tx, number, take.host))) throw notFound(`Aggregate ${number} has no host ${take.host}.`)
       return [take.host]
     }
-    ctx.check('os_compute_api:os-aggregates:set_metadata')
     await changeAggregate(tx, number, { name, metadata: without({ ...metadata, ...set?.metadata }) }, ctx.clock.now())
     return hosts
   })
@@ -183,7 +181,7 @@ export const aggregates = [
       }),
   }),
   post('/os-aggregates/:id/action', {
-    policy: 'os_compute_api:os-aggregates:show',
+    policy: 'by the body',
     body: action,
     run: (ctx, { body }) => act(ctx, body),
     view: one,

@@ -5,7 +5,7 @@ import type { Flavor } from '../../domain/flavor.ts'
 import type { Ctx } from '../context.ts'
 import { ApiFault, badRequest, notFound } from '../faults.ts'
 import { get, post } from '../resource.ts'
-import { flavorTarget } from './flavor-target.ts'
+import { flavorFor } from './flavor-target.ts'
 
 const tenant = z.strictObject({
   tenant: z
@@ -19,23 +19,23 @@ const actions = z.strictObject({ addTenantAccess: tenant.optional(), removeTenan
 const conflict = (message: string) => new ApiFault(409, message)
 
 async function act(
-  { db, check }: Ctx,
-  flavor: Flavor,
+  ctx: Ctx,
   { addTenantAccess: add, removeTenantAccess: take }: z.output<typeof actions>,
-): Promise<void> {
+): Promise<Flavor> {
+  const { db } = ctx
   if ((add === undefined) === (take === undefined))
     throw badRequest('The request body holds exactly one of addTenantAccess and removeTenantAccess.')
+  const flavor = await flavorFor(`os_compute_api:os-flavor-access:${add ? 'add' : 'remove'}_tenant_access`)(ctx)
   if (add) {
-    check('os_compute_api:os-flavor-access:add_tenant_access')
     if (flavor.isPublic) throw conflict('Can not add access to a public flavor.')
     if (!(await giveAccess(db, flavor.id, add.tenant)))
       throw conflict(`Flavor access already exists for flavor ${flavor.id} and project ${add.tenant} combination.`)
   }
   if (take) {
-    check('os_compute_api:os-flavor-access:remove_tenant_access')
     if (!(await takeAccess(db, flavor.id, take.tenant)))
       throw notFound(`Flavor access not found for ${flavor.id} / ${take.tenant} combination.`)
   }
+  return flavor
 }
 
 const list = async ({ db }: Ctx, flavor: Flavor) =>
@@ -44,7 +44,7 @@ const list = async ({ db }: Ctx, flavor: Flavor) =>
 export const flavorAccess = [
   get('/flavors/:id/os-flavor-access', {
     policy: 'os_compute_api:os-flavor-access',
-    target: flavorTarget,
+    target: flavorFor('os_compute_api:os-flavor-access'),
     run: (ctx, { target }) => {
       if (target.isPublic) throw notFound('Access list not available for public flavors.')
       return list(ctx, target)
@@ -52,13 +52,9 @@ export const flavorAccess = [
     view: (all) => ({ flavor_access: all }),
   }),
   post('/flavors/:id/action', {
-    policy: 'os_compute_api:os-flavor-access',
+    policy: 'by the body',
     body: actions,
-    target: flavorTarget,
-    run: async (ctx, { body, target }) => {
-      await act(ctx, target, body)
-      return list(ctx, target)
-    },
+    run: async (ctx, { body }) => list(ctx, await act(ctx, body)),
     view: (all) => ({ flavor_access: all }),
   }),
 ]

@@ -6,7 +6,7 @@ import { NovaError } from '../../domain/errors.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import { get, post, put, remove } from '../resource.ts'
-import { flavorTarget } from './flavor-target.ts'
+import { flavorFor, flavorTarget } from './flavor-target.ts'
 
 type Specs = Readonly<Record<string, string>>
 const value = z.union([z.string().max(255), z.number().transform(String)])
@@ -40,7 +40,7 @@ export const flavorExtraSpecs = [
   post('/flavors/:id/os-extra_specs', {
     policy: 'os_compute_api:os-flavor-extra-specs:create',
     body: z.strictObject({ extra_specs: specs }),
-    target: flavorTarget,
+    target: flavorFor('os_compute_api:os-flavor-extra-specs:create'),
     run: async (ctx, { body, target }) => {
       await edit(ctx, target.id, (now) => ({ ...now, ...body.extra_specs }))
       return body.extra_specs
@@ -56,7 +56,7 @@ export const flavorExtraSpecs = [
   put('/flavors/:id/os-extra_specs/:key', {
     policy: 'os_compute_api:os-flavor-extra-specs:update',
     body: specs,
-    target: flavorTarget,
+    target: flavorFor('os_compute_api:os-flavor-extra-specs:update'),
     run: async (ctx, { body, target }) => {
       const [key, ...more] = Object.keys(body)
       if (key !== keyOf(ctx) || more.length > 0) throw badRequest('Request body and URI mismatch')
@@ -67,7 +67,7 @@ export const flavorExtraSpecs = [
   }),
   remove('/flavors/:id/os-extra_specs/:key', {
     policy: 'os_compute_api:os-flavor-extra-specs:delete',
-    target: flavorTarget,
+    target: flavorFor('os_compute_api:os-flavor-extra-specs:delete'),
     run: (ctx, { target }) =>
       edit(ctx, target.id, (now) => {
         found(ctx, target.id, now)

@@ -23,7 +23,7 @@ import {
   wrapped,
   type Page,
 } from '../resource.ts'
-import { flavorTarget } from './flavor-target.ts'
+import { flavorFor, flavorTarget } from './flavor-target.ts'
 
 const brief = view<Flavor>({
   id: ({ id }) => id,
@@ -200,7 +200,7 @@ export const flavors = [
     policy: 'os_compute_api:os-flavor-manage:update',
     since: '2.55',
     body: make({ description: z.string().max(65_535).nullable() }),
-    target: flavorTarget,
+    target: flavorFor('os_compute_api:os-flavor-manage:update'),
     run: async ({ db }, { body, target }) => {
       await changeFlavor(db, target.id, { description: body.flavor.description })
       return { ...target, description: body.flavor.description }
@@ -210,7 +210,7 @@ export const flavors = [
   remove('/flavors/:id', {
     policy: 'os_compute_api:os-flavor-manage:delete',
     status: 202,
-    target: flavorTarget,
+    target: flavorFor('os_compute_api:os-flavor-manage:delete'),
     run: ({ db }, { target }) => deleteFlavor(db, target.id),
   }),
 ]

@@ -1,0 +1,206 @@
+/** How each operation and action is called so that it succeeds for whoever may: a path, a body, and what must be there before. */
+import { keepReport } from '@kilonova/kilonova/db/hosts.ts'
+import { at, reportOf, server, settled, type Cloud } from '@kilonova/kilonova/api/testing/cloud.ts'
+import { setAddresses } from '@kilonova/kilonova/db/servers.ts'
+
+export interface World {
+  readonly it: Cloud
+  /** Who is about to call. */
+  readonly as: string
+  /** For names that must not be there twice. */
+  readonly number: number
+}
+export interface Call {
+  /** In place of each `{}`, in turn. */
+  readonly names?: readonly string[]
+  readonly json?: unknown
+}
+type Recipe = (world: World) => Promise<Call> | Call
+
+/** alice's, as `member` made it. */
+export async function aServer({ it }: Pick<World, 'it'>): Promise<string> {
+  const id = await server(it, { metadata: { colour: 'red' } })
+  await settled(it, id)
+  return id
+}
+const ofServer =
+  (json?: unknown, ...names: readonly string[]): Recipe =>
+  async (world) => ({ names: [await aServer(world), ...names], ...(json === undefined ? {} : { json }) })
+
+const adminMakes = async ({ it }: World, path: string, json: unknown): Promise<unknown> => {
+  const answer = await it.call('POST', path, { as: 'admin', json, version: '2.90' })
+  if (answer.status >= 300) throw new Error(`${path}: ${JSON.stringify(answer.body)}`)
+  return answer.body
+}
+const idIn = (body: unknown, key: string): string => String(at({ body, status: 0, headers: {} }, key, 'id'))
+
+const flavorBody = (number: number, isPublic = true) => ({
+  flavor: { name: `f${number}`, id: `f${number}`, ram: 1, vcpus: 1, disk: 1, 'os-flavor-access:is_public': isPublic },
+})
+async function aFlavor(world: World, isPublic = true): Promise<string> {
+  const id = idIn(await adminMakes(world, '/flavors', flavorBody(world.number, isPublic)), 'flavor')
+  await adminMakes(world, `/flavors/${id}/os-extra_specs`, { extra_specs: { 'hw:x': '1' } })
+  return id
+}
+const ofFlavor =
+  (json?: unknown, ...names: readonly string[]): Recipe =>
+  async (world) => ({ names: [await aFlavor(world), ...names], ...(json === undefined ? {} : { json }) })
+
+const anAggregate = async (world: World): Promise<string> =>
+  idIn(await adminMakes(world, '/os-aggregates', { aggregate: { name: `a${world.number}` } }), 'aggregate')
+
+const PUBLIC_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJFBaSYXhTkgyTWZyJ2ElNm5Y1o8Qd8h2mB7Z2hR9zS someone'
+async function aKeyPair({ it, as, number }: World): Promise<string> {
+  const json = { keypair: { name: `own${number}`, public_key: PUBLIC_KEY } }
+  await it.call('POST', '/os-keypairs', { as, json })
+  return `own${number}`
+}
+async function aGroup({ it }: World): Promise<string> {
+  const json = { server_group: { name: 'g', policy: 'anti-affinity' } }
+  return String(at(await it.call('POST', '/os-server-groups', { json, version: '2.64' }), 'server_group', 'id'))
+}
+/** A host that nobody lives on, by the id of its service or of its hypervisor. */
+async function aHost({ it, number }: World, of: 'services' | 'hypervisors'): Promise<string> {
+  const host = `spare${number}`
+  await keepReport(it.db, reportOf(host), 'nova', it.clock.now())
+  const all = at(await it.call('GET', `/os-${of}`, { as: 'admin', version: '2.53' }), of)
+  const mine = (all as { id: string; host?: string; hypervisor_hostname?: string }[]).find(
+    (each) => each.host === host || each.hypervisor_hostname === `${host}.example`,
+  )
+  return mine?.id ?? ''
+}
+const aService: Recipe = () => ({ json: { host: 'host1', binary: 'nova-compute' } })
+
+const metadata = { metadata: { colour: 'blue' } }
+
+/** An operation that names nothing and has no body needs none. */
+export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
+  'GET /extensions/{}': () => ({ names: ['os-keypairs'] }),
+  'POST /flavors': ({ number }) => ({ json: flavorBody(number) }),
+  'GET /flavors/{}': ofFlavor(),
+  'PUT /flavors/{}': ofFlavor({ flavor: { description: 'other' } }),
+  'DELETE /flavors/{}': ofFlavor(),
+  'GET /flavors/{}/os-extra_specs': ofFlavor(),
+  'POST /flavors/{}/os-extra_specs': ofFlavor({ extra_specs: { 'hw:y': '2' } }),
+  'GET /flavors/{}/os-extra_specs/{}': ofFlavor(undefined, 'hw:x'),
+  'PUT /flavors/{}/os-extra_specs/{}': ofFlavor({ 'hw:x': '2' }, 'hw:x'),
+  'DELETE /flavors/{}/os-extra_specs/{}': ofFlavor(undefined, 'hw:x'),
+  'GET /flavors/{}/os-flavor-access': async (world) => ({ names: [await aFlavor(world, false)] }),
+  'POST /os-aggregates': ({ number }) => ({ json: { aggregate: { name: `a${number}` } } }),
+  'GET /os-aggregates/{}': async (world) => ({ names: [await anAggregate(world)] }),
+  'PUT /os-aggregates/{}': async (world) => ({
+    names: [await anAggregate(world)],
+    json: { aggregate: { name: `b${world.number}` } },
+  }),
+  'DELETE /os-aggregates/{}': async (world) => ({ names: [await anAggregate(world)] }),
+  'GET /os-hypervisors/{}': async (world) => ({ names: [await aHost(world, 'hypervisors')] }),
+  'GET /os-hypervisors/{}/uptime': async (world) => ({ names: [await aHost(world, 'hypervisors')] }),
+  'GET /os-hypervisors/{}/search': () => ({ names: ['host1'] }),
+  'GET /os-hypervisors/{}/servers': () => ({ names: ['host1'] }),
+  'POST /os-keypairs': ({ number }) => ({
+    json: { keypair: { name: `k${number}`, type: 'ssh', public_key: PUBLIC_KEY } },
+  }),
+  'GET /os-keypairs/{}': async (world) => ({ names: [await aKeyPair(world)] }),
+  'DELETE /os-keypairs/{}': async (world) => ({ names: [await aKeyPair(world)] }),
+  'POST /os-server-external-events': async (world) => ({
+    json: { events: [{ name: 'network-changed', server_uuid: await aServer(world) }] },
+  }),
+  'POST /os-server-groups': () => ({ json: { server_group: { name: 'g', policy: 'affinity' } } }),
+  'GET /os-server-groups/{}': async (world) => ({ names: [await aGroup(world)] }),
+  'DELETE /os-server-groups/{}': async (world) => ({ names: [await aGroup(world)] }),
+  'PUT /os-services/enable': aService,
+  'PUT /os-services/disable': aService,
+  'PUT /os-services/disable-log-reason': () => ({
+    json: { host: 'host1', binary: 'nova-compute', disabled_reason: 'repair' },
+  }),
+  'PUT /os-services/force-down': () => ({ json: { host: 'host1', binary: 'nova-compute', forced_down: false } }),
+  'PUT /os-services/{}': async (world) => ({ names: [await aHost(world, 'services')], json: { status: 'enabled' } }),
+  'DELETE /os-services/{}': async (world) => ({ names: [await aHost(world, 'services')] }),
+  'POST /servers': ({ it }) => ({
+    json: { server: { name: 'new', flavorRef: '1', imageRef: [...it.images.keys()][0], networks: 'none' } },
+  }),
+  'GET /servers/{}': ofServer(),
+  'PUT /servers/{}': ofServer({ server: { name: 'other' } }),
+  'DELETE /servers/{}': ofServer(),
+  'GET /servers/{}/ips': ofServer(),
+  'GET /servers/{}/ips/{}': async (world) => {
+    const id = await aServer(world)
+    const address = { network: 'private', networkId: 'n', portId: 'p', address: '10.0.0.5', mac: 'fa:16:3e:00:00:01' }
+    await setAddresses(world.it.db, id, [{ ...address, version: 4 }])
+    return { names: [id, 'private'] }
+  },
+  'GET /servers/{}/metadata': ofServer(),
+  'POST /servers/{}/metadata': ofServer(metadata),
+  'PUT /servers/{}/metadata': ofServer(metadata),
+  'GET /servers/{}/metadata/{}': ofServer(undefined, 'colour'),
+  'PUT /servers/{}/metadata/{}': ofServer({ meta: { colour: 'green' } }, 'colour'),
+  'DELETE /servers/{}/metadata/{}': ofServer(undefined, 'colour'),
+  'GET /servers/{}/os-instance-actions': ofServer(),
+  'GET /servers/{}/os-instance-actions/{}': async (world) => {
+    const id = await aServer(world)
+    const all = await world.it.call('GET', `/servers/${id}/os-instance-actions`)
+    return { names: [id, String(at(all, 'instanceActions', 0, 'request_id'))] }
+  },
+  'GET /servers/{}/os-interface': ofServer(),
+  'GET /servers/{}/os-interface/{}': async (world) => {
+    const id = await aServer(world)
+    const { portOf } = await import('@kilonova/kilonova/api/testing/cloud.ts')
+    const port = portOf({ deviceId: id })
+    world.it.ports.set(port.id, port)
+    return { names: [id, port.id] }
+  },
+  'GET /servers/{}/os-server-password': ofServer(),
+  'DELETE /servers/{}/os-server-password': ofServer(),
+  'GET /servers/{}/os-security-groups': ofServer(),
+  'GET /servers/{}/tags': ofServer(),
+  'PUT /servers/{}/tags': ofServer({ tags: ['a'] }),
+  'DELETE /servers/{}/tags': ofServer(),
+  'GET /servers/{}/tags/{}': async (world) => ({ names: [await tagged(world), 'old'] }),
+  'PUT /servers/{}/tags/{}': ofServer(undefined, 'new'),
+  'DELETE /servers/{}/tags/{}': async (world) => ({ names: [await tagged(world), 'old'] }),
+}
+
+async function tagged(world: World): Promise<string> {
+  const id = await aServer(world)
+  await world.it.call('PUT', `/servers/${id}/tags/old`, { version: '2.26' })
+  return id
+}
+const stopped = async (world: World): Promise<string> => {
+  const id = await aServer(world)
+  await world.it.db.updateTable('servers').set({ vm_state: 'stopped' }).where('id', '=', id).execute()
+  return id
+}
+const onServer =
+  (value: unknown, prepare: (world: World) => Promise<string> = aServer): Recipe =>
+  async (world) => ({ names: [await prepare(world)], json: value })
+
+/** By path and key; `json` is what stands behind the key. */
+export const ACTION_RECIPES: Readonly<Record<string, Readonly<Record<string, Recipe>>>> = {
+  '/flavors/{}/action': {
+    addTenantAccess: async (world) => ({ names: [await aFlavor(world, false)], json: { tenant: 'someone' } }),
+    removeTenantAccess: async (world) => {
+      const id = await aFlavor(world, false)
+      await adminMakes(world, `/flavors/${id}/action`, { addTenantAccess: { tenant: 'someone' } })
+      return { names: [id], json: { tenant: 'someone' } }
+    },
+  },
+  '/os-aggregates/{}/action': {
+    add_host: async (world) => {
+      await aHost(world, 'services')
+      return { names: [await anAggregate(world)], json: { host: `spare${world.number}` } }
+    },
+    remove_host: async (world) => {
+      await aHost(world, 'services')
+      const id = await anAggregate(world)
+      await adminMakes(world, `/os-aggregates/${id}/action`, { add_host: { host: `spare${world.number}` } })
+      return { names: [id], json: { host: `spare${world.number}` } }
+    },
+    set_metadata: async (world) => ({ names: [await anAggregate(world)], json: { metadata: { a: 'b' } } }),
+  },
+  '/servers/{}/action': {
+    'os-start': onServer(null, stopped),
+    'os-stop': onServer(null),
+    reboot: onServer({ type: 'HARD' }),
+    'os-getConsoleOutput': onServer({}),
+  },
+}
