@@ -27,6 +27,7 @@ const noNetwork: HostNetwork = {
   plug: async () => {},
   unplug: async () => {},
   refresh: async () => {},
+  applyRouters: async () => {},
   nics: async () => [],
   inventory: () => Promise.reject(new Error('no network here')),
   close: async () => {},

@@ -52,6 +52,10 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
       await driver.refreshPorts(unpackPorts(packed))
       return null
     },
+    applyRouters: async ({ routers }) => {
+      await driver.applyRouters(routers)
+      return null
+    },
     start: ({ fence, guest }, { requestId }) => nothing('start', fence, requestId, () => driver.start(guest)),
     shutdown: ({ fence }, { requestId }) =>
       nothing('shutdown', fence, requestId, () => driver.shutdown(fence.serverId)),

@@ -1,7 +1,16 @@
 /** What a compute host does when asked: the driver's verbs, fenced. Topic `compute.<host>`. */
 import { z } from 'zod'
 import { POWER_STATES } from '../domain/states.ts'
-import type { ConfigDriveSpec, DiskSpec, GuestNic, GuestSpec, ImageTicket, PortFacts } from '../virt/driver.ts'
+import type {
+  ConfigDriveSpec,
+  DiskSpec,
+  GuestNic,
+  GuestSpec,
+  ImageTicket,
+  PortFacts,
+  RouterFacts,
+  RouterPort,
+} from '../virt/driver.ts'
 import { method } from './contract.ts'
 
 export const computeTopic = (host: string): string => `compute.${host}`
@@ -23,6 +32,20 @@ const rule = z.strictObject({
   stateful: z.boolean().default(true),
 })
 const ipv6Mode = z.enum(['slaac', 'dhcpv6-stateful', 'dhcpv6-stateless']).nullable().default(null)
+const fixedIps = z.array(z.strictObject({ address: z.string(), subnetId: z.string() }))
+const subnets = z.array(
+  z.strictObject({
+    id: z.string(),
+    cidr: z.string(),
+    gateway: z.string().nullable(),
+    dhcp: z.boolean(),
+    dnsServers: z.array(z.string()),
+    hostRoutes: z.array(z.strictObject({ destination: z.string(), nexthop: z.string() })),
+    routed: z.boolean(),
+    raMode: ipv6Mode,
+    addressMode: ipv6Mode,
+  }),
+)
 /** What has a default came later: a task that began before carries facts without it. */
 const port = z.strictObject({
   portId: z.string(),
@@ -33,26 +56,29 @@ const port = z.strictObject({
   projectId: z.string().optional(),
   vifType: z.string().optional(),
   tag: z.string().optional(),
-  fixedIps: z.array(z.strictObject({ address: z.string(), subnetId: z.string() })),
-  subnets: z.array(
-    z.strictObject({
-      id: z.string(),
-      cidr: z.string(),
-      gateway: z.string().nullable(),
-      dhcp: z.boolean(),
-      dnsServers: z.array(z.string()),
-      hostRoutes: z.array(z.strictObject({ destination: z.string(), nexthop: z.string() })),
-      routed: z.boolean(),
-      raMode: ipv6Mode,
-      addressMode: ipv6Mode,
-    }),
-  ),
+  fixedIps,
+  subnets,
   portSecurity: z.boolean(),
   adminUp: z.boolean().default(true),
   allowedPairs: z.array(z.strictObject({ cidr: z.string(), mac: z.string() })).default([]),
   rules: z.array(rule),
   hostname: z.string(),
 }) satisfies z.ZodType<PortFacts>
+const routerPort = z.strictObject({
+  portId: z.string(),
+  networkId: z.string(),
+  mac: z.string(),
+  mtu: z.int(),
+  fixedIps,
+  subnets,
+}) satisfies z.ZodType<RouterPort>
+const router = z.strictObject({
+  routerId: z.string(),
+  interfaces: z.array(routerPort),
+  gateway: routerPort.extend({ snat: z.boolean() }).nullable(),
+  routes: z.array(z.strictObject({ destination: z.string(), nexthop: z.string() })),
+  floatingIps: z.array(z.strictObject({ address: z.string(), fixedAddress: z.string() })),
+}) satisfies z.ZodType<RouterFacts>
 const ticket = z.strictObject({
   imageId: z.string(),
   url: z.string(),
@@ -134,6 +160,7 @@ export const compute = {
   plug: method(fenced({ ports: z.array(port) }), nothing),
   unplug: method(fenced({}), nothing),
   refreshPorts: method(refreshedPorts, nothing),
+  applyRouters: method(z.strictObject({ routers: z.array(router) }), nothing),
   start: method(fenced({ guest }), nothing),
   shutdown: method(fenced({}), nothing),
   powerOff: method(fenced({}), nothing),

@@ -173,6 +173,7 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await driver.powerOff(serverId)
     await driver.shutdown(serverId)
     await remove(serverId)
+    await driver.applyRouters([])
     await stateIs(serverId, 'nostate')
     assert.equal(await driver.consoleOutput(serverId, 100), '')
     assert.deepEqual(await driver.guestNics(serverId), [])

@@ -55,6 +55,30 @@ export type PortFacts = {
   readonly hostname: string
 }
 
+/** A router as a host has it: the same on each host, but for the floating IPs, which are those of the host's own ports. */
+export type RouterFacts = {
+  readonly routerId: string
+  readonly interfaces: readonly RouterPort[]
+  /** Where it leads out; null: nowhere. */
+  readonly gateway: RouterGateway | null
+  readonly routes: readonly { readonly destination: string; readonly nexthop: string }[]
+  /** Each leads to an address behind an interface, and is what that address goes out as. */
+  readonly floatingIps: readonly { readonly address: string; readonly fixedAddress: string }[]
+}
+
+export type RouterPort = {
+  readonly portId: string
+  readonly networkId: string
+  readonly mac: string
+  readonly mtu: number
+  readonly fixedIps: PortFacts['fixedIps']
+  /** Of an interface those that it has an address in, of a gateway all of its network. */
+  readonly subnets: PortFacts['subnets']
+}
+
+/** `snat`: what has no floating IP goes out as the gateway's address; otherwise it goes out as it is. */
+export type RouterGateway = RouterPort & { readonly snat: boolean }
+
 export type Ipv6Mode = 'slaac' | 'dhcpv6-stateful' | 'dhcpv6-stateless'
 
 export type SecurityRule = {
@@ -147,6 +171,11 @@ export interface Driver {
    * connections that the new rules do not allow end. May be repeated; of two that overlap, the later one counts.
    */
   refreshPorts(ports: readonly PortFacts[]): Promise<void>
+  /**
+   * All routers that this host is to know; those it knew and that are not among them go. A router is made while one of its interfaces'
+   * networks has a port plugged here. May be repeated; what it says is kept over restarts. Connections of a floating IP that leads elsewhere now, end.
+   */
+  applyRouters(routers: readonly RouterFacts[]): Promise<void>
 
   /** Defines the guest if needed and makes it run. */
   start(spec: GuestSpec): Promise<void>

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { PowerState } from '../../domain/states.ts'
-import type { ConfigDriveSpec, DiskSpec, Driver, GuestSpec, PortFacts, PowerChange } from '../driver.ts'
+import type { ConfigDriveSpec, DiskSpec, Driver, GuestSpec, PortFacts, PowerChange, RouterFacts } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import { fakeConsole, type FakeConsole } from './console.ts'
 import type { Faults, Verb } from './faults.ts'
@@ -36,6 +36,8 @@ export interface FakeDriver extends Driver {
   inventory(): Inventory
   /** As the host knows it now; undefined when it is not plugged. */
   portFacts(portId: string): PortFacts | undefined
+  /** All that it was told of, also those without a guest here. */
+  routers(): readonly RouterFacts[]
   /** The guest changes its state by itself: what a user inside, or a crash, would do. */
   happen(serverId: string, powerState: PowerState, event: string): void
 }
@@ -62,6 +64,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const images = fakeImageCache(clock, options.download ?? false)
   const listeners = new Set<(change: PowerChange) => void>()
   const startedAt = clock.now()
+  let told: readonly RouterFacts[] = []
 
   /** Runs a verb's effect, with the fault that the test asked for around it. */
   async function verb<T>(name: Verb, serverId: string | undefined, effect: () => T): Promise<Awaited<T>> {
@@ -159,6 +162,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
             had.map((port) => newer.get(port.portId) ?? port),
           )
       }),
+    applyRouters: (routers) => verb('applyRouters', undefined, () => void (told = routers)),
     start: (spec) =>
       verb('start', spec.serverId, () => {
         if (guests.get(spec.serverId)?.powerState !== 'running') run(spec)
@@ -193,6 +197,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       cachedImages: images.size,
     }),
     portFacts: (portId) => [...plugged.values()].flat().find((port) => port.portId === portId),
+    routers: () => told,
     happen: (serverId, powerState, event) => {
       const guest = guests.get(serverId)
       if (!guest) throw new HostError('GuestNotFound', `host ${host} has no guest ${serverId}`)

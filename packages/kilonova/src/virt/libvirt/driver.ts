@@ -101,6 +101,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     plug: network.plug,
     unplug: network.unplug,
     refreshPorts: network.refresh,
+    applyRouters: network.applyRouters,
     start: (spec) => lifecycle.start(guest, spec),
     shutdown: (serverId) => lifecycle.shutdown(guest, serverId),
     powerOff: (serverId) => lifecycle.powerOff(guest, serverId),

@@ -4,15 +4,17 @@
  */
 import { rmSync } from 'node:fs'
 import type { Log } from '@kilonova/base/log.ts'
-import type { PortFacts } from '../driver.ts'
+import type { PortFacts, RouterPort } from '../driver.ts'
+import { wirePair } from './address.ts'
 import { ipBatch, tcBatch } from './command.ts'
 import { settleDhcp, stopDhcp } from './dnsmasq.ts'
-import { type Layout, layoutOf } from './layout.ts'
+import { type Layout, layoutOf, ownsGateway } from './layout.ts'
 import { type MetadataListener, metadataListener } from './metadata-listener.ts'
 import type { Guest, MetadataTarget } from './metadata-proxy.ts'
-import type { Names } from './names.ts'
+import { type Names, routerPort } from './names.ts'
 import { joinCommands, makeNamespace, makePorts, namespaceExists, removeLinks, removeNamespace } from './namespace.ts'
 import { applyPacketFilter } from './packet-filter.ts'
+import { sharedRun } from './shared-run.ts'
 import type { PluggedPort } from './store.ts'
 
 export interface GuestNetwork {
@@ -22,9 +24,16 @@ export interface GuestNetwork {
   /** Newer facts of a port that belongs here; its links stay as they are, so this costs less than `add`. */
   update(facts: PortFacts): void
   remove(portId: string): void
-  /** Until it holds for all that was said before the call. With no port left it removes everything. */
+  /** Says what a router has here; its link is the router's to make, once this network is settled. */
+  attach(port: RouterPort): void
+  detach(portId: string): void
+  /** Until it holds for all that was said before the call. With no port left, of a guest or a router, it removes everything. */
   settle(): Promise<void>
-  isEmpty(): boolean
+  hasGuests(): boolean
+  /** Another number: the namespace is another one, with none of the links that were in the former. */
+  generation(): number
+  /** The root namespace's address on the wire to here, while it reaches subnets whose gateway is a router's. */
+  hostBehind(): string | undefined
   close(): Promise<void>
 }
 
@@ -44,10 +53,13 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
   /** Ports whose links this process has made or seen since they were last plugged. */
   const joined = new Set<string>()
   const leaving = new Set<string>()
+  const routers = new Map<string, RouterPort>()
   const namespace = names.namespace(networkId)
   const folder = names.runtime(networkId)
   /** The layout that the namespace has been given; undefined until this process has looked. */
   let laidOut: string | undefined
+  let behind: string | undefined
+  let generation = 0
   let listener: MetadataListener | undefined
 
   const freeNumber = (): number => {
@@ -67,21 +79,27 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
       // What runs in a namespace that somebody deleted goes on in it, where no guest is.
       await all([closeListener(), stopDhcp(folder)])
       joined.clear()
+      generation++
       await removeLinks([...ports.keys()].map(names.wire))
     }
-    await makeNamespace(names, networkId, layout, layout.routed.length > 0 ? await slot.take() : 0)
+    const number = layout.routed.length > 0 ? await slot.take() : 0
+    await makeNamespace(names, networkId, layout, number)
+    const byRouter = layout.subnets
+      .filter(({ cidr }) => layout.routed.includes(cidr))
+      .some((each) => !ownsGateway(each))
+    behind = byRouter ? wirePair(number).root : undefined
     laidOut = wanted
   }
   const raise = async (): Promise<void> => {
-    const layout = layoutOf(networkId, ports.values())
+    const layout = layoutOf(networkId, ports.values(), routers.values())
     await makeLayout(layout)
     const fresh = [...ports.keys()].filter((id) => !joined.has(id))
     const here = [...ports.values()]
     await all([
       makePorts(names, networkId, fresh, layout.mtu),
-      applyPacketFilter(namespace, here, []),
-      settleDhcp(namespace, folder, layout, here),
-      openListener(),
+      applyPacketFilter(namespace, here, [...routers.keys()].map(routerPort)),
+      here.length > 0 ? settleDhcp(namespace, folder, layout, here) : stopDhcp(folder),
+      here.length > 0 ? openListener() : closeListener(),
     ])
     const { traffic, inside } = joinCommands(names, fresh)
     await all([tcBatch(traffic), ipBatch(inside, namespace)])
@@ -96,7 +114,7 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
   }
   const drop = async (): Promise<void> => {
     const gone = [...leaving]
-    const last = ports.size === 0
+    const last = isEmpty()
     if (last) await all([closeListener(), stopDhcp(folder)])
     await removeLinks([
       ...gone.flatMap((id) => [names.tap(id), names.wire(id)]),
@@ -110,18 +128,10 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
     }
     for (const id of gone) leaving.delete(id)
   }
-  const work = (): Promise<void> => (ports.size === 0 ? drop() : all([leaving.size > 0 && drop(), raise()]))
+  const isEmpty = () => ports.size + routers.size === 0
+  const work = (): Promise<void> => (isEmpty() ? drop() : all([leaving.size > 0 && drop(), raise()]))
 
-  let current: Promise<void> | undefined
-  let following: Promise<void> | undefined
-  const start = (): Promise<void> => {
-    following = undefined
-    const now = work().finally(() => {
-      if (current === now) current = undefined
-    })
-    current = now
-    return now
-  }
+  const settling = sharedRun(work)
   return {
     networkId,
     add: (serverId, facts, number) => {
@@ -142,14 +152,14 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
       joined.delete(portId)
       leaving.add(portId)
     },
-    settle: () => {
-      if (!current) return start()
-      following ??= current.then(start, start)
-      return following
-    },
-    isEmpty: () => ports.size === 0,
+    settle: settling.run,
+    attach: (port) => void routers.set(port.portId, port),
+    detach: (portId) => void routers.delete(portId),
+    hasGuests: () => ports.size > 0,
+    generation: () => generation,
+    hostBehind: () => behind,
     close: async () => {
-      await current?.catch(() => undefined)
+      await settling.ended()
       await closeListener()
     },
   }

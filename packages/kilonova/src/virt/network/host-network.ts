@@ -5,14 +5,15 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import { HostError } from '../host-error.ts'
-import type { PortFacts } from '../driver.ts'
+import type { PortFacts, RouterFacts } from '../driver.ts'
 import { run } from './command.ts'
 import { type GuestNetwork, guestNetwork } from './guest-network.ts'
 import { applyHostFilter } from './host-filter.ts'
+import { hostRouters } from './host-routers.ts'
 import { type Inventory, inventoryOf, removeStrays } from './inventory.ts'
 import type { MetadataTarget } from './metadata-proxy.ts'
 import { namesOf } from './names.ts'
-import { portFlaw } from './port-flaw.ts'
+import { portFlaw, routerFlaw } from './port-flaw.ts'
 import { runningDnsmasq } from './dnsmasq.ts'
 import { wireSlots } from './slots.ts'
 import { networkStore } from './store.ts'
@@ -24,6 +25,8 @@ export interface HostNetwork {
   unplug(serverId: string): Promise<void>
   /** Newer facts of ports; those that are not plugged are passed over. Errors: HostError for the first that cannot be used, after all others. */
   refresh(ports: readonly PortFacts[]): Promise<void>
+  /** All routers that this host shall know. Errors: HostError of the first that cannot be made, after all others. */
+  applyRouters(routers: readonly RouterFacts[]): Promise<void>
   nics(serverId: string): Promise<readonly Nic[]>
   /** What exists now, read from the host. */
   inventory(): Promise<Inventory>
@@ -76,9 +79,11 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
     networks.set(networkId, made)
     return made
   }
+  const routers = hostRouters({ names, networkOf, log })
   const settle = async (ports: readonly { readonly facts: PortFacts }[]): Promise<void> => {
     const ids = new Set(ports.map(({ facts }) => facts.networkId))
     await Promise.all([...ids].map((id) => networkOf(id).settle()))
+    await routers.follow(ids)
   }
   const plug = async (serverId: string, facts: readonly PortFacts[]): Promise<void> => {
     const former = store.server(serverId)
@@ -148,9 +153,11 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
         owners.set(facts.portId, serverId)
       }
     const all = records.flatMap(({ ports }) => ports.map(({ facts }) => facts))
-    const networkIds = new Set(all.map(({ networkId }) => networkId))
+    routers.recall(store.routers())
+    const held = routers.held()
+    const networkIds = new Set([...all.map(({ networkId }) => networkId), ...held.networkIds])
     const strays = await removeStrays(names, {
-      namespaces: new Set([...networkIds].map(names.namespace)),
+      namespaces: new Set([...[...networkIds].map(names.namespace), ...held.namespaces]),
       links: new Set([
         ...all.flatMap(({ portId }) => [names.tap(portId), names.wire(portId)]),
         ...[...networkIds].map(names.uplink),
@@ -169,6 +176,7 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
       for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) await settleOrLog(id)
     }
     await Promise.all(Array.from({ length: RESTORED_AT_ONCE }, restore))
+    await routers.follow(networkIds)
   }
   /** One that cannot be made must not keep the others from coming back; it is tried again with its next port. */
   const settleOrLog = (networkId: string): Promise<void> =>
@@ -189,6 +197,13 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
         if (store.server(serverId)) await plug(serverId, [])
       }),
     refresh,
+    applyRouters: async (told) => {
+      const usable = told.filter((router) => routerFlaw(router) === undefined)
+      store.writeRouters(usable)
+      await routers.apply(usable)
+      const flawed = told.find((router) => routerFlaw(router) !== undefined)
+      if (flawed) throw new HostError('CommandFailed', `router ${flawed.routerId} is not made: ${routerFlaw(flawed)}`)
+    },
     nics: async (serverId) => {
       const record = store.server(serverId)
       return (record?.ports ?? []).map(({ facts: { portId, mac, mtu } }) => ({

@@ -1,6 +1,6 @@
 /** What a network looks like on this host, worked out from the facts of the ports that are here. Pure. */
 import { createHash } from 'node:crypto'
-import type { PortFacts } from '../driver.ts'
+import type { PortFacts, RouterPort } from '../driver.ts'
 import { isCidr, prefixLength, versionOf } from './address.ts'
 import type { PluggedPort } from './store.ts'
 
@@ -21,14 +21,22 @@ export interface Layout {
 
 export const METADATA_ADDRESS = '169.254.169.254'
 
-export function layoutOf(networkId: string, ports: Iterable<PluggedPort>): Layout {
+/** `routers`: what routers have in this network. */
+export function layoutOf(networkId: string, ports: Iterable<PluggedPort>, routers: Iterable<RouterPort> = []): Layout {
   let mtu = 68
   const subnets = new Map<string, Subnet>()
-  for (const { facts } of ports) {
+  const held = new Set<string | null>()
+  const add = (facts: Pick<PortFacts, 'mtu' | 'subnets'>) => {
     mtu = Math.max(mtu, facts.mtu)
     for (const subnet of facts.subnets) subnets.set(subnet.id, subnet)
   }
-  const ordered = [...subnets.values()].filter(({ cidr }) => isCidr(cidr)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  for (const router of routers) {
+    add(router)
+    for (const { address } of router.fixedIps) held.add(address)
+  }
+  for (const { facts } of ports) add(facts)
+  const known = [...subnets.values()].filter(({ cidr }) => isCidr(cidr)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const ordered = known.map((subnet) => (held.has(subnet.gateway) ? { ...subnet, routed: false } : subnet))
   return {
     mtu,
     mac: `02:${bytes(networkId, 5)}`,
@@ -38,11 +46,11 @@ export function layoutOf(networkId: string, ports: Iterable<PluggedPort>): Layou
       ...ordered.flatMap((subnet) => (ownsGateway(subnet) ? `${subnet.gateway}/${prefixLength(subnet.cidr)}` : [])),
     ],
     onLink: ordered.filter((subnet) => !ownsGateway(subnet) && versionOf(subnet.cidr) === 4).map(({ cidr }) => cidr),
-    routed: ordered.filter(ownsGateway).map(({ cidr }) => cidr),
+    routed: known.filter(ownsGateway).map(({ cidr }) => cidr),
   }
 }
 
-/** Here the namespace is the subnet's gateway; elsewhere somebody else is, or nobody. */
+/** Here the namespace is the subnet's gateway; elsewhere a router is, somebody else, or nobody. */
 export const ownsGateway = (subnet: Subnet): boolean => subnet.routed && subnet.gateway !== null
 
 export const hasVersion6 = (layout: Layout): boolean => layout.subnets.some(({ cidr }) => versionOf(cidr) === 6)

@@ -7,6 +7,8 @@ export interface Names {
   namespace(networkId: string): string
   /** Where the namespace is held open. */
   namespacePath(networkId: string): string
+  /** The namespace of a router. */
+  routerNamespace(routerId: string): string
   /** What QEMU opens, in the root namespace. */
   tap(portId: string): string
   /** The root end of the port's wire into the namespace. */
@@ -29,8 +31,10 @@ export interface Names {
 export const BRIDGE = 'lan'
 export const ROUTER_LINK = 'host'
 export const innerLink = (portId: string): string => `p${short(portId)}`
+/** The network's end of a router's wire; in the router's namespace is its `innerLink`. */
+export const routerPort = (portId: string): string => `r${short(portId)}`
 
-const NAMESPACES = '/run/netns'
+export const NAMESPACES = '/run/netns'
 
 /** 36 bits of an id in seven characters. */
 function short(id: string): string {
@@ -44,10 +48,11 @@ export function namesOf(installationId: string): Names {
   const namespace = (networkId: string) => `kn${installationId}-${short(networkId)}`
   const runtimeRoot = `/run/kilonova-${installationId}`
   const links = new RegExp(`^k[tvr]${installationId}[0-9a-z]{7}$`)
-  const namespaces = new RegExp(`^kn${installationId}-[0-9a-z]{7}$`)
+  const namespaces = new RegExp(`^kn${installationId}-r?[0-9a-z]{7}$`)
   const linkPrefixes = { uplink: `kr${installationId}`, tap: `kt${installationId}`, wire: `kv${installationId}` }
   return {
     namespace,
+    routerNamespace: (routerId) => `kn${installationId}-r${short(routerId)}`,
     namespacePath: (networkId) => join(NAMESPACES, namespace(networkId)),
     tap: (portId) => `${linkPrefixes.tap}${short(portId)}`,
     wire: (portId) => `${linkPrefixes.wire}${short(portId)}`,

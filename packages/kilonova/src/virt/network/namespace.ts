@@ -93,7 +93,7 @@ const taken = (cidr: string, owner: string | undefined): HostError =>
   )
 
 /** Links of a namespace with their addresses. */
-async function linksIn(namespace: string): Promise<Map<string, string[]>> {
+export async function linksIn(namespace: string): Promise<Map<string, string[]>> {
   const links = JSON.parse((await run('ip', ['-n', namespace, '-j', 'addr', 'show'])) || '[]') as {
     ifname: string
     addr_info?: { local: string; prefixlen: number; scope: string }[]

@@ -1,10 +1,34 @@
-/** Why the facts of a port cannot be used on this host, if they cannot: what passes is safe to write into commands, files and rules. */
+/** Why the facts of a port or a router cannot be used on this host, if they cannot: what passes is safe to write into commands, files and rules. */
 import { isIP } from 'node:net'
-import type { PortFacts } from '../driver.ts'
+import type { PortFacts, RouterFacts, RouterPort } from '../driver.ts'
 import { isCidr } from './address.ts'
 import { ruleFlaw } from './security-rules.ts'
 
 export function portFlaw(port: PortFacts): string | undefined {
+  const flaw = linkFlaw(port)
+  if (flaw !== undefined) return flaw
+  const flawed = port.rules.map(ruleFlaw).find((each) => each !== undefined)
+  return flawed === undefined ? undefined : `a security group rule cannot be enforced: ${flawed}`
+}
+
+export function routerFlaw(router: RouterFacts): string | undefined {
+  if (!/^[\w-]{1,64}$/.test(router.routerId)) return 'its id is not an id'
+  const flaw = [...router.interfaces, ...(router.gateway ? [router.gateway] : [])]
+    .map(linkFlaw)
+    .find((each) => each !== undefined)
+  if (flaw !== undefined) return flaw
+  const address = [
+    ...router.routes.map(({ nexthop }) => nexthop),
+    ...router.floatingIps.flatMap((each) => [each.address, each.fixedAddress]),
+  ].find((text) => !isAddress(text))
+  if (address !== undefined) return `"${address}" is not an address`
+  const cidr = router.routes.map(({ destination }) => destination).find((text) => !isCidr(text))
+  return cidr === undefined ? undefined : `"${cidr}" is not a prefix`
+}
+
+const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%')
+
+function linkFlaw(port: RouterPort): string | undefined {
   if (!/^[\w-]{1,64}$/.test(port.portId) || !/^[\w-]{1,64}$/.test(port.networkId))
     return 'its id or its network is not an id'
   if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(port.mac) || Number.parseInt(port.mac.slice(0, 2), 16) & 1)
@@ -17,12 +41,10 @@ export function portFlaw(port: PortFacts): string | undefined {
       ...dnsServers,
       ...hostRoutes.map(({ nexthop }) => nexthop),
     ]),
-  ].find((text) => !isIP(text) || text.includes('%'))
+  ].find((text) => !isAddress(text))
   if (address !== undefined) return `"${address}" is not an address`
   const cidr = port.subnets
     .flatMap((subnet) => [subnet.cidr, ...subnet.hostRoutes.map(({ destination }) => destination)])
     .find((text) => !isCidr(text))
-  if (cidr !== undefined) return `"${cidr}" is not a prefix`
-  const flawed = port.rules.map(ruleFlaw).find((flaw) => flaw !== undefined)
-  return flawed === undefined ? undefined : `a security group rule cannot be enforced: ${flawed}`
+  return cidr === undefined ? undefined : `"${cidr}" is not a prefix`
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '@kilonova/base/log.ts'
-import type { PortFacts } from '../driver.ts'
+import type { PortFacts, RouterFacts } from '../driver.ts'
 
 export interface PluggedPort {
   readonly facts: PortFacts
@@ -33,11 +33,15 @@ export interface NetworkStore {
   network(networkId: string): NetworkRecord | undefined
   writeNetwork(record: NetworkRecord): void
   removeNetwork(networkId: string): void
+  /** All that this host was told of. */
+  routers(): readonly RouterFacts[]
+  writeRouters(routers: readonly RouterFacts[]): void
 }
 
 export function networkStore(folder: string, log: Log): NetworkStore {
   const servers = join(folder, 'servers')
   const networks = join(folder, 'networks')
+  const routers = join(folder, 'routers.json')
   for (const path of [servers, networks]) mkdirSync(path, { recursive: true, mode: 0o700 })
 
   const file = (place: string, id: string): string => {
@@ -73,6 +77,8 @@ export function networkStore(folder: string, log: Log): NetworkStore {
     network: (networkId) => read(file(networks, networkId)),
     writeNetwork: (record) => write(file(networks, record.networkId), record),
     removeNetwork: (networkId) => rmSync(file(networks, networkId), { force: true }),
+    routers: () => read<{ routers: readonly RouterFacts[] }>(routers)?.routers ?? [],
+    writeRouters: (told) => write(routers, { routers: told }),
   }
 }
 

@@ -1,0 +1,125 @@
+/**
+ * The routers of this host: those it was told of, of which it has the ones with a guest on one of their networks. A router holds its networks,
+ * the one it leads out to as well, so these stay until it is gone.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Log } from '@kilonova/base/log.ts'
+import type { RouterFacts, RouterPort } from '../driver.ts'
+import type { GuestNetwork } from './guest-network.ts'
+import type { Names } from './names.ts'
+import { makeRouter, portsOf, removeRouter, routerExists } from './router.ts'
+import { type SharedRun, sharedRun } from './shared-run.ts'
+
+export interface HostRouters {
+  /** All that there shall be. Errors: of the first that cannot be made, after all others. */
+  apply(routers: readonly RouterFacts[]): Promise<void>
+  /** Guests came to these networks or left them. What fails is logged: no guest waits for a router. */
+  follow(networkIds: Iterable<string>): Promise<void>
+  /** Says again what was told before, to the networks alone; `follow` makes it. */
+  recall(routers: readonly RouterFacts[]): void
+  /** The namespaces of those that should be here, and the networks that these hold. */
+  held(): { readonly namespaces: readonly string[]; readonly networkIds: readonly string[] }
+}
+
+export interface HostRoutersOptions {
+  readonly names: Names
+  readonly networkOf: (networkId: string) => GuestNetwork
+  readonly log: Log
+}
+
+export function hostRouters({ names, networkOf, log }: HostRoutersOptions): HostRouters {
+  const told = new Map<string, RouterFacts>()
+  const runs = new Map<string, SharedRun>()
+  /** What each router holds of its networks, by port. */
+  const attached = new Map<string, ReadonlyMap<string, RouterPort>>()
+  /** What each was made from; undefined until this process has made it. */
+  const made = new Map<string, unknown>()
+
+  const isHere = ({ interfaces }: RouterFacts): boolean =>
+    interfaces.some(({ networkId }) => networkOf(networkId).hasGuests())
+  const wanted = (routerId: string): RouterFacts | undefined => {
+    const facts = told.get(routerId)
+    return facts && isHere(facts) ? facts : undefined
+  }
+  /** Routers whose networks do not know yet what these hold of them. */
+  const news = new Set<string>()
+  /** Answers with the networks that it held before and holds no more. */
+  const attach = (routerId: string, facts: RouterFacts | undefined): ReadonlySet<string> => {
+    const former = attached.get(routerId) ?? new Map<string, RouterPort>()
+    const next = new Map((facts ? portsOf(facts) : []).map((port) => [port.portId, port]))
+    if (isDeepStrictEqual(former, next)) return new Set()
+    news.add(routerId)
+    for (const port of next.values()) networkOf(port.networkId).attach(port)
+    const gone = [...former.values()].filter(({ portId }) => !next.has(portId))
+    for (const { portId, networkId } of gone) networkOf(networkId).detach(portId)
+    if (next.size > 0) attached.set(routerId, next)
+    else attached.delete(routerId)
+    return new Set(gone.map(({ networkId }) => networkId))
+  }
+  const settled = async (networkIds: Iterable<string>): Promise<void> => {
+    await Promise.all([...networkIds].map((id) => networkOf(id).settle()))
+  }
+  const work = async (routerId: string): Promise<void> => {
+    const facts = wanted(routerId)
+    const networks = new Set((facts ? portsOf(facts) : []).map(({ networkId }) => networkId))
+    // A wire goes before its network, and comes after it.
+    if (!facts) {
+      made.delete(routerId)
+      await removeRouter(names, routerId)
+    }
+    const left = attach(routerId, facts)
+    if (news.has(routerId)) await settled(networks)
+    if (facts) await make(facts, networks)
+    if (news.has(routerId)) await settled(left)
+    news.delete(routerId)
+  }
+  const make = async (facts: RouterFacts, networks: ReadonlySet<string>): Promise<void> => {
+    const { routerId, interfaces } = facts
+    const behind = new Map<string, string>()
+    for (const { portId, networkId } of interfaces) {
+      const host = networkOf(networkId).hostBehind()
+      if (host !== undefined) behind.set(portId, host)
+    }
+    const from = { facts, behind, generations: [...networks].map((id) => networkOf(id).generation()) }
+    if (isDeepStrictEqual(made.get(routerId), from) && routerExists(names, routerId)) return
+    made.delete(routerId)
+    await makeRouter(names, facts, behind)
+    made.set(routerId, from)
+  }
+  const settle = (routerId: string): Promise<void> => {
+    const run = runs.get(routerId) ?? sharedRun(() => work(routerId))
+    runs.set(routerId, run)
+    return run.run()
+  }
+
+  return {
+    apply: async (routers) => {
+      const former = [...told.keys()]
+      told.clear()
+      for (const facts of routers) told.set(facts.routerId, facts)
+      const outcomes = await Promise.allSettled([...new Set([...former, ...told.keys()])].map(settle))
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    },
+    follow: async (networkIds) => {
+      const ids = new Set(networkIds)
+      const concerned = [...told.values()].filter(({ interfaces }) =>
+        interfaces.some(({ networkId }) => ids.has(networkId)),
+      )
+      await Promise.all(
+        concerned.map(({ routerId }) =>
+          settle(routerId).catch((error: unknown) => log.error('router cannot be made', { router: routerId, error })),
+        ),
+      )
+    },
+    recall: (routers) => {
+      for (const facts of routers) {
+        told.set(facts.routerId, facts)
+        if (isHere(facts)) attach(facts.routerId, facts)
+      }
+    },
+    held: () => ({
+      namespaces: [...attached.keys()].map(names.routerNamespace),
+      networkIds: [...attached.values()].flatMap((ports) => [...ports.values()].map(({ networkId }) => networkId)),
+    }),
+  }
+}
