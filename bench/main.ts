@@ -2,9 +2,10 @@
 import { parseArgs } from 'node:util'
 import { apiFigures } from './api.ts'
 import { print } from './figures.ts'
+import { imageFigures } from './image.ts'
 import { realFigures } from './real.ts'
 
-const BENCHES = { api: apiFigures, real: realFigures } as const
+const BENCHES = { api: apiFigures, image: imageFigures, real: realFigures } as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

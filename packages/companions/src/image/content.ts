@@ -1,21 +1,15 @@
 /** The bytes of images: one file per content, named by its SHA-512 and shared by all images that have it; half a file is never left. */
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { bytesOfFile } from '@kilonova/disk-image/bytes.ts'
 import { DEFAULT_LIMITS, type Limits } from '@kilonova/disk-image/finding.ts'
-import { inspect, refusedByHead } from '@kilonova/disk-image/inspect.ts'
-import { HEAD_BYTES } from '@kilonova/disk-image/signs.ts'
 import { Fault } from '../openstack/fault.ts'
+import { receiveInto, type Facts } from './receiving.ts'
 
-export interface Received {
+export interface Received extends Facts {
   /** Where the bytes wait until `keep` or `discard`. */
   readonly path: string
-  readonly sizeBytes: number
-  readonly virtualSizeBytes: number | null
-  readonly md5: string
-  readonly sha512: string
 }
 
 export interface Content {
@@ -37,8 +31,6 @@ export interface Content {
   sweep(known: ReadonlySet<string>): Promise<void>
 }
 
-const refused = (reason: string): Fault => new Fault(415, `The image data is refused: ${reason}.`)
-
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 export async function openContent(
@@ -53,52 +45,14 @@ export async function openContent(
   const place = (sha512: string) => join(kept, sha512)
   const queues = new Map<string, Promise<unknown>>()
 
-  const write = async (
-    stream: Readable,
-    declared: string | null,
-    maxBytes: number,
-    file: FileHandle,
-    path: string,
-  ): Promise<Received> => {
-    const sha512 = createHash('sha512')
-    const md5 = createHash('md5')
-    let head: Buffer | undefined = Buffer.alloc(0)
-    let size = 0
-    for await (const piece of stream.iterator({ destroyOnReturn: false })) {
-      const chunk = piece as Buffer
-      if (head && declared !== null) {
-        head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
-        if (head.length === HEAD_BYTES) {
-          const reason = await refusedByHead(head, declared, limits)
-          if (reason !== undefined) throw refused(reason)
-          head = undefined
-        }
-      }
-      size += chunk.length
-      if (size > maxBytes) throw new Fault(413, `The image is larger than the ${maxBytes} bytes that it may have.`)
-      sha512.update(chunk)
-      md5.update(chunk)
-      for (let done = 0; done < chunk.length;) done += (await file.write(chunk, done)).bytesWritten
-    }
-    const finding = declared === null ? undefined : await inspect(await bytesOfFile(file), declared, limits)
-    if (finding?.kind === 'refused') throw refused(finding.reason)
-    await file.datasync()
-    return {
-      path,
-      sizeBytes: size,
-      virtualSizeBytes: finding?.virtualBytes ?? null,
-      md5: md5.digest('hex'),
-      sha512: sha512.digest('hex'),
-    }
-  }
-
   return {
     receive: async (stream, declared, maxBytes = maxImageBytes) => {
       const path = join(uploads, randomUUID())
       try {
         const file = await open(path, 'wx+', 0o640)
         try {
-          return await write(stream, declared, Math.min(maxBytes, maxImageBytes), file, path)
+          const expected = { declared, maxBytes: Math.min(maxBytes, maxImageBytes), limits }
+          return { path, ...(await receiveInto(file, stream, expected)) }
         } finally {
           await file.close()
         }
