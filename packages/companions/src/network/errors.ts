@@ -32,6 +32,7 @@ const NOUNS = {
   SecurityGroupRule: 'Security group rule',
   Router: 'Router',
   FloatingIP: 'Floating IP',
+  AvailabilityZone: 'AvailabilityZone',
 } as const
 export type Noun = keyof typeof NOUNS
 
@@ -179,3 +180,31 @@ export const defaultGroupExists = (): Fault =>
   fault(409, 'SecurityGroupDefaultAlreadyExists', 'Default security group already exists.')
 export const defaultGroupStays = (): Fault =>
   fault(409, 'SecurityGroupCannotUpdateDefault', 'Updating default security group not allowed.')
+export const poolWrong = (pool: string): Fault =>
+  fault(400, 'InvalidAllocationPool', `The allocation pool ${pool} is not valid.`)
+export const poolOutside = (pool: string, cidr: string): Fault =>
+  fault(400, 'OutOfBoundsAllocationPool', `The allocation pool ${pool} spans beyond the subnet cidr ${cidr}.`)
+export const poolsOverlap = (one: string, other: string, cidr: string): Fault =>
+  fault(409, 'OverlappingAllocationPools', `Found overlapping allocation pools: ${one} ${other} for subnet ${cidr}.`)
+export const tooManyServers = (most: number): Fault =>
+  fault(400, 'DNSNameServersExhausted', `A subnet has at most ${most} DNS nameservers.`)
+export const tooManyHostRoutes = (most: number): Fault =>
+  fault(400, 'HostRoutesExhausted', `A subnet has at most ${most} host routes.`)
+export const gatewayIpInUse = (gateway: string, portId: string): Fault =>
+  fault(409, 'GatewayIpInUse', `Gateway ip ${gateway} is in use by port ${portId}. Unable to update.`)
+export const mtuTooSmall = (networkId: string, least: number): Fault =>
+  fault(409, 'NetworkMTUSubnetConflict', `The MTU of network ${networkId} must be at least ${least} for its subnets.`)
+export const addressSelfMade = (address: string, subnetId: string): Fault =>
+  fault(
+    400,
+    'AllocationOnAutoAddressSubnet',
+    `IPv6 address ${address} cannot be chosen on subnet ${subnetId}, whose guests make their own addresses.`,
+  )
+export const sharedByOthers = (network: string): Fault =>
+  fault(
+    409,
+    'InvalidSharedSetting',
+    `Unable to reconfigure sharing settings for network ${network}. Multiple tenants are using it.`,
+  )
+export const externalInUse = (id: string): Fault =>
+  fault(409, 'ExternalNetworkInUse', `External network ${id} cannot be made internal: gateways or floating IPs use it.`)

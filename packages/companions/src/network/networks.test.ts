@@ -123,7 +123,7 @@ test('subnets that overlap, are no blocks, or hand out their gateway are refused
           { start: '10.9.0.9', end: '10.9.0.10' },
         ],
       },
-      400,
+      409,
     ],
     [{ ip_version: 6, cidr: 'fd00::/80', ipv6_address_mode: 'slaac' }, 400],
   ] as const
@@ -229,6 +229,175 @@ test('clients find the versions and the extensions', async () => {
   assert.deepEqual((await demo.call('GET', '/v2.0/agents')).body, { agents: [] })
   assert.equal((await demo.call('GET', `/v2.0/quotas/${demo.projectId}`)).status, 200)
   assert.equal((await demo.call('GET', '/v2.0/nothing')).status, 404)
+})
+
+test('a subnet that cannot work is refused', async () => {
+  const { id: network_id } = await make(demo, 'network', {})
+  const four = { ip_version: 4, cidr: '10.9.0.0/24' }
+  const six = { ip_version: 6, cidr: 'fd00::/64' }
+  const route = (destination: string, nexthop: string) => ({ host_routes: [{ destination, nexthop }] })
+  const cases = [
+    [{ ...four, cidr: '10.9.0.0/31' }, 'InvalidInput'],
+    [{ ...four, cidr: '224.0.0.0/24' }, 'InvalidInput'],
+    [{ ...four, cidr: '127.0.0.0/24' }, 'InvalidInput'],
+    [{ ...four, cidr: '0.0.0.0/0' }, 'InvalidInput'],
+    [{ ...six, cidr: '::/64' }, 'InvalidInput'],
+    [{ ...four, gateway_ip: '10.9.0.0' }, 'InvalidInput'],
+    [{ ...four, gateway_ip: '10.9.0.255' }, 'InvalidInput'],
+    [{ ...four, gateway_ip: 'fd00::1' }, 'InvalidInput'],
+    [{ ...four, allocation_pools: [{ start: '10.9.0.9', end: '10.9.0.5' }] }, 'InvalidAllocationPool'],
+    [{ ...four, allocation_pools: [{ start: '10.8.0.5', end: '10.9.0.9' }] }, 'OutOfBoundsAllocationPool'],
+    [{ ...four, dns_nameservers: ['fd00::1'] }, 'InvalidInput'],
+    [{ ...four, dns_nameservers: ['192.0.2.1', '192.0.2.1'] }, 'InvalidInput'],
+    [{ ...four, dns_nameservers: [1, 2, 3, 4, 5, 6].map((last) => `192.0.2.${last}`) }, 'DNSNameServersExhausted'],
+    [{ ...four, ...route('x', '10.9.0.9') }, 'InvalidInput'],
+    [{ ...four, ...route('fd00::/64', '10.9.0.9') }, 'InvalidInput'],
+    [{ ...four, ipv6_ra_mode: 'slaac' }, 'InvalidInput'],
+    [{ ...six, ipv6_ra_mode: 'slaac', ipv6_address_mode: 'dhcpv6-stateful' }, 'InvalidInput'],
+    [{ ...six, ipv6_ra_mode: 'slaac', enable_dhcp: false }, 'InvalidInput'],
+    [{ ...six, subnetpool_id: 'x' }, 'InvalidInput'],
+  ] as const
+  for (const [fields, type] of cases) {
+    const { status, body } = await demo.call('POST', '/v2.0/subnets', { subnet: { network_id, ...fields } })
+    assert.ok(status === 400 && refusal(body).type === type, `${JSON.stringify(fields)}: ${JSON.stringify(body)}`)
+  }
+  const tiny = await make(demo, 'subnet', { network_id, ...four, cidr: '10.9.0.4/31', enable_dhcp: false })
+  assert.deepEqual(
+    [tiny['gateway_ip'], tiny['allocation_pools']],
+    ['10.9.0.4', [{ start: '10.9.0.5', end: '10.9.0.5' }]],
+  )
+  const told = await make(demo, 'subnet', {
+    network_id,
+    ...four,
+    cidr: '10.10.0.0/24',
+    ...route('192.0.2.7/24', '10.10.0.9'),
+  })
+  assert.deepEqual(told['host_routes'], [{ destination: '192.0.2.0/24', nexthop: '10.10.0.9' }])
+})
+
+test('a gateway that a port has is not changed, nor is a port’s address made one', async () => {
+  const { id: network_id } = await make(demo, 'network', {})
+  const subnet = await make(demo, 'subnet', { network_id, ip_version: 4, cidr: '10.0.0.0/24' })
+  await make(demo, 'port', { network_id, device_owner: 'network:dhcp', fixed_ips: [{ ip_address: '10.0.0.1' }] })
+  const set = async (gateway_ip: string | null) => {
+    const { status, body } = await demo.call('PUT', `/v2.0/subnets/${subnet.id}`, { subnet: { gateway_ip } })
+    return status === 200 ? 'changed' : `${status} ${refusal(body).type}`
+  }
+  assert.equal(await set('10.0.0.255'), '400 InvalidInput')
+  assert.equal(await set(null), '409 GatewayIpInUse')
+  const other = await make(demo, 'subnet', { network_id, ip_version: 4, cidr: '10.1.0.0/24' })
+  const none = await demo.call('PUT', `/v2.0/subnets/${other.id}`, { subnet: { gateway_ip: null } })
+  assert.equal(none.status, 200)
+})
+
+test('ports get an address of a subnet whose guests make their own, also when it comes after them', async () => {
+  const { id: network_id } = await make(demo, 'network', {})
+  const before = await make(demo, 'port', { network_id, mac_address: 'fa:16:3e:00:00:01' })
+  await make(demo, 'subnet', { network_id, ip_version: 6, cidr: 'fd07::/64', ipv6_ra_mode: 'slaac' })
+  const fixed = async (id: string) => {
+    const [port] = await list(demo, `ports?id=${id}`)
+    return (port?.['fixed_ips'] as { ip_address: string }[]).map((ip) => ip.ip_address)
+  }
+  assert.deepEqual(await fixed(before.id), ['fd07::f816:3eff:fe00:1'])
+  const wished = await demo.call('POST', '/v2.0/ports', {
+    port: { network_id, fixed_ips: [{ ip_address: 'fd07::5' }] },
+  })
+  assert.deepEqual([wished.status, refusal(wished.body).type], [400, 'AllocationOnAutoAddressSubnet'])
+})
+
+test('what others use is not taken from them', async () => {
+  const shared = await make(admin, 'network', { shared: true, 'router:external': true })
+  await make(admin, 'subnet', { network_id: shared.id, ip_version: 4, cidr: '10.0.0.0/24' })
+  await make(demo, 'port', { network_id: shared.id })
+  const put = async (fields: object) => {
+    const { status, body } = await admin.call('PUT', `/v2.0/networks/${shared.id}`, { network: fields })
+    return status === 200 ? 'changed' : `${status} ${refusal(body).type}`
+  }
+  assert.equal(await put({ shared: false }), '409 InvalidSharedSetting')
+  assert.equal(await put({ 'router:external': false }), 'changed')
+  assert.equal(await put({ 'router:external': true }), 'changed')
+  const { status } = await demo.call('POST', '/v2.0/floatingips', { floatingip: { floating_network_id: shared.id } })
+  assert.equal(status, 201)
+  assert.equal(await put({ 'router:external': false }), '409 ExternalNetworkInUse')
+  const six = await make(demo, 'network', { mtu: 1280 })
+  const subnet = { network_id: six.id, ip_version: 6, cidr: 'fd00::/64' }
+  await make(demo, 'subnet', subnet)
+  const lower = await demo.call('PUT', `/v2.0/networks/${six.id}`, { network: { mtu: 1279 } })
+  assert.equal(refusal(lower.body).type, 'NetworkMTUSubnetConflict')
+  const low = await make(demo, 'network', { mtu: 1000 })
+  const early = await demo.call('POST', '/v2.0/subnets', { subnet: { ...subnet, network_id: low.id } })
+  assert.equal(refusal(early.body).type, 'NetworkMTUSubnetConflict')
+})
+
+test('tags that begin with kilonova: are written by admins and services alone, and stay when the owner writes others', async () => {
+  const { id } = await make(demo, 'network', {})
+  const path = `/v2.0/networks/${id}/tags`
+  const tags = async () => ((await demo.call('GET', path)).body as { tags: string[] }).tags
+  for (const [method, where, body] of [
+    ['PUT', `${path}/kilonova:routed`, undefined],
+    ['DELETE', `${path}/kilonova:routed`, undefined],
+    ['PUT', path, { tags: ['kilonova:routed'] }],
+    ['POST', '/v2.0/networks', { network: { tags: ['kilonova:routed'] } }],
+  ] as const)
+    assert.equal((await demo.call(method, where, body)).status, 403, `${method} ${where}`)
+  assert.equal((await admin.call('PUT', `${path}/kilonova:routed`)).status, 201)
+  assert.equal((await demo.call('PUT', path, { tags: ['kilonova:routed', 'mine'] })).status, 200)
+  assert.equal((await demo.call('PUT', path, { tags: ['other'] })).status, 200)
+  assert.deepEqual(await tags(), ['kilonova:routed', 'other'])
+  assert.equal((await demo.call('DELETE', path)).status, 204)
+  assert.deepEqual(await tags(), ['kilonova:routed'])
+  assert.equal((await admin.call('DELETE', path)).status, 204)
+  assert.deepEqual(await tags(), [])
+  assert.equal((await demo.call('PUT', `${path}/${'x'.repeat(256)}`)).status, 400)
+})
+
+test('an admin learns how many addresses are left', async () => {
+  const network = await make(demo, 'network', { name: 'counted' })
+  const small = await make(demo, 'subnet', { network_id: network.id, ip_version: 4, cidr: '10.0.0.0/28' })
+  await make(demo, 'subnet', { network_id: network.id, ip_version: 6, cidr: 'fd00::/64' })
+  await make(demo, 'port', { network_id: network.id, fixed_ips: [{ subnet_id: small.id }] })
+  const path = '/v2.0/network-ip-availabilities'
+  assert.equal((await demo.call('GET', path)).status, 403)
+  const { body } = await admin.call('GET', `${path}/${network.id}`)
+  const { subnet_ip_availability: subnets, ...whole } = (body as { network_ip_availability: Record<string, unknown> })
+    .network_ip_availability
+  assert.deepEqual([whole['network_name'], whole['used_ips'], whole['tenant_id']], ['counted', 1, demo.projectId])
+  assert.deepEqual(
+    (subnets as Record<string, unknown>[]).map((subnet) => [subnet['cidr'], subnet['used_ips']]),
+    [
+      ['10.0.0.0/28', 1],
+      ['fd00::/64', 0],
+    ],
+  )
+  const [four] = await list(admin, `network-ip-availabilities?network_name=counted&ip_version=4`)
+  assert.equal(four?.['total_ips'], 13)
+  assert.equal((await admin.call('GET', `${path}/none`)).status, 404)
+})
+
+test('there is one availability zone, no agent, and nothing of what is not here', async () => {
+  const zones = await list(demo, 'availability_zones')
+  assert.deepEqual(
+    zones.map(({ resource, name }) => [resource, name]),
+    [
+      ['network', 'nova'],
+      ['router', 'nova'],
+    ],
+  )
+  const hinted = await make(demo, 'network', { availability_zone_hints: ['nova'] })
+  assert.deepEqual(hinted['availability_zone_hints'], ['nova'])
+  const nowhere = await demo.call('POST', '/v2.0/networks', { network: { availability_zone_hints: ['x'] } })
+  assert.deepEqual([nowhere.status, refusal(nowhere.body).type], [404, 'AvailabilityZoneNotFound'])
+  const aliases = (await list(demo, 'extensions')).map(({ alias }) => alias)
+  for (const [path, alias] of [
+    ['address-scopes', 'address-scope'],
+    ['subnetpools', 'subnet_allocation'],
+    ['rbac-policies', 'rbac-policies'],
+    ['qos/policies', 'qos'],
+    ['trunks', 'trunk'],
+  ] as const) {
+    assert.equal((await demo.call('GET', `/v2.0/${path}`)).status, 404, path)
+    assert.ok(!aliases.includes(alias))
+  }
 })
 
 test('an expired token is refused at once, also one that was just accepted', async () => {

@@ -45,7 +45,7 @@ test('a router has Neutron’s fields, is its project’s, and is found by them'
     external_gateway_info: null,
     routes: [],
     availability_zone_hints: [],
-    availability_zones: [],
+    availability_zones: ['nova'],
     revision_number: 1,
     tags: ['x'],
   })

@@ -8,6 +8,7 @@ import type { ServiceCredentials } from '../openstack/service-token.ts'
 import { tokenCheck } from '../openstack/token-check.ts'
 import { changeRoutes } from './api/changes.ts'
 import { floatingIpRoutes } from './api/floating-ips.ts'
+import { ipAvailabilityRoutes } from './api/ip-availability.ts'
 import { networkRoutes } from './api/networks.ts'
 import { portRoutes } from './api/ports.ts'
 import { quotaRoutes } from './api/quotas.ts'
@@ -87,6 +88,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NetworkServ
       routerRouteRoutes,
       floatingIpRoutes,
       quotaRoutes,
+      ipAvailabilityRoutes,
       tagRoutes,
       changeRoutes,
       versionRoutes,

@@ -9,6 +9,9 @@ import type { FloatingIp } from './store/floating-ips.ts'
 import type { Router } from './store/routers.ts'
 import type { Rule, SecurityGroup } from './store/security-groups.ts'
 
+/** There is one. */
+export const ZONE = 'nova'
+
 type View = Readonly<Record<string, unknown>>
 
 interface Standard {
@@ -38,12 +41,12 @@ export const networkView = (row: Network, caller: Caller): View => ({
   subnets: strings(row.subnet_ids),
   shared: row.shared === 1,
   'router:external': row.external === 1,
-  is_default: false,
+  is_default: row.is_default === 1,
   mtu: row.mtu,
   port_security_enabled: row.port_security_enabled === 1,
   dns_domain: row.dns_domain,
-  availability_zone_hints: [],
-  availability_zones: [],
+  availability_zone_hints: fromJson(row.zone_hints),
+  availability_zones: [ZONE],
   ipv4_address_scope: null,
   ipv6_address_scope: null,
   tags: strings(row.tags),
@@ -148,8 +151,8 @@ export const routerView = (row: Router, caller: Caller): View => ({
           external_fixed_ips: addressesView(row.gateway_ips),
         },
   routes: fromJson(row.routes),
-  availability_zone_hints: [],
-  availability_zones: [],
+  availability_zone_hints: fromJson(row.zone_hints),
+  availability_zones: [ZONE],
   tags: strings(row.tags),
   ...(privileged(caller) ? { distributed: false, ha: false } : {}),
 })

@@ -3,9 +3,13 @@ import { z } from 'zod'
 import { parsed } from '../../openstack/body.ts'
 import { badRequest } from '../../openstack/fault.ts'
 import { parseAddress } from '../address.ts'
+import { missing } from '../errors.ts'
+import { ZONE } from '../views.ts'
 
 export const text = z.string().max(255)
 export const project = z.string().min(1).max(255).optional()
+/** Names of zones; `mustBeZones` says which there are. */
+export const zoneHints = z.array(z.string().min(1).max(255)).max(10).optional()
 export const tags = z.array(z.string().min(1).max(255)).max(50)
 export const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true', '1'], falsy: ['false', '0'] })])
 export const address = z
@@ -22,4 +26,9 @@ export function bodyOf<T>(name: string, schema: z.ZodType<T>, body: unknown): T 
   const unknown = schema.safeParse(frame[name]).error?.issues.find((issue) => issue.code === 'unrecognized_keys')
   if (unknown && unknown.path.length === 0) throw badRequest(`Unrecognized attribute(s) '${unknown.keys.join("', '")}'`)
   return parsed(schema, frame[name], 'InvalidInput')
+}
+
+/** Errors: 404 for a zone that there is none of. */
+export function mustBeZones(hints: readonly string[] | undefined): void {
+  for (const hint of hints ?? []) if (hint !== ZONE) throw missing('AvailabilityZone', hint)
 }

@@ -25,6 +25,7 @@ import { addTags, removeTags } from '../store/tags.ts'
 import { floatingIpView } from '../views.ts'
 import { crudRoutes } from './crud.ts'
 import { address, bodyOf, project, tags, text } from './fields.ts'
+import { mustMayTag } from './reserved-tags.ts'
 
 const changeable = {
   port_id: text.nullish(),
@@ -162,6 +163,7 @@ export function floatingIpRoutes(app: FastifyInstance, ctx: NetworkContext): voi
 
     create: async (caller, body) => {
       const wanted = bodyOf('floatingip', creation, body)
+      mustMayTag(caller, wanted.tags)
       mustNameBoth(wanted)
       if (wanted.floating_ip_address && !privileged(caller) && !caller.roles.has('manager'))
         throw disallowed('create_floatingip:floating_ip_address')

@@ -4,15 +4,25 @@ import type { FastifyInstance } from 'fastify'
 import { sql, type SqlBool } from 'kysely'
 import { z } from 'zod'
 import { owns, type Caller } from '../../openstack/caller.ts'
-import { projectFor, type NetworkContext } from '../context.ts'
-import { changedMeanwhile, disallowed, missing, networkInUse } from '../errors.ts'
+import { projectFor, type Db, type NetworkContext } from '../context.ts'
+import {
+  changedMeanwhile,
+  disallowed,
+  externalInUse,
+  missing,
+  mtuTooSmall,
+  networkInUse,
+  sharedByOthers,
+} from '../errors.ts'
 import { parseList, type Special } from '../list-query.ts'
 import { findNetwork, listNetworks, networkColumns, type Network } from '../store/networks.ts'
+import { FLOATING_OWNER, GATEWAY_OWNER } from '../store/routers.ts'
 import { mustFit } from '../store/quotas.ts'
 import { addTags, removeTags } from '../store/tags.ts'
 import { networkView } from '../views.ts'
 import { crudRoutes } from './crud.ts'
-import { bodyOf, flag, project, tags, text } from './fields.ts'
+import { bodyOf, flag, mustBeZones, project, tags, text, zoneHints } from './fields.ts'
+import { mustMayTag } from './reserved-tags.ts'
 
 const MIN_MTU = 68
 const MAX_MTU = 65_535
@@ -34,7 +44,7 @@ const creation = z.strictObject({
   project_id: project,
   tenant_id: project,
   tags: tags.optional(),
-  availability_zone_hints: z.array(text).max(0).optional(),
+  availability_zone_hints: zoneHints,
   'provider:network_type': text.nullish(),
   'provider:physical_network': text.nullish(),
   'provider:segmentation_id': z.coerce.number().int().min(0).max(16_777_215).nullish(),
@@ -46,7 +56,37 @@ const isActive: Special = (values) => sql<SqlBool>`${sql.lit(values.includes('AC
 function mustMayShape(caller: Caller, wanted: z.output<typeof changes>, verb: string): void {
   if (caller.admin) return
   if (wanted.shared) throw disallowed(`${verb}_network:shared`)
+  if (wanted.is_default) throw disallowed(`${verb}_network:is_default`)
   if (wanted['router:external']) throw disallowed(`${verb}_network:router:external`)
+}
+
+/** The smallest MTU that IPv6 works with. */
+const IPV6_MTU = 1280
+
+/** Errors: 409 for a change that those who use the network would not survive. */
+async function mustStandWithUse(tx: Db, id: string, network: Network, wanted: z.output<typeof changes>): Promise<void> {
+  const ports = tx.selectFrom('ports').select('id').where('network_id', '=', id).limit(1)
+  if (network.shared === 1 && wanted.shared === false) {
+    const foreign = await ports
+      .where('project_id', 'not in', [network.project_id, ''])
+      .where('device_owner', 'not like', 'network:%')
+      .executeTakeFirst()
+    if (foreign) throw sharedByOthers(network.name)
+  }
+  if (network.external === 1 && wanted['router:external'] === false) {
+    const leading = await ports.where('device_owner', 'in', [GATEWAY_OWNER, FLOATING_OWNER]).executeTakeFirst()
+    if (leading) throw externalInUse(id)
+  }
+  if (wanted.mtu !== undefined && wanted.mtu < IPV6_MTU) {
+    const six = await tx
+      .selectFrom('subnets')
+      .select('id')
+      .where('network_id', '=', id)
+      .where('ip_version', '=', 6)
+      .limit(1)
+      .executeTakeFirst()
+    if (six) throw mtuTooSmall(id, IPV6_MTU)
+  }
 }
 
 export function networkRoutes(app: FastifyInstance, ctx: NetworkContext): void {
@@ -74,7 +114,9 @@ export function networkRoutes(app: FastifyInstance, ctx: NetworkContext): void {
 
     create: async (caller, body) => {
       const wanted = bodyOf('network', creation, body)
+      mustMayTag(caller, wanted.tags)
       mustMayShape(caller, wanted, 'create')
+      mustBeZones(wanted.availability_zone_hints)
       const provider = [
         wanted['provider:network_type'],
         wanted['provider:physical_network'],
@@ -103,6 +145,8 @@ export function networkRoutes(app: FastifyInstance, ctx: NetworkContext): void {
             provider_type: wanted['provider:network_type'] ?? null,
             provider_physical: wanted['provider:physical_network'] ?? null,
             provider_segment: wanted['provider:segmentation_id'] ?? null,
+            is_default: Number(wanted.is_default ?? false),
+            zone_hints: JSON.stringify(wanted.availability_zone_hints ?? []),
             created_at: now,
             updated_at: now,
             revision: 1,
@@ -115,27 +159,32 @@ export function networkRoutes(app: FastifyInstance, ctx: NetworkContext): void {
 
     update: async (caller, id, body, revision) => {
       const wanted = bodyOf('network', changes, body)
-      await own(caller, id, 'update')
+      const network = await own(caller, id, 'update')
       mustMayShape(caller, wanted, 'update')
-      const { numUpdatedRows } = await kysely
-        .updateTable('networks')
-        .set((eb) => ({
-          updated_at: ctx.clock.now(),
-          revision: eb('revision', '+', 1),
-          ...(wanted.name === undefined ? {} : { name: wanted.name }),
-          ...(wanted.description === undefined ? {} : { description: wanted.description }),
-          ...(wanted.admin_state_up === undefined ? {} : { admin_state_up: Number(wanted.admin_state_up) }),
-          ...(wanted.shared === undefined ? {} : { shared: Number(wanted.shared) }),
-          ...(wanted['router:external'] === undefined ? {} : { external: Number(wanted['router:external']) }),
-          ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
-          ...(wanted.port_security_enabled === undefined
-            ? {}
-            : { port_security_enabled: Number(wanted.port_security_enabled) }),
-          ...(wanted.dns_domain === undefined ? {} : { dns_domain: wanted.dns_domain }),
-        }))
-        .where('id', '=', id)
-        .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
-        .executeTakeFirst()
+      const numUpdatedRows = await kysely.transaction().execute(async (tx) => {
+        const result = await tx
+          .updateTable('networks')
+          .set((eb) => ({
+            updated_at: ctx.clock.now(),
+            revision: eb('revision', '+', 1),
+            ...(wanted.name === undefined ? {} : { name: wanted.name }),
+            ...(wanted.description === undefined ? {} : { description: wanted.description }),
+            ...(wanted.admin_state_up === undefined ? {} : { admin_state_up: Number(wanted.admin_state_up) }),
+            ...(wanted.shared === undefined ? {} : { shared: Number(wanted.shared) }),
+            ...(wanted['router:external'] === undefined ? {} : { external: Number(wanted['router:external']) }),
+            ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
+            ...(wanted.port_security_enabled === undefined
+              ? {}
+              : { port_security_enabled: Number(wanted.port_security_enabled) }),
+            ...(wanted.dns_domain === undefined ? {} : { dns_domain: wanted.dns_domain }),
+            ...(wanted.is_default === undefined ? {} : { is_default: Number(wanted.is_default) }),
+          }))
+          .where('id', '=', id)
+          .$if(revision !== undefined, (query) => query.where('revision', '=', revision ?? 0))
+          .executeTakeFirst()
+        await mustStandWithUse(tx, id, network, wanted)
+        return result.numUpdatedRows
+      })
       if (numUpdatedRows === 0n) throw revision === undefined ? missing('Network', id) : changedMeanwhile()
       ctx.changes.note('network', [id])
       return networkView(await visible(caller, id), caller)

@@ -53,6 +53,7 @@ import {
   mustMayShape,
   mustOwnFloating,
 } from './port-rules.ts'
+import { mustMayTag } from './reserved-tags.ts'
 
 const MAX_BULK = 100
 
@@ -114,6 +115,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     const projectId = projectFor(caller, wanted)
     const network = await networkFor(tx, caller, wanted.network_id)
     mustMayShape(caller, wanted, network, 'create')
+    mustMayTag(caller, wanted.tags)
     const trusted = isTrusted(wanted.device_owner ?? '')
     const secured = !trusted && (wanted.port_security_enabled ?? network.port_security_enabled === 1)
     if (!secured && wanted.security_groups?.length) throw groupsNeedSecurity()

@@ -12,7 +12,8 @@ import { findRouter, listRouters, lockRouter, routerColumns, routerPorts, type R
 import { addTags, removeTags } from '../store/tags.ts'
 import { routerView } from '../views.ts'
 import { crudRoutes } from './crud.ts'
-import { bodyOf, flag, project, tags, text } from './fields.ts'
+import { bodyOf, flag, mustBeZones, project, tags, text, zoneHints } from './fields.ts'
+import { mustMayTag } from './reserved-tags.ts'
 import { gatewayInfo, mustMayLeave, writeGateway } from './router-gateway.ts'
 import { routes, writeRoutes } from './router-routes.ts'
 
@@ -31,7 +32,7 @@ const creation = z.strictObject({
   project_id: project,
   tenant_id: project,
   tags: tags.optional(),
-  availability_zone_hints: z.array(text).max(0).optional(),
+  availability_zone_hints: zoneHints,
 })
 
 /** Every router is active. */
@@ -63,7 +64,9 @@ export function routerRoutes(app: FastifyInstance, ctx: NetworkContext): void {
 
     create: async (caller, body) => {
       const wanted = bodyOf('router', creation, body)
+      mustMayTag(caller, wanted.tags)
       mustMayShape(caller, wanted, 'create')
+      mustBeZones(wanted.availability_zone_hints)
       const now = ctx.clock.now()
       const id = randomUUID()
       const projectId = projectFor(caller, wanted)
@@ -79,6 +82,7 @@ export function routerRoutes(app: FastifyInstance, ctx: NetworkContext): void {
             admin_state_up: Number(wanted.admin_state_up ?? true),
             enable_snat: 1,
             routes: '[]',
+            zone_hints: JSON.stringify(wanted.availability_zone_hints ?? []),
             created_at: now,
             updated_at: now,
             revision: 1,

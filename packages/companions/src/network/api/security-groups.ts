@@ -26,6 +26,7 @@ import { addTags, removeTags } from '../store/tags.ts'
 import { groupView } from '../views.ts'
 import { crudRoutes } from './crud.ts'
 import { bodyOf, flag, project, tags, text } from './fields.ts'
+import { mustMayTag } from './reserved-tags.ts'
 
 const changes = z.strictObject({ name: text.optional(), description: text.optional(), stateful: flag.optional() })
 const creation = z.strictObject({
@@ -70,6 +71,7 @@ export function securityGroupRoutes(app: FastifyInstance, ctx: NetworkContext): 
 
     create: async (caller, body) => {
       const wanted = bodyOf('security_group', creation, body)
+      mustMayTag(caller, wanted.tags)
       if (wanted.name.toLowerCase() === 'default') throw defaultGroupExists()
       const projectId = projectFor(caller, wanted)
       const now = ctx.clock.now()

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { parsed } from '../../openstack/body.ts'
-import { mustWrite, owns, type Caller } from '../../openstack/caller.ts'
+import { mustWrite, owns, privileged, type Caller } from '../../openstack/caller.ts'
 import { strings } from '../../openstack/json-column.ts'
 import { notFound } from '../../openstack/fault.ts'
 import { withCaller } from '../../openstack/token-check.ts'
@@ -15,6 +15,7 @@ import { findRouter } from '../store/routers.ts'
 import { findGroup } from '../store/security-groups.ts'
 import { addTags, removeTags } from '../store/tags.ts'
 import { tags } from './fields.ts'
+import { isReserved, mustMayTag } from './reserved-tags.ts'
 
 interface Tagged {
   readonly project_id: string
@@ -47,11 +48,26 @@ function tagsOf(
     if (!found) throw missing(noun, id)
     return strings(found.tags)
   }
-  const own = async (caller: Caller, id: string): Promise<void> => {
+  const own = async (caller: Caller, id: string): Promise<readonly string[]> => {
     mustWrite(caller)
     const found = await find(caller, id)
     if (!found) throw missing(noun, id)
     if (!owns(caller, found.project_id)) throw disallowed(`update_${many}_tags`)
+    return strings(found.tags)
+  }
+
+  /** Hosts read some tags of networks. */
+  const changed = (id: string): void => {
+    if (noun === 'Network') ctx.changes.note('network', [id])
+  }
+  /** Reserved tags stay, whoever else writes the others. */
+  const replace = async (caller: Caller, id: string, known: readonly string[], wanted: readonly string[]) => {
+    const kept = privileged(caller) ? [] : known.filter(isReserved)
+    await kysely.transaction().execute(async (tx) => {
+      await removeTags(tx, id)
+      await addTags(tx, id, [...kept, ...wanted])
+    })
+    changed(id)
   }
 
   app.get(
@@ -63,11 +79,12 @@ function tagsOf(
     withCaller(ctx.check, async (caller, request) => {
       const { id } = request.params as Params
       const wanted = parsed(z.strictObject({ tags }), request.body)
-      await own(caller, id)
-      await kysely.transaction().execute(async (tx) => {
-        await removeTags(tx, id)
-        await addTags(tx, id, wanted.tags)
-      })
+      const known = await own(caller, id)
+      mustMayTag(
+        caller,
+        wanted.tags.filter((tag) => !known.includes(tag)),
+      )
+      await replace(caller, id, known, wanted.tags)
       return { tags: await visible(caller, id) }
     }),
   )
@@ -75,8 +92,7 @@ function tagsOf(
     path,
     withCaller(ctx.check, async (caller, request, reply) => {
       const { id } = request.params as Params
-      await own(caller, id)
-      await removeTags(kysely, id)
+      await replace(caller, id, await own(caller, id), [])
       return reply.code(204).send()
     }),
   )
@@ -93,7 +109,10 @@ function tagsOf(
     withCaller(ctx.check, async (caller, request, reply) => {
       const { id, tag } = request.params as Params
       await own(caller, id)
+      parsed(tags, [tag], 'InvalidInput')
+      mustMayTag(caller, [tag])
       await addTags(kysely, id, [tag])
+      changed(id)
       return reply.code(201).send()
     }),
   )
@@ -102,12 +121,14 @@ function tagsOf(
     withCaller(ctx.check, async (caller, request, reply) => {
       const { id, tag } = request.params as Params
       await own(caller, id)
+      mustMayTag(caller, [tag])
       const { numDeletedRows } = await kysely
         .deleteFrom('tags')
         .where('resource_id', '=', id)
         .where('tag', '=', tag)
         .executeTakeFirst()
       if (numDeletedRows === 0n) throw notFound(`Tag ${tag} could not be found.`, 'TagNotFound')
+      changed(id)
       return reply.code(204).send()
     }),
   )

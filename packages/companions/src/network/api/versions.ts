@@ -4,10 +4,12 @@ import { notFound } from '../../openstack/fault.ts'
 import { publicUrl } from '../../openstack/service.ts'
 import { withCaller } from '../../openstack/token-check.ts'
 import type { NetworkContext } from '../context.ts'
+import { ZONE } from '../views.ts'
 
 const UPDATED = '2026-01-01T00:00:00-00:00'
 const EXTENSIONS: Readonly<Record<string, string>> = {
   'allowed-address-pairs': 'Allowed Address Pairs',
+  availability_zone: 'Availability Zone',
   binding: 'Port Binding',
   'dns-integration': 'DNS Integration',
   'ext-gw-mode': 'Neutron L3 configurable external gateway mode',
@@ -19,6 +21,8 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'kilonova-changes': 'Kilonova: what hosts have to apply, by long poll',
   'net-mtu': 'Network MTU',
   'net-mtu-writable': 'Network MTU (writable)',
+  network_availability_zone: 'Network Availability Zone',
+  'network-ip-availability': 'Network IP Availability',
   pagination: 'Pagination support',
   'port-security': 'Port Security',
   'project-id': 'project_id field enabled',
@@ -28,6 +32,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'revision-if-match': 'If-Match constraints based on revision_number',
   'security-group': 'security-group',
   router: 'Neutron L3 Router',
+  router_availability_zone: 'Router Availability Zone',
   sorting: 'Sorting support',
   'tag-ports-during-bulk-creation': 'Tag Ports During Bulk Creation',
   'stateful-security-group': 'Stateful security group',
@@ -45,8 +50,9 @@ const extension = (alias: string) => ({
 })
 
 const NOUNS = ['network', 'subnet', 'port', 'security_group', 'security_group_rule', 'router', 'floatingip']
-/** Asked for by clients that do not know whether a cloud has them. */
-const EMPTY = ['subnetpools', 'agents', 'availability_zones']
+/** Of what there are none, and that clients list all the same. */
+const EMPTY = ['agents']
+
 const version = (request: FastifyRequest) => ({
   id: 'v2.0',
   status: 'CURRENT',
@@ -79,6 +85,12 @@ export function versionRoutes(app: FastifyInstance, { check }: NetworkContext): 
         throw notFound(`Extension with alias ${alias} does not exist`, 'ExtensionNotFound')
       return { extension: extension(alias) }
     }),
+  )
+  app.get(
+    '/v2.0/availability_zones',
+    withCaller(check, () => ({
+      availability_zones: ['network', 'router'].map((resource) => ({ name: ZONE, resource, state: 'available' })),
+    })),
   )
   for (const name of EMPTY) {
     app.get(

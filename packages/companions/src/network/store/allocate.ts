@@ -11,7 +11,15 @@ import {
   type Cidr,
 } from '../address.ts'
 import type { Db } from '../context.ts'
-import { addressInUse, addressNotOfSubnet, addressOutside, invalid, missing, noAddressLeft } from '../errors.ts'
+import {
+  addressInUse,
+  addressNotOfSubnet,
+  addressSelfMade,
+  addressOutside,
+  invalid,
+  missing,
+  noAddressLeft,
+} from '../errors.ts'
 import type { DatabaseKind } from '../../openstack/json-column.ts'
 
 export interface Wanted {
@@ -120,8 +128,8 @@ const canonical = (text: string): string | undefined => {
 }
 
 /** The guest makes its own address from the prefix that is announced. */
-const selfAddressed = ({ ipv6_address_mode: mode }: AllocatingSubnet): boolean =>
-  mode === 'slaac' || mode === 'dhcpv6-stateless'
+export const selfAddressed = ({ ipv6_address_mode: mode, ipv6_ra_mode: announced }: AllocatingSubnet): boolean =>
+  [mode, announced].some((each) => each === 'slaac' || each === 'dhcpv6-stateless')
 
 async function allocateWish(search: Search, { subnet_id: subnetId, ip_address: text }: Wanted): Promise<Allocation> {
   const subnets = subnetId === undefined ? search.subnets : search.subnets.filter(({ id }) => id === subnetId)
@@ -139,6 +147,8 @@ async function allocateWish(search: Search, { subnet_id: subnetId, ip_address: t
   const { first, last, prefix, version } = cidrOf(subnet)
   const edge = address.value === first || (version === 4 && address.value === last)
   if (edge && prefix < (version === 4 ? 31 : 127)) throw addressNotOfSubnet(text)
+  if (selfAddressed(subnet) && !search.router && address.value !== eui64(cidrOf(subnet), search.mac).value)
+    throw addressSelfMade(text, subnet.id)
   const canonical = formatAddress(address)
   if (canonical === subnet.gateway_ip && !search.router) throw addressInUse(search.networkId, canonical)
   return take(search, subnet, address.value)

@@ -24,6 +24,8 @@ export interface NetworkTables {
     provider_type: string | null
     provider_physical: string | null
     provider_segment: number | null
+    is_default: number
+    zone_hints: string
   }
   subnets: Standard & {
     network_id: string
@@ -73,8 +75,8 @@ export interface NetworkTables {
     revision: number
   }
   port_security_groups: { port_id: string; security_group_id: string }
-  /** `routes` is JSON. */
-  routers: Standard & { admin_state_up: number; enable_snat: number; routes: string }
+  /** `routes` and `zone_hints` are JSON. */
+  routers: Standard & { admin_state_up: number; enable_snat: number; routes: string; zone_hints: string }
   /** The truth about which ports are a router's; what a port says of its device is for reading only. */
   router_ports: { port_id: string; router_id: string; kind: 'interface' | 'gateway' }
   /** Addresses are keys; `port_id`, `fixed_address` and `router_id` are of the port it leads to, all or none. */
@@ -157,5 +159,10 @@ export const migrations: Migrations = {
     `CREATE TABLE quota_guards (project_id TEXT PRIMARY KEY)`,
     `CREATE INDEX subnets_project ON subnets (project_id)`,
     `CREATE INDEX security_group_rules_project ON security_group_rules (project_id)`,
+  ],
+  '0004-zones': [
+    `ALTER TABLE networks ADD COLUMN is_default INTEGER NOT NULL DEFAULT 0`,
+    `ALTER TABLE networks ADD COLUMN zone_hints TEXT NOT NULL DEFAULT '[]'`,
+    `ALTER TABLE routers ADD COLUMN zone_hints TEXT NOT NULL DEFAULT '[]'`,
   ],
 }
