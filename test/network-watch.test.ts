@@ -81,6 +81,7 @@ async function cloud(t: TestContext) {
       admin,
     )
   return {
+    admin,
     demo,
     bus,
     driver,
@@ -244,4 +245,52 @@ test('of two conductors one watches; the other goes on when it is gone', async (
     port_range_max: 84,
   })
   await until(id, lets(84))
+})
+
+test('routers and floating IPs reach the hosts with a guest behind them within a second, and go from those that have none', async (t) => {
+  const { admin, demo, driver, make, network, port, restartHost, watch } = await cloud(t)
+  const guest = await port({})
+  watch()
+  const outside = await make('network', { 'router:external': true }, admin)
+  await make('subnet', { network_id: outside, ip_version: 4, cidr: '172.24.4.0/24' }, admin)
+  const router = await make('router', { external_gateway_info: { network_id: outside } })
+  const subnets = await demo.call('GET', `/v2.0/subnets?network_id=${network}`)
+  const [subnet] = (subnets.body as { subnets: { id: string }[] }).subnets
+  const change = async (method: 'PUT', path: string, body: object) => {
+    const { status, body: answer } = await demo.call(method, path, body)
+    assert.ok(status < 300, JSON.stringify(answer))
+  }
+  const until = async (wish: (routers: ReturnType<typeof driver.routers>) => boolean): Promise<void> => {
+    const began = performance.now()
+    while (!wish(driver.routers())) {
+      assert.ok(performance.now() - began < 1_000, JSON.stringify(driver.routers()))
+      await delay(2)
+    }
+  }
+
+  await change('PUT', `/v2.0/routers/${router}/add_router_interface`, { subnet_id: subnet?.id })
+  await until(([first]) => first?.interfaces[0]?.fixedIps[0]?.address === '10.0.0.1')
+  const [made] = driver.routers()
+  assert.equal(made?.gateway?.snat, true)
+  assert.deepEqual(
+    made?.gateway?.subnets.map(({ cidr, gateway, routed }) => [cidr, gateway, routed]),
+    [['172.24.4.0/24', '172.24.4.1', true]],
+  )
+
+  const floating = await make('floatingip', { floating_network_id: outside, port_id: guest })
+  await until(([first]) => first?.floatingIps.length === 1)
+  await change('PUT', `/v2.0/floatingips/${floating}`, { floatingip: { port_id: null } })
+  await until(([first]) => first?.floatingIps.length === 0)
+  const routes = [{ destination: '10.9.0.0/16', nexthop: '10.0.0.9' }]
+  await change('PUT', `/v2.0/routers/${router}`, { router: { routes } })
+  await until(([first]) => first?.routes.length === 1)
+
+  await restartHost(() => driver.applyRouters([]))
+  await until((all) => all.length === 1)
+  await change('PUT', `/v2.0/routers/${router}`, { router: { admin_state_up: false } })
+  await until((all) => all.length === 0)
+  await change('PUT', `/v2.0/routers/${router}`, { router: { admin_state_up: true } })
+  await until((all) => all.length === 1)
+  await admin.call('DELETE', `/v2.0/ports/${guest}`)
+  await until((all) => all.length === 0)
 })

@@ -1,9 +1,10 @@
 /** What hosts must be told of ports that run: the network service's feed of changes, and the facts of many ports in a handful of requests. */
-import type { PortFacts } from '../virt/driver.ts'
+import type { PortFacts, RouterFacts } from '../virt/driver.ts'
 import { serviceOf } from './as-us.ts'
 import type { Keystone } from './keystone.ts'
 import { portOf, type PortBody } from './neutron-bodies.ts'
 import { freshSources, inChunks, portFacts, type ReadList } from './neutron-facts.ts'
+import { routersByHost } from './neutron-routers.ts'
 import type { NeutronOptions, Port } from './neutron.ts'
 import { refused } from './service.ts'
 
@@ -15,6 +16,7 @@ export interface Changes {
   readonly all: boolean
   readonly ports: readonly string[]
   readonly networks: readonly string[]
+  readonly routers: readonly string[]
 }
 
 /** Which ports; of a server, and bound to a host, they all are. */
@@ -28,6 +30,8 @@ export interface NetworkChanges {
   boundPorts(which: WhichPorts): Promise<readonly Port[]>
   /** As they are now, in the ports' order. */
   facts(ports: readonly Port[], hostnameOf: (port: Port) => string): Promise<readonly PortFacts[]>
+  /** For each host with a guest on a router's network, all routers that it needs. */
+  routers(): Promise<ReadonlyMap<string, readonly RouterFacts[]>>
 }
 
 const NETWORK = 'network'
@@ -64,5 +68,6 @@ export function networkChanges(keystone: Keystone, { endpoint }: Pick<NeutronOpt
       return bodies.map(portOf).filter(({ host, deviceOwner }) => host !== '' && deviceOwner.startsWith(COMPUTE_OWNER))
     },
     facts: async (ports, hostnameOf) => portFacts(ports, hostnameOf, await freshSources(list, ports)),
+    routers: () => routersByHost(list),
   }
 }

@@ -8,6 +8,7 @@ export interface NetworkBody {
   readonly project_id?: string
   readonly tenant_id?: string
   readonly shared: boolean
+  readonly 'router:external'?: boolean
   readonly admin_state_up?: boolean
   readonly subnets?: readonly string[]
   readonly port_security_enabled?: boolean
@@ -71,6 +72,7 @@ export const networkOf = (body: NetworkBody): Network => ({
   mtu: body.mtu ?? 1500,
   projectId: body.project_id ?? body.tenant_id ?? '',
   shared: body.shared,
+  external: body['router:external'] ?? false,
   adminUp: body.admin_state_up ?? true,
   subnets: body.subnets ?? [],
   portSecurity: body.port_security_enabled ?? true,

@@ -58,8 +58,7 @@ export async function portFacts(
         rulesOf(port.securityGroups),
       ])
       const addressed = new Set(port.fixedIps.map(({ subnetId }) => subnetId))
-      // Only an administrator shares a network, so nobody else can open a way into the host.
-      const routed = network?.shared === true && network.tags.includes(ROUTED)
+      const routed = isRouted(network)
       return {
         portId: port.id,
         networkId: port.networkId,
@@ -79,6 +78,10 @@ export async function portFacts(
     }),
   )
 }
+
+/** Reached from this host. Only an administrator shares a network or makes it external, so nobody else can open a way into the host. */
+export const isRouted = (network: Network | undefined): boolean =>
+  network !== undefined && (network.external || (network.shared && network.tags.includes(ROUTED)))
 
 /** For boots: each thing is asked for once and kept. */
 export function keptSources(list: ReadList, network: FactSources['network'], clock: Clock): FactSources {
@@ -180,7 +183,7 @@ async function peersOf(body: Rule, version: 4 | 6, sources: FactSources): Promis
   return fitting.length > 0 ? fitting : [version === 6 ? '::/128' : '0.0.0.0/32']
 }
 
-const subnetOf = (body: SubnetBody, routed: boolean): Subnet => ({
+export const subnetOf = (body: SubnetBody, routed: boolean): Subnet => ({
   id: body.id,
   cidr: body.cidr,
   gateway: body.gateway_ip,

@@ -17,6 +17,8 @@ export interface Network {
   readonly mtu: number
   readonly projectId: string
   readonly shared: boolean
+  /** Where routers lead out to. */
+  readonly external: boolean
   readonly adminUp: boolean
   readonly subnets: readonly string[]
   readonly portSecurity: boolean

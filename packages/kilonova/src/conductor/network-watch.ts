@@ -4,7 +4,7 @@
  *
  *   feed, plugs, hosts that start ─▶ todo ─▶ read (one at a time) ─▶ outbox per host ─▶ refreshPorts
  *
- * What is read is never older than what it was read for, and of a port's facts only the newest are sent. Whatever fails is done anew,
+ * Hosts are told their routers besides (tell-routers.ts). What is read is never older than what it was read for, and of a port's facts only the newest are sent. Whatever fails is done anew,
  * as a whole for the host it concerns; so nothing need be kept when this process ends: the next one begins with everything.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -24,6 +24,7 @@ import { compute, computeTopic, HOST_EVENTS, hostEvent, packPorts } from '../rpc
 import { PORTS_PLUGGED } from '../rpc/conductor.ts'
 import { client } from '../rpc/contract.ts'
 import type { PortFacts } from '../virt/driver.ts'
+import { tellRouters } from './tell-routers.ts'
 
 export interface NetworkWatchReach {
   readonly db: Kysely<Tables>
@@ -171,6 +172,9 @@ export function startNetworkWatch(
         todo.all ||= isDue || told?.all === true
         for (const id of told?.ports ?? []) todo.ports.add(id)
         for (const id of told?.networks ?? []) todo.networks.add(id)
+        makesRouters = told !== undefined
+        if (told && (isDue || told.all)) routers.forget()
+        else if (told && told.ports.length + told.routers.length > 0) routers.wake()
         if (!isIdle()) wake()
         if (!told) await wait(SWEEP_WITHOUT_FEED_MS)
       } catch (error) {
@@ -203,6 +207,18 @@ export function startNetworkWatch(
 
   const plugged = new Set<string>()
   let later: NodeJS.Timeout | undefined
+  /** Elsewhere than in our companion somebody else makes them. */
+  let makesRouters = false
+  const routers = tellRouters({
+    read: changes.routers,
+    hosts: async () => (await allHosts(db)).map(({ host }) => host),
+    tell: async (host, told) => {
+      if (isOurs())
+        await client(compute, bus, computeTopic(host), nobody(), VERB_TIMEOUT_MS).applyRouters({ routers: told })
+    },
+    log,
+    signal: end.signal,
+  })
   const stops = [
     bus.subscribe(PORTS_PLUGGED, (event) => {
       if (!term) return
@@ -219,6 +235,7 @@ export function startNetworkWatch(
       if (event.kind !== 'started' || !term) return
       todo.hosts.add(event.host)
       wake()
+      if (makesRouters) routers.forget(event.host)
     }),
   ]
   const leading = leadOn()

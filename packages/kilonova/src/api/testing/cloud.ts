@@ -96,6 +96,7 @@ export const networkOf = (change: Partial<Network> = {}): Network => ({
   mtu: 1450,
   projectId: ADMIN_PROJECT,
   shared: true,
+  external: false,
   adminUp: true,
   subnets: [newId()],
   portSecurity: true,
