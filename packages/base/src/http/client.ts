@@ -36,6 +36,12 @@ const agents = {
 }
 const MAX_JSON_BYTES = 64 * 1024 * 1024
 
+/** Without credentials in the URL, and without the query, which may hold secrets, too. */
+function placeOf({ method, url }: HttpRequest): string {
+  const { origin, pathname } = new URL(url)
+  return `${method} ${origin}${pathname}`
+}
+
 function send(request: HttpRequest): Promise<IncomingMessage> {
   const url = new URL(request.url)
   const payload = request.json === undefined ? undefined : Buffer.from(JSON.stringify(request.json))
@@ -53,9 +59,7 @@ function send(request: HttpRequest): Promise<IncomingMessage> {
   }
   return new Promise((done, fail) => {
     const broken = (error: Error) =>
-      fail(
-        new HttpUnreachableError(`${request.method} ${url.origin}${url.pathname}: ${error.message}`, { cause: error }),
-      )
+      fail(new HttpUnreachableError(`${placeOf(request)}: ${error.message}`, { cause: error }))
     const out =
       url.protocol === 'https:'
         ? httpsRequest(url, { ...options, agent: request.agent ?? agents['https:'] }, done)
@@ -84,7 +88,7 @@ export async function exchange(request: HttpRequest): Promise<HttpAnswer> {
   const once = async (): Promise<HttpAnswer> => {
     const message = await send(request)
     const raw = await text(message).catch((error: Error) => {
-      throw new HttpUnreachableError(`${request.method} ${request.url}: ${error.message}`, { cause: error })
+      throw new HttpUnreachableError(`${placeOf(request)}: ${error.message}`, { cause: error })
     })
     return { status: message.statusCode ?? 0, headers: message.headers, body: parse(raw) }
   }

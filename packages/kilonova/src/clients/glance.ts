@@ -3,11 +3,10 @@ import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { download, HttpUnreachableError } from '@kilonova/base/http/client.ts'
-import { NovaError } from '../domain/errors.ts'
 import { serviceOf } from './as-us.ts'
 import { kept } from './kept.ts'
 import type { Keystone } from './keystone.ts'
-import { refused } from './service.ts'
+import { refused, unavailable } from './service.ts'
 
 export interface ImageFacts {
   readonly id: string
@@ -59,8 +58,7 @@ export function glance(keystone: Keystone, { endpoint, clock }: GlanceOptions): 
     const headers = { 'x-auth-token': await keystone.serviceToken(), accept: 'application/octet-stream' }
     const url = `${await service.url()}/v2/images/${encodeURIComponent(id)}/file`
     return download({ method: 'GET', url, headers, ...(signal ? { signal } : {}) }).catch((error: unknown) => {
-      if (error instanceof HttpUnreachableError)
-        throw new NovaError('ServiceUnavailable', { service: IMAGE, reason: error.message }, { cause: error })
+      if (error instanceof HttpUnreachableError) throw unavailable(IMAGE, error)
       throw error
     })
   }
@@ -78,7 +76,7 @@ export function glance(keystone: Keystone, { endpoint, clock }: GlanceOptions): 
       if (status === 200) return message
       message.destroy()
       if (status === 404 || status === 204) return undefined
-      if (status >= 500) throw new NovaError('ServiceUnavailable', { service: IMAGE, reason: `it answered ${status}` })
+      if (status >= 500) throw unavailable(IMAGE, `it answered ${status}`)
       throw refused(IMAGE, { status, headers: message.headers, body: undefined })
     },
   }

@@ -1,10 +1,9 @@
 /** Identity: who a token belongs to, our own token, and where the other services are. Upstream: Keystone v3. */
 import { hash } from 'node:crypto'
 import type { Clock } from '@kilonova/base/clock.ts'
-import { NovaError } from '../domain/errors.ts'
 import { kept } from './kept.ts'
 import { followRevocations, type RevocationFeed } from './keystone-revocations.ts'
-import { ask, refused, withoutVersion } from './service.ts'
+import { ask, refused, unavailable, withoutVersion } from './service.ts'
 
 export interface Identity {
   readonly userId: string
@@ -170,11 +169,7 @@ export function keystone(options: KeystoneOptions): KeystoneClient {
             e.interface === options.interface &&
             (options.regionName === undefined || (e.region_id ?? e.region) === options.regionName),
         )
-      if (!found)
-        throw new NovaError('ServiceUnavailable', {
-          service: type,
-          reason: `the catalog has no ${options.interface} endpoint for it`,
-        })
+      if (!found) throw unavailable(type, `the catalog has no ${options.interface} endpoint for it`)
       return found.url
     },
     close: async () => {

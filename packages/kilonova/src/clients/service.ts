@@ -10,19 +10,44 @@ export interface Asked {
   readonly body: unknown
 }
 
-/** Any answer below 500. Errors: NovaError ServiceUnavailable (nobody answered, or a 5xx or a 429: worth another try). */
+/**
+ * Any answer below 500; one that refuses is without the secrets that were sent. Errors: NovaError ServiceUnavailable (nobody
+ * answered, or a 5xx or a 429: worth another try).
+ */
 export async function ask(service: string, request: HttpRequest): Promise<Asked> {
   const answer = await exchange({ timeoutMs: TIMEOUT_MS, ...request }).catch((error: unknown) => {
-    if (error instanceof HttpUnreachableError)
-      throw new NovaError('ServiceUnavailable', { service, reason: error.message }, { cause: error })
-    throw error
+    throw error instanceof HttpUnreachableError ? unavailable(service, error) : error
   })
+  if (answer.status < 400) return answer
+  const body = withoutSecrets(answer.body, secretsOf(request))
   if (answer.status >= 500 || answer.status === 429)
-    throw new NovaError('ServiceUnavailable', {
-      service,
-      reason: `it answered ${answer.status} ${words(answer.body)}`.trim(),
-    })
-  return answer
+    throw unavailable(service, `${placeOf(request)}: it answered ${answer.status} ${words(body)}`.trim())
+  return { ...answer, body }
+}
+
+const placeOf = ({ method, url }: HttpRequest): string => `${method} ${url.split('?')[0]}`
+
+/** What is known of it goes to the log alone. */
+export const unavailable = (service: string, why: Error | string): NovaError =>
+  new NovaError('ServiceUnavailable', { service }, { cause: typeof why === 'string' ? new Error(why) : why })
+
+const SECRET_HEADERS: readonly string[] = ['x-auth-token', 'x-subject-token', 'x-service-token']
+const MIN_SECRET_LENGTH = 4
+
+function secretsOf({ headers = {}, json }: HttpRequest): readonly string[] {
+  const found = Object.entries(headers).flatMap(([name, value]) => (SECRET_HEADERS.includes(name) ? [value] : []))
+  JSON.stringify(json, (key, value: unknown) => {
+    if (/password|secret|^user_?data$|^token$/i.test(key) && typeof value === 'string') found.push(value)
+    return value
+  })
+  return found.filter((secret) => secret.length >= MIN_SECRET_LENGTH)
+}
+
+/** A service may repeat what it was sent: that is for no log and for no other user. */
+function withoutSecrets(body: unknown, secrets: readonly string[]): unknown {
+  if (body === undefined || secrets.length === 0) return body
+  const clean = (text: string): string => secrets.reduce((left, secret) => left.replaceAll(secret, '***'), text)
+  return JSON.parse(JSON.stringify(body), (_key, value: unknown) => (typeof value === 'string' ? clean(value) : value))
 }
 
 /** A refusal in the service's own words. */

@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises'
 import { Agent } from 'node:https'
 import { exchange } from '@kilonova/base/http/client.ts'
 import type { Log } from '@kilonova/base/log.ts'
-import { NovaError } from '../domain/errors.ts'
 import type { Server } from '../domain/server.ts'
 import type { Keystone } from './keystone.ts'
+import { unavailable } from './service.ts'
 
 export interface VendorData {
   /** The file's content, `{}` without a file; undefined: the file is no provider. Errors: the system's, SyntaxError. */
@@ -77,8 +77,7 @@ export function vendorData(options: VendorDataOptions): VendorData {
     } catch (error) {
       log.warn('vendor data service failed', { target: name, server: server.id, error })
       if (!fatal) return [name, {}]
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new NovaError('ServiceUnavailable', { service: `vendor data (${name})`, reason }, { cause: error })
+      throw unavailable(`vendor data (${name})`, error instanceof Error ? error : String(error))
     }
   }
   return {

@@ -106,9 +106,10 @@ export const ERRORS = {
   BuildAborted: { kind: 'internal', text: (d: { reason: string }) => `Build of instance aborted: ${d.reason}` },
   Cancelled: { kind: 'internal', text: (d: { by: string }) => `Cancelled by ${d.by}.` },
   GuestLost: { kind: 'internal', text: (d: { id: string }) => `The guest of instance ${d.id} is gone from its host.` },
+  /** Users learn which service, not where it is or what it said: its cause is for the log, and for administrators. */
   ServiceUnavailable: {
     kind: 'unavailable',
-    text: (d: { service: string; reason: string }) => `The ${d.service} service does not answer: ${d.reason}`,
+    text: (d: { service: string }) => `The ${d.service} service does not answer.`,
   },
   ServiceRefused: {
     kind: 'internal',

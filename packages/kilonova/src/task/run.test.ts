@@ -109,7 +109,7 @@ test('only what may pass by itself is tried again, and the second try knows that
   const tries: boolean[] = []
   const flaky = async ({ firstTry }: Ctx): Promise<string> => {
     tries.push(firstTry)
-    if (tries.length < 3) throw new NovaError('ServiceUnavailable', { service: 'image', reason: 'asleep' })
+    if (tries.length < 3) throw new NovaError('ServiceUnavailable', { service: 'image' })
     return 'at last'
   }
   assert.equal(await b.run(shelve().step('a', noting('a', flaky))), 'succeeded')
@@ -208,7 +208,7 @@ test('cancelled by what removes everything, an undo that fails ends it, and leav
       ...noting('b'),
       undo: async ({ did }) => {
         did.push('undo b')
-        throw new NovaError('ServiceUnavailable', { service: 'network', reason: 'asleep' })
+        throw new NovaError('ServiceUnavailable', { service: 'network' })
       },
     })
   assert.equal(await b.run(what), 'undone')

@@ -251,7 +251,7 @@ test('as many as the quota allows are made when fewer would do', async (t) => {
 test('the network service out of reach is a 503 that says so, and nothing is made', async (t) => {
   const it = await cloud(t)
   it.networks.get = () => {
-    throw new NovaError('ServiceUnavailable', { service: 'network', reason: 'refused' })
+    throw new NovaError('ServiceUnavailable', { service: 'network' })
   }
   const answer = await create(it, { networks: [{ uuid: [...it.networks.keys()][0] }] })
   assert.deepEqual([answer.status, at(answer, 'serviceUnavailable', 'code')], [503, 503])
