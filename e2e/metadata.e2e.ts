@@ -62,7 +62,9 @@ before(async () => {
   await once(vendor.listen(0, '127.0.0.1'), 'listening')
   const { port } = vendor.address() as AddressInfo
   cloud = await cloudProcess({
-    configuration: `[api]
+    configuration: `[DEFAULT]
+config_drive_format = vfat
+[api]
 vendordata_providers = StaticJSON, DynamicJSON
 vendordata_jsonfile_path = ${join(folder, 'vendor.json')}
 vendordata_dynamic_targets = join@http://127.0.0.1:${port}/, broken@http://127.0.0.1:1/
@@ -72,8 +74,10 @@ vendordata_dynamic_targets = join@http://127.0.0.1:${port}/, broken@http://127.0
   // Neighbours on one network, of two projects.
   first = await boot('demo', 'first', { metadata: { role: 'web' }, user_data: btoa(USER_DATA) }, 'front')
   second = await boot('admin', 'second', { config_drive: true, user_data: btoa(USER_DATA) })
-  for (const guest of [first, second])
+  for (const guest of [first, second]) {
     guest.address = Object.values((await active(guest.session, guest.id)).addresses)[0]?.[0]?.addr ?? ''
+    await inGuest(guest.address, key, 'true', 150_000)
+  }
 })
 after(async () => {
   await cloud.remove()
@@ -320,7 +324,7 @@ test('a config drive says the same', async () => {
   const output = await inGuest(
     second.address,
     key,
-    `sudo mount -o ro /dev/sr0 /mnt && for path in ${paths.join(' ')}; do base64 /mnt/$path | tr -d '\\n'; echo; done; find /mnt -type d; sudo umount /mnt`,
+    `sudo mount -o ro $(sudo findfs LABEL=config-2) /mnt && for path in ${paths.join(' ')}; do base64 /mnt/$path | tr -d '\\n'; echo; done; find /mnt -type d; sudo umount /mnt`,
   )
   const lines = output.split('\n')
   const drive = lines.slice(0, files.length).map((line) => Buffer.from(line, 'base64').toString())

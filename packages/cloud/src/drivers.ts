@@ -68,6 +68,7 @@ async function libvirtDrivers(
     host,
     hostIp: config.DEFAULT.my_ip,
     imageLimits: imageLimits(config),
+    configDriveFormat: config.DEFAULT.config_drive_format,
     log,
     clock,
   })

@@ -52,6 +52,11 @@ const DEFAULT = z.strictObject({
   disk_allocation_ratio: decimal(1, 'promised per present', 'How much disk may be promised for what a host has.'),
   reserved_host_memory_mb: whole(512, 'MiB', 'Memory of a host that is kept for the host itself.'),
   reserved_host_disk_mb: whole(0, 'MiB', 'Disk of a host that is kept for the host itself.'),
+  config_drive_format: choice(
+    ['iso9660', 'vfat'],
+    'iso9660',
+    'What a new config drive is: a CD-ROM, or a disk of 64 MiB. Upstream calls vfat deprecated.',
+  ),
   force_config_drive: flag(false, 'Give every new server a config drive, whether it asks for one or not.'),
   default_availability_zone: text('nova', 'The zone of a new host.'),
   default_schedule_zone: optionalText('The zone of a server that asks for none; without it any zone will do.'),

@@ -28,7 +28,7 @@ const cases: Readonly<Record<string, DomainFacts>> = {
       configDrive: true,
       flavor: { id: '4', name: 'm1.large', vcpus: 4, memoryMb: 8192, rootGb: 80, extraSpecs: {} },
     }),
-    configDrive: `${folder}/disk.config`,
+    configDrive: { file: `${folder}/disk.config`, format: 'iso9660' },
     nics: [
       { mac: 'fa:16:3e:00:00:01', mtu: 1450, tap: 'kab12t0001' },
       { mac: 'fa:16:3e:00:00:02', mtu: 1500, tap: 'kab12t0002' },
@@ -46,8 +46,13 @@ const cases: Readonly<Record<string, DomainFacts>> = {
         hw_qemu_guest_agent: 'yes',
       },
     }),
-    configDrive: `${folder}/disk.config`,
+    configDrive: { file: `${folder}/disk.config`, format: 'iso9660' },
     nics: [{ mac: 'fa:16:3e:00:00:01', mtu: 1500, tap: 'kab12t0001' }],
+  },
+  'vfat-config-drive': {
+    ...plain,
+    spec: guestOf(serverId, { configDrive: true }),
+    configDrive: { file: `${folder}/disk.config`, format: 'vfat' },
   },
   'no-disk': { ...plain, spec: guestOf(serverId, { imageId: null }), rootDisk: null },
   'no-direct-io': { ...plain, diskCache: 'writeback' },

@@ -1,5 +1,6 @@
 /** The guest as libvirt wants to read it. Pure: the same facts give the same text, kept in golden/. */
 import type { GuestSpec } from '../driver.ts'
+import type { ConfigDriveFormat } from './config-drive.ts'
 import { domainName, METADATA_NAMESPACE } from './names.ts'
 import { element, render, type Xml } from './xml.ts'
 
@@ -11,7 +12,8 @@ export interface DomainFacts {
   readonly rootDisk: string | null
   /** `none` where the file system can: the host keeps no second copy of what the guest caches itself. */
   readonly diskCache: 'none' | 'writeback'
-  readonly configDrive: string | null
+  /** As a CD-ROM, or (vfat) as a disk. */
+  readonly configDrive: { readonly file: string; readonly format: ConfigDriveFormat } | null
   readonly consoleLog: string
   readonly nics: readonly { readonly mac: string; readonly mtu: number; readonly tap: string }[]
 }
@@ -122,10 +124,11 @@ const clock = (accelerator: DomainFacts['accelerator']): Xml =>
 
 function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cdrom: string }): Xml {
   const { spec, rootDisk, configDrive, nics } = facts
-  const shared = DEVICE_PREFIX[buses.disk] === DEVICE_PREFIX[buses.cdrom]
   const log = element('log', { file: facts.consoleLog, append: 'on' })
   const video = chosen(spec, 'hw_video_model')
-  const usesScsi = (rootDisk !== null && buses.disk === 'scsi') || (configDrive !== null && buses.cdrom === 'scsi')
+  const usesScsi =
+    (rootDisk !== null && buses.disk === 'scsi') ||
+    (configDrive !== null && (configDrive.format === 'vfat' ? buses.disk : buses.cdrom) === 'scsi')
   return element(
     'devices',
     {},
@@ -138,18 +141,7 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
         element('source', { file: rootDisk }),
         element('target', { dev: `${DEVICE_PREFIX[buses.disk]}a`, bus: buses.disk }),
       ),
-    configDrive !== null &&
-      element(
-        'disk',
-        { type: 'file', device: 'cdrom' },
-        element('driver', { name: 'qemu', type: 'raw' }),
-        element('source', { file: configDrive }),
-        element('target', {
-          dev: `${DEVICE_PREFIX[buses.cdrom]}${shared && rootDisk !== null ? 'b' : 'a'}`,
-          bus: buses.cdrom,
-        }),
-        element('readonly'),
-      ),
+    configDrive !== null && configDriveXml(configDrive, buses, rootDisk !== null),
     usesScsi && element('controller', { type: 'scsi', index: 0, model: 'virtio-scsi' }),
     ...nics.map(({ mac, mtu, tap }) =>
       element(
@@ -174,3 +166,25 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
     element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom')),
   )
 }
+
+/** A disk takes the last name of its bus: others come and go in between. */
+function configDriveXml(
+  { file, format }: NonNullable<DomainFacts['configDrive']>,
+  buses: { readonly disk: string; readonly cdrom: string },
+  hasRoot: boolean,
+): Xml {
+  const isDisk = format === 'vfat'
+  const bus = isDisk ? buses.disk : buses.cdrom
+  const shared = DEVICE_PREFIX[buses.disk] === DEVICE_PREFIX[buses.cdrom]
+  const letter = isDisk ? (LAST_LETTER[bus] ?? 'z') : shared && hasRoot ? 'b' : 'a'
+  return element(
+    'disk',
+    { type: 'file', device: isDisk ? 'disk' : 'cdrom' },
+    element('driver', { name: 'qemu', type: 'raw' }),
+    element('source', { file }),
+    element('target', { dev: `${DEVICE_PREFIX[bus]}${letter}`, bus }),
+    !isDisk && element('readonly'),
+  )
+}
+/** Where a bus, or its one controller, ends before the alphabet does. */
+const LAST_LETTER: Readonly<Record<string, string>> = { ide: 'd', sata: 'f', scsi: 'o' }

@@ -8,7 +8,7 @@ import type { Driver, GuestSpec } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import type { HostNetwork } from '../network/host-network.ts'
 import { accelerator as chooseAccelerator } from './accelerator.ts'
-import { createConfigDrive } from './config-drive.ts'
+import { configDriveFormat, createConfigDrive, type ConfigDriveFormat } from './config-drive.ts'
 import { openConnection, type LibvirtTarget } from './connection.ts'
 import { consoleTail } from './console.ts'
 import { createDisk, exists } from './disk.ts'
@@ -35,6 +35,8 @@ export interface LibvirtDriverOptions {
   readonly host?: string
   /** `my_ip`; default loopback. */
   readonly hostIp?: string
+  /** Of new ones; default iso9660. */
+  readonly configDriveFormat?: ConfigDriveFormat
   /** What an image may say of itself. */
   readonly imageLimits?: Limits
   readonly log: Log
@@ -75,7 +77,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       accelerator,
       rootDisk,
       diskCache,
-      configDrive,
+      configDrive: configDrive === null ? null : { file: configDrive, format: await configDriveFormat(configDrive) },
       consoleLog: files.consoleLog,
       nics,
     })
@@ -96,7 +98,8 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       return images.removeUnused(minimumAgeSeconds, (path) => used.has(path))
     },
     createDisk: (spec) => createDisk(spec, filesOf(spec.serverId), images, host),
-    createConfigDrive: (spec) => createConfigDrive(spec, filesOf(spec.serverId), host),
+    createConfigDrive: (spec) =>
+      createConfigDrive(spec, filesOf(spec.serverId), host, options.configDriveFormat ?? 'iso9660'),
     removeFiles: (serverId) => rm(filesOf(serverId).folder, { recursive: true, force: true }),
     plug: network.plug,
     unplug: network.unplug,
