@@ -12,10 +12,10 @@ import { memoryFences } from '@kilonova/kilonova/compute/fence-store.ts'
 import { startConductor } from '@kilonova/kilonova/conductor/conductor.ts'
 import { startImageRelay } from '@kilonova/kilonova/conductor/image-relay.ts'
 import { openKilonovaDatabase } from '@kilonova/kilonova/db/database.ts'
-import { findServer } from '@kilonova/kilonova/db/servers.ts'
+import { findServer, type NewServer } from '@kilonova/kilonova/db/servers.ts'
 import { findTask } from '@kilonova/kilonova/db/tasks.ts'
 import { demoServer } from '@kilonova/kilonova/domain/server-fixture.ts'
-import type { Server } from '@kilonova/kilonova/domain/server.ts'
+import type { RequestedNic, Server } from '@kilonova/kilonova/domain/server.ts'
 import { startScheduler } from '@kilonova/kilonova/placement/scheduler.ts'
 import { memoryBus } from '@kilonova/kilonova/rpc/memory/bus.ts'
 import { killPoints, type KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
@@ -76,7 +76,7 @@ export async function world() {
       diskAllocationRatio: 1,
       reservedHostMemoryMb: 0,
       reservedHostDiskMb: 0,
-      serviceDownMs: 60_000,
+      serviceDownMs: 600_000,
     },
   })
   const wrong = faults()
@@ -130,7 +130,7 @@ export async function world() {
         leaseMs: 60_000,
         pollMs: 5,
         maxRunning: 100,
-        serviceDownMs: 60_000,
+        serviceDownMs: 600_000,
         defaultZone: 'nova',
         shutdownTimeoutSeconds: 60,
         softRebootTimeoutSeconds: 60,
@@ -164,24 +164,16 @@ export async function world() {
 
     /** Asks for a server with two interfaces, one on a port of the user's own; returns its id and its task's. */
     create: async (portId?: string): Promise<Asked> => {
-      const { taskId: _, epoch: _e, ...rest } = demoServer()
-      const id = newId()
-      const requestedNics = [{ networkId: network }, ...(portId === undefined ? [] : [{ networkId: network, portId }])]
-      const server = {
-        ...rest,
-        id,
-        projectId: project,
-        image,
-        requestedNics,
-        configDrive: true,
-        vmState: 'building',
-        taskState: 'scheduling',
-        powerState: 'nostate',
-        createdAt: clock.now(),
-      } as const
-      await admitCreate({ db, bus, clock }, caller, [server], { onlyHost: null, securityGroupIds: [] }, UNLIMITED)
-      return asked(id)
+      const [asked] = await askFor(1, [
+        { networkId: network },
+        ...(portId === undefined ? [] : [{ networkId: network, portId }]),
+      ])
+      if (!asked) throw new Error('nothing was asked for')
+      return asked
     },
+    /** Asks for several by one request. */
+    createSeveral: (count: number, wish: Partial<NewServer> = {}): Promise<readonly Asked[]> =>
+      askFor(count, [{ networkId: network }], wish),
     ask: async (action: ServerAction, serverId: string): Promise<Asked> => {
       await admit({ db, bus, clock }, caller, action, serverId, null)
       return asked(serverId)
@@ -252,6 +244,32 @@ export async function world() {
       await database.close()
       await companions.close()
     },
+  }
+
+  async function askFor(
+    count: number,
+    requestedNics: readonly RequestedNic[],
+    wish: Partial<NewServer> = {},
+  ): Promise<readonly Asked[]> {
+    const { taskId: _, epoch: _e, ...rest } = demoServer()
+    const reservationId = newId()
+    const servers = Array.from({ length: count }, (_each, launchIndex): NewServer => ({
+      ...rest,
+      id: newId(),
+      projectId: project,
+      image,
+      requestedNics,
+      configDrive: true,
+      vmState: 'building',
+      taskState: 'scheduling',
+      powerState: 'nostate',
+      reservationId,
+      launchIndex,
+      createdAt: clock.now(),
+      ...wish,
+    }))
+    await admitCreate({ db, bus, clock }, caller, servers, { onlyHost: null, securityGroupIds: [] }, UNLIMITED)
+    return Promise.all(servers.map(({ id }) => asked(id)))
   }
 
   async function asked(serverId: string): Promise<Asked> {

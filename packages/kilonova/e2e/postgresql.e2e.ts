@@ -15,9 +15,10 @@ const TESTS = {
     'packages/kilonova/src/actions/*.test.ts',
   ],
   'the API': ['packages/kilonova/src/api/**/*.test.ts'],
-  'deletes at every moment, lost hosts and leases': [
+  'deletes at every moment, lost hosts and leases, several at once': [
     'test/battery/delete-during.test.ts',
     'test/battery/takeover.test.ts',
+    'test/battery/several.test.ts',
   ],
   'the battery': ['test/battery/battery.test.ts'],
   'the companions': ['packages/companions/src/**/*.test.ts'],

@@ -175,9 +175,13 @@ export async function startConductor(
 
   await releaseLeasesOf(db, options.name)
   await takeDue()
-  let polling = Promise.resolve()
+  /** One poll at a time: on a slow database they would pile up. */
+  let polling: Promise<void> | undefined
   const timer = setInterval(
-    () => (polling = poll().catch((error: unknown) => log.error('leases not renewed', { error }))),
+    () =>
+      (polling ??= poll()
+        .catch((error: unknown) => log.error('leases not renewed', { error }))
+        .finally(() => (polling = undefined))),
     options.pollMs,
   )
   const pruner = setInterval(

@@ -32,7 +32,7 @@ export async function keepPlacement(
   await db.insertInto('placements').values({ reservation_id: reservationId, explanation, decided_at: now }).execute()
 }
 
-/** The servers of a request that are still to be made: a create that nobody cancelled is open. Oldest first. */
+/** The servers of a request that are still to be made: a create is open, nobody cancelled it, and it is not being undone. Oldest first. */
 export async function serversToPlace(db: Db, reservationId: string): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('servers')
@@ -43,6 +43,16 @@ export async function serversToPlace(db: Db, reservationId: string): Promise<rea
     .where('tasks.action', '=', 'create')
     .where('tasks.finished_at', 'is', null)
     .where('tasks.cancelled_by', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('journal')
+            .select('journal.task_id')
+            .whereRef('journal.task_id', '=', 'tasks.id')
+            .where('journal.event', '=', 'failed'),
+        ),
+      ),
+    )
     .orderBy('servers.number')
     .execute()
   return rows.map(({ id }) => id)

@@ -85,8 +85,8 @@ export const claim = (
   })
 
 /**
- * All servers of one request, or none. A server that was cancelled meanwhile is left out: its delete gives back what it has, under the
- * same guard. `decided`: somebody else was first.
+ * All servers of one request, or none. A server that failed or was cancelled meanwhile is left out: its undo or its delete gives back
+ * what it has, under the same guard. `decided`: somebody else was first.
  */
 export const claimTogether = (
   db: Kysely<Tables>,

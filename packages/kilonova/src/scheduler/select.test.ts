@@ -70,6 +70,41 @@ const CASES: readonly (readonly [string, string])[] = [
     'ImagePropertiesFilter: cannot run x86_64 xen',
     verdict({}, { imageProperties: { architecture: 'x86_64', hypervisor_type: 'xen' } }),
   ],
+  ['fits', verdict({}, { group: { policy: 'anti-affinity', maxPerHost: 2, servers: { h: 1 } } })],
+  [
+    "ServerGroupAntiAffinityFilter: has 2 of the group's servers, 2 at most",
+    verdict({}, { group: { policy: 'anti-affinity', maxPerHost: 2, servers: { h: 2 } } }),
+  ],
+  ['fits', verdict({}, { group: { policy: 'affinity', maxPerHost: 1, servers: { h: 1 } } })],
+  ['fits', verdict({}, { group: { policy: 'affinity', maxPerHost: 1, servers: {} } })],
+  [
+    "ServerGroupAffinityFilter: does not have the group's servers",
+    verdict({}, { group: { policy: 'affinity', maxPerHost: 1, servers: { other: 1 } } }),
+  ],
+  ['fits', verdict({}, { group: { policy: 'soft-anti-affinity', maxPerHost: 1, servers: { h: 5 } } })],
+  ['fits', verdict({}, { sameHosts: ['a', 'h'], differentHosts: ['a'] })],
+  ['SameHostFilter: has none of the servers to be with', verdict({}, { sameHosts: [] })],
+  ['DifferentHostFilter: has a server to be away from', verdict({}, { differentHosts: ['h'] })],
+  ['fits', verdict({}, { near: { address: '192.0.2.77', prefix: 24 } })],
+  [
+    'SimpleCIDRAffinityFilter: has the address 192.0.2.1, not one of 192.0.2.77/26',
+    verdict({}, { near: { address: '192.0.2.77', prefix: 26 } }),
+  ],
+  [
+    'SimpleCIDRAffinityFilter: has the address 192.0.2.1, not one of 2001:db8::1/64',
+    verdict({}, { near: { address: '2001:db8::1', prefix: 64 } }),
+  ],
+  ['fits', verdict({}, { query: ['and', ['>=', '$free_ram_mb', 8192], ['in', '$host', 'a', 'h']] })],
+  ['fits', verdict({}, { query: ['not', ['=', '$vcpus_used', 1]] })],
+  ...[
+    ['<', '$num_instances', 0],
+    ['=', '$nothing', 1],
+    ['constructor'],
+    'host',
+    { host: 'h' },
+    ['or'],
+    ['=', '$host'],
+  ].map((query) => ['JsonFilter: is not what the query asks for', verdict({}, { query })] as const),
 ]
 for (const [index, [expected, said]] of CASES.entries())
   test(`verdict ${index + 1}: ${expected}`, () => assert.equal(said, expected))
