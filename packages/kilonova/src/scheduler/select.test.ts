@@ -94,6 +94,7 @@ const CASES: readonly (readonly [string, string])[] = [
     'SimpleCIDRAffinityFilter: has the address 192.0.2.1, not one of 2001:db8::1/64',
     verdict({}, { near: { address: '2001:db8::1', prefix: 64 } }),
   ],
+  ['fits', verdict({ address: '2001:db8::ff' }, { near: { address: '2001:db8:0:0::1', prefix: 64 } })],
   ['fits', verdict({}, { query: ['and', ['>=', '$free_ram_mb', 8192], ['in', '$host', 'a', 'h']] })],
   ['fits', verdict({}, { query: ['not', ['=', '$vcpus_used', 1]] })],
   ...[
