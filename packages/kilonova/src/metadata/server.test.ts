@@ -217,3 +217,39 @@ test('a deleted server is not found, what fails is an error of ours, health need
   assert.equal((await vendor.ask('/openstack/latest/vendor_data2.json')).status, 500)
   assert.equal((await vendor.ask('/openstack/latest/meta_data.json')).status, 200)
 })
+
+test('no path and no header is an error of ours', async (t) => {
+  const { ask } = await metadata(t)
+  const parts = [
+    ...[
+      'openstack',
+      'ec2',
+      'latest',
+      '2009-04-04',
+      '2025-04-04',
+      'meta-data',
+      'user-data',
+      'password',
+      'content',
+      '0000',
+    ],
+    ...['meta_data.json', 'public-keys', '0', '0=mykey', 'placement', 'security-groups', '__proto__', 'constructor'],
+    ...['..', '.', '', '%2e%2e', '%2F', '%00', '%25', '%ff', 'é', '\\', ';', '*', '?', '#'].map(encodeURI),
+  ]
+  let seed = 7
+  const pick = <T>(from: readonly T[]): T => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31
+    return from[Math.floor((seed / 2 ** 31) * from.length)] ?? assert.fail()
+  }
+  const values = ['', server.id, 'x', sign(server.id), server.projectId, 'é', '0', ', ,', 'a'.repeat(2000)]
+  const names = ['x-instance-id', 'x-tenant-id', 'x-instance-id-signature', 'x-forwarded-for', 'x-metadata-provider']
+  for (let time = 0; time < 400; time++) {
+    const path = `/${Array.from({ length: 1 + (time % 5) }, () => pick(parts)).join('/')}`
+    const lies = Object.fromEntries(time % 4 === 0 ? [[pick(names), Buffer.from(pick(values)).toString('latin1')]] : [])
+    const { status } = await ask(path, {
+      headers: { ...headersOf(), ...lies },
+      method: pick(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']),
+    })
+    assert.ok(status < 500, `${path} ${JSON.stringify(lies)}: ${status}`)
+  }
+})
