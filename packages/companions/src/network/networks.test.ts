@@ -295,8 +295,8 @@ test('ports get an address of a subnet whose guests make their own, also when it
   const before = await make(demo, 'port', { network_id, mac_address: 'fa:16:3e:00:00:01' })
   await make(demo, 'subnet', { network_id, ip_version: 6, cidr: 'fd07::/64', ipv6_ra_mode: 'slaac' })
   const fixed = async (id: string) => {
-    const [port] = await list(demo, `ports?id=${id}`)
-    return (port?.['fixed_ips'] as { ip_address: string }[]).map((ip) => ip.ip_address)
+    const { body } = await demo.call('GET', `/v2.0/ports/${id}`)
+    return (body as { port: { fixed_ips: { ip_address: string }[] } }).port.fixed_ips.map((ip) => ip.ip_address)
   }
   assert.deepEqual(await fixed(before.id), ['fd07::f816:3eff:fe00:1'])
   const wished = await demo.call('POST', '/v2.0/ports', {

@@ -130,7 +130,7 @@ test('an address may be wished for, once', async () => {
   ] as const
   for (const [fixed_ips, status, type] of wrong)
     assert.deepEqual(
-      await refused(admin, { network_id: shared.id, fixed_ips }),
+      await refused(service, { network_id: shared.id, fixed_ips }),
       [status, type],
       JSON.stringify(fixed_ips),
     )
@@ -191,7 +191,8 @@ test('a port is bound, taken back, and gets other addresses', async () => {
     name: 'user’s own',
     fixed_ips: [{ ip_address: '10.0.8.9' }],
   })
-  assert.equal((await update(demo, id, { 'binding:host_id': 'host-1' })).status, 403)
+  for (const fields of [{ 'binding:host_id': 'host-1' }, { 'binding:host_id': '' }, { 'binding:profile': null }])
+    assert.equal((await update(demo, id, fields)).status, 403)
   const bound = await update(service, id, {
     device_id: 'server-2',
     device_owner: 'compute:nova',

@@ -137,6 +137,20 @@ test('a port of the user’s becomes an interface, if it is free and addressed',
   assert.equal(await refusal(demo, 'GET', `ports/${port.id}`), '404 PortNotFound')
 })
 
+test('a port may have the gateway’s address on a network of its own project, and there alone', async () => {
+  const router = await make(demo, 'routers', {})
+  const own = await block(demo, '10.8.0.0/24')
+  const gate = { fixed_ips: [{ ip_address: '10.8.0.1' }] }
+  const port = await make(demo, 'ports', { network_id: own.network.id, ...gate })
+  await wire(demo, 'add', router, { port_id: port.id })
+  const shared = await block(admin, '10.8.0.0/24', { shared: true })
+  const service = await cloud.person('kilonova')
+  assert.equal(
+    await refusal(service, 'POST', 'ports', { network_id: shared.network.id, project_id: demo.projectId, ...gate }),
+    '409 IpAddressInUse',
+  )
+})
+
 test('nobody writes a router’s name on a port', async () => {
   const router = await make(demo, 'routers', {})
   const { network } = await block(demo, '10.2.0.0/24')

@@ -79,6 +79,9 @@ export const subnetView = (row: Subnet): View => ({
   tags: strings(row.tags),
 })
 
+/** Neutron's own, where no DNS service is. */
+const DNS_DOMAIN = 'openstacklocal.'
+
 const addressesView = (json: string) =>
   (JSON.parse(json) as { subnet_id: string; address: string }[]).map(({ subnet_id: subnetId, address }) => ({
     subnet_id: subnetId,
@@ -100,7 +103,10 @@ export const portView = (row: Port, caller: Caller): View => ({
   allowed_address_pairs: fromJson(row.allowed_address_pairs),
   extra_dhcp_opts: fromJson(row.extra_dhcp_opts),
   dns_name: row.dns_name,
-  dns_assignment: [],
+  dns_assignment: addressesView(row.fixed_ips).map(({ ip_address: address }) => {
+    const hostname = row.dns_name || `host-${address.replaceAll(/[.:]/g, '-')}`
+    return { hostname, ip_address: address, fqdn: `${hostname.replace(/\.$/, '')}.${DNS_DOMAIN}` }
+  }),
   qos_policy_id: null,
   tags: strings(row.tags),
   'binding:vnic_type': row.vnic_type,

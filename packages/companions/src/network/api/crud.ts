@@ -4,6 +4,7 @@ import { mustWrite, type Caller } from '../../openstack/caller.ts'
 import { publicUrl } from '../../openstack/service.ts'
 import { withCaller } from '../../openstack/token-check.ts'
 import type { NetworkContext } from '../context.ts'
+import { invalid } from '../errors.ts'
 import { listAnswer, oneAnswer, type List } from '../list-query.ts'
 
 type View = Readonly<Record<string, unknown>>
@@ -24,6 +25,9 @@ export interface Noun {
   /** Errors: 404, 409. */
   remove(caller: Caller, id: string): Promise<void>
 }
+
+/** How many things one request makes. */
+const MAX_BULK = 100
 
 /** `If-Match: revision_number=7`. */
 function wantedRevision(request: FastifyRequest): number | undefined {
@@ -51,6 +55,8 @@ export function crudRoutes(app: FastifyInstance, { check }: NetworkContext, noun
     withCaller(check, async (caller, request, reply) => {
       mustWrite(caller)
       const several = (request.body as Readonly<Record<string, unknown>> | undefined)?.[many]
+      if (createMany && Array.isArray(several) && several.length > MAX_BULK)
+        throw invalid(`at most ${MAX_BULK} ${many} are made at once`)
       if (createMany && Array.isArray(several))
         return reply.code(201).send({ [many]: await createMany(caller, several) })
       return reply.code(201).send({ [one]: await noun.create(caller, request.body) })

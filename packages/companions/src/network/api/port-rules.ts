@@ -8,6 +8,9 @@ import type { Port } from '../store/ports.ts'
 import { FLOATING_OWNER } from '../store/routers.ts'
 import type { PortChanges } from './port-fields.ts'
 
+const isEmpty = (value: string | object | null | undefined): boolean =>
+  typeof value === 'object' && value !== null ? Object.keys(value).length === 0 : !value
+
 export const isOfRouter = (owner: string): boolean => owner.startsWith('network:router')
 /** A part of the network itself: no packet filter stands before it. */
 export const isTrusted = (owner: string): boolean => owner.startsWith('network:')
@@ -22,9 +25,10 @@ export function mustMayShape(
   if (isOfRouter(wanted.device_owner ?? '') || wanted.device_owner === FLOATING_OWNER)
     throw invalid(`ports with the device owner ${wanted.device_owner} are made with routers and floating IPs`)
   if (privileged(caller)) return
-  if (wanted['binding:host_id']) throw disallowed(`${verb}_port:binding:host_id`)
-  if (wanted['binding:profile'] && Object.keys(wanted['binding:profile']).length > 0)
-    throw disallowed(`${verb}_port:binding:profile`)
+  // A new port may say that it has none; a bound one may not lose it, for its host would no longer be told of rules.
+  for (const name of ['binding:host_id', 'binding:profile'] as const)
+    if (verb === 'update' ? wanted[name] !== undefined : !isEmpty(wanted[name]))
+      throw disallowed(`${verb}_port:${name}`)
   const own = network.project_id === caller.projectId
   if (wanted.mac_address !== undefined && !(own && (verb === 'create' || caller.roles.has('manager'))))
     throw disallowed(`${verb}_port:mac_address`)

@@ -8,7 +8,6 @@ import {
   changedMeanwhile,
   disallowed,
   groupsNeedSecurity,
-  invalid,
   macInUse,
   missing,
   pairsNeedSecurity,
@@ -55,8 +54,6 @@ import {
 } from './port-rules.ts'
 import { mustMayTag } from './reserved-tags.ts'
 
-const MAX_BULK = 100
-
 /** What the rules of others that name a port's groups depend on. */
 const MEMBERSHIP = ['fixed_ips', 'group_ids', 'allowed_address_pairs', 'mac_address'] as const
 type PortState = Pick<Port, 'id' | 'host_id' | 'device_id' | 'device_owner' | (typeof MEMBERSHIP)[number]>
@@ -85,7 +82,8 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
   }
   const search = async (
     db: Db,
-    port: { id: string; network_id: string; mac_address: string; device_owner: string },
+    port: { id: string; project_id: string; network_id: string; mac_address: string; device_owner: string },
+    { project_id: owner }: { readonly project_id: string },
   ) => ({
     db,
     networkId: port.network_id,
@@ -93,7 +91,8 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     cursors: ctx.cursors,
     portId: port.id,
     mac: port.mac_address,
-    router: port.device_owner.startsWith('network:'),
+    // A port of the network's own project may become a router's.
+    mayBeGateway: isTrusted(port.device_owner) || port.project_id === owner,
   })
 
   /** A network to put a port on. Errors: 404; 403 for one that is seen only because it leads outside. */
@@ -159,7 +158,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
         .set({ allowed_address_pairs: made.allowed_address_pairs })
         .where('id', '=', row.id)
         .execute()
-    const fixed = await allocate(await search(tx, made), wanted.fixed_ips)
+    const fixed = await allocate(await search(tx, made, network), wanted.fixed_ips)
     await writeGroups(tx, row.id, groups)
     await addTags(tx, row.id, wanted.tags ?? [])
     return {
@@ -205,7 +204,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
       if (numUpdatedRows === 0n) throw revision === undefined ? missing('Port', id) : changedMeanwhile()
       if (wanted.mac_address !== undefined && wanted.mac_address !== port.mac_address)
         await changeMac(tx, port, wanted.mac_address)
-      if (wanted.fixed_ips) await reallocate(await search(tx, port), addressesOf(port), wanted.fixed_ips)
+      if (wanted.fixed_ips) await reallocate(await search(tx, port, network), addressesOf(port), wanted.fixed_ips)
       if (wanted.security_groups !== undefined) {
         const groups = await checkedGroups(tx, wanted.security_groups ?? [], port.project_id)
         await tx.deleteFrom('port_security_groups').where('port_id', '=', id).execute()
@@ -257,8 +256,7 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
       return portView(port, caller)
     },
     createMany: async (caller, bodies) => {
-      const all = bodies.slice(0, MAX_BULK + 1).map((port) => bodyOf('port', portCreation, { port }))
-      if (all.length > MAX_BULK) throw invalid(`at most ${MAX_BULK} ports are made at once`)
+      const all = bodies.map((port) => bodyOf('port', portCreation, { port }))
       const ports = await kysely.transaction().execute(async (tx) => {
         const made: Port[] = []
         for (const wanted of all) made.push(await create(tx, caller, wanted))

@@ -88,7 +88,7 @@ export async function writeGateway(
           cursors: ctx.cursors,
           portId: current.port_id,
           mac: current.mac_address,
-          router: false,
+          mayBeGateway: false,
         },
         ports.flatMap(({ subnet_id: id, address: key }) => (id && key ? [{ subnet_id: id, address: key }] : [])),
         info.external_fixed_ips,

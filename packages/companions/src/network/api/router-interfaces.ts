@@ -146,7 +146,7 @@ async function addSubnet(
       cursors: ctx.cursors,
       portId: sibling.port_id,
       mac: sibling.mac_address,
-      router: true,
+      mayBeGateway: true,
     }
     await allocate(search, [wish])
     return {

@@ -76,8 +76,8 @@ export interface Search {
   readonly cursors: AddressCursors
   readonly portId: string
   readonly mac: string
-  /** A router may have a subnet's gateway address. */
-  readonly router: boolean
+  /** May have a subnet's gateway address, when it asks for it. */
+  readonly mayBeGateway: boolean
 }
 
 /** Writes the allocations. Without wishes: one address of each IP version the network has. Errors: 400, 404, 409. */
@@ -147,10 +147,11 @@ async function allocateWish(search: Search, { subnet_id: subnetId, ip_address: t
   const { first, last, prefix, version } = cidrOf(subnet)
   const edge = address.value === first || (version === 4 && address.value === last)
   if (edge && prefix < (version === 4 ? 31 : 127)) throw addressNotOfSubnet(text)
-  if (selfAddressed(subnet) && !search.router && address.value !== eui64(cidrOf(subnet), search.mac).value)
+  const canonicalText = formatAddress(address)
+  if (canonicalText === subnet.gateway_ip) {
+    if (!search.mayBeGateway) throw addressInUse(search.networkId, canonicalText)
+  } else if (selfAddressed(subnet) && address.value !== eui64(cidrOf(subnet), search.mac).value)
     throw addressSelfMade(text, subnet.id)
-  const canonical = formatAddress(address)
-  if (canonical === subnet.gateway_ip && !search.router) throw addressInUse(search.networkId, canonical)
   return take(search, subnet, address.value)
 }
 

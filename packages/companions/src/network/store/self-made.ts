@@ -25,7 +25,7 @@ export async function addressSelfMade(
     .where('device_owner', '!=', 'network:floatingip')
     .execute()
   for (const { id, mac_address: mac } of ports)
-    await allocate({ db: tx, networkId, subnets, cursors: ctx.cursors, portId: id, mac, router: false }, [
+    await allocate({ db: tx, networkId, subnets, cursors: ctx.cursors, portId: id, mac, mayBeGateway: false }, [
       { subnet_id: subnetId },
     ])
   const groups = await tx

@@ -55,7 +55,7 @@ export async function makeServicePort(
     cursors: ctx.cursors,
     portId: id,
     mac,
-    router: mayBeGateway,
+    mayBeGateway,
   }
   return { id, addresses: await allocate(search, wishes) }
 }
