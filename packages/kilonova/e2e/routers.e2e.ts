@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { PortFacts, RouterFacts, RouterPort } from '../src/virt/driver.ts'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
-import { type Bed, bed, nothing, port, type PortWish } from './host-network-bed.ts'
+import { type Bed, bed, nothing, port, type PortWish, rule } from './host-network-bed.ts'
 import { attempt, type VethGuest } from './veth-guest.ts'
 
 const OUTSIDE = { network: 'net-outside', cidr: '10.219.4.0/24', gateway: '10.219.4.1', routed: true } as const
@@ -40,7 +40,7 @@ const router = (
 ): RouterFacts => ({
   routerId: name,
   interfaces: insides.map((wish, index) => routerPort(`${name}-${index}`, 1, wish)),
-  gateway: { ...routerPort(`${name}-out`, number, OUTSIDE), snat: true },
+  gateway: { ...routerPort(`${name}-out`, number, OUTSIDE), mtu: 1500, snat: true },
   routes: [],
   floatingIps: [],
   ...more,
@@ -69,8 +69,12 @@ describe('two projects with the same addresses, each with a router', () => {
   const reaches = async (address: string): Promise<boolean> => (await attempt('ping', '-c', '1', '-W', '1', address)).ok
   const hello = async (address: string, from = 'root'): Promise<string> =>
     from === 'root'
-      ? (await attempt('busybox', 'nc', '-w', '1', address, '80')).text.trim()
+      ? firstLine(await attempt('busybox', 'nc', '-w', '1', address, '80'))
       : ((await guest(from).connect(address, 80)) ?? '')
+
+  /** How many pings the guest has answered. */
+  const echoes = async (name: string): Promise<number> =>
+    Number(/OutEchoReps *(\d+)/.exec((await guest(name).run('nstat', '-asz', 'IcmpOutEchoReps')).text)?.[1] ?? 0)
 
   before(async () => {
     host = await bed()
@@ -80,7 +84,7 @@ describe('two projects with the same addresses, each with a router', () => {
       guests.set(name, await host.guest(facts))
       await network.plug(name, [facts])
       assert.ok(await guest(name).dhcp(), name)
-      await (await guest(name).run('true'), guest(name).serve(80))
+      await guest(name).serve(80)
     }
   })
   after(async () => {
@@ -97,4 +101,211 @@ describe('two projects with the same addresses, each with a router', () => {
       assert.equal(await hello(address), 'hello')
     }
   })
+
+  test('guests on two networks of one router reach each other, those of two projects do not', async () => {
+    assert.ok(await guest('red5').ping('10.218.1.7'))
+    assert.equal(await hello('10.218.0.5', 'redToo7'), 'hello')
+    assert.equal(await guest('blue5').ping('10.218.1.7'), false)
+    assert.equal(await guest('blue5').ping('10.218.0.6'), false)
+  })
+
+  test('the router answers as gateway, and metadata as ever', async () => {
+    assert.ok(await guest('red6').ping('10.218.0.1'))
+    assert.ok(await guest('red6').ping('10.218.1.1'))
+    for (const name of ['red5', 'redToo7', 'blue5']) {
+      const answer = await guest(name).run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')
+      assert.equal(answer.text, `you are ${name}`)
+    }
+  })
+
+  test('outside, a guest is its floating IP, or its router where it has none', async () => {
+    const only = async (peer: string): Promise<void> => {
+      await network.refresh([{ ...need(ports['blue5']), rules: [rule('ingress', null, null, [`${peer}/32`])] }])
+    }
+    await only('10.219.4.105')
+    assert.equal(await hello('10.219.4.205', 'red5'), 'hello')
+    assert.equal(await hello('10.219.4.205', 'red6'), '')
+    await only('10.219.4.10')
+    assert.equal(await hello('10.219.4.205', 'red5'), '')
+    assert.equal(await hello('10.219.4.205', 'red6'), 'hello')
+    await network.refresh([need(ports['blue5'])])
+  })
+
+  test('a guest reaches the floating IPs behind its own router, its own as well', async () => {
+    assert.equal(await hello('10.219.4.105', 'red6'), 'hello')
+    assert.equal(await hello('10.219.4.107', 'red5'), 'hello')
+    assert.equal(await hello('10.219.4.105', 'red5'), 'hello')
+  })
+
+  test('security groups hold for what comes over a router, from another network and from outside', async () => {
+    const closed = {
+      ...need(ports['redToo7']),
+      rules: [rule('egress', null), rule('ingress', 'tcp', 80, ['10.218.0.6/32'])],
+    }
+    await network.refresh([closed])
+    assert.equal(await hello('10.218.1.7', 'red6'), 'hello')
+    assert.equal(await hello('10.218.1.7', 'red5'), '')
+    assert.equal(await hello('10.219.4.107'), '')
+    await network.refresh([need(ports['redToo7'])])
+    assert.equal(await hello('10.219.4.107'), 'hello')
+  })
+
+  test('a guest reaches nothing of this machine over its router, and outside only knows floating IPs', async () => {
+    const answered = (name: string, address: string) => guest(name).ping(address)
+    assert.ok(await answered('red6', '10.219.4.1'), 'the gateway outside answers')
+    const own = (await attempt('ip', '-j', 'addr', 'show', 'up')).text
+    const links = JSON.parse(own) as { ifname: string; addr_info?: { family: string; local: string }[] }[]
+    const machine = links.flatMap(({ addr_info: all = [] }) =>
+      all.filter(({ family, local }) => family === 'inet' && !local.startsWith('127.')),
+    )
+    assert.ok(machine.length > 0)
+    for (const { local } of machine.slice(0, 5)) assert.equal(await answered('red6', local), false, local)
+    // Who sits outside and knows the way does not come in either.
+    const outsider = host.names.namespace(OUTSIDE.network)
+    const inside = (...command: string[]) => attempt('ip', 'netns', 'exec', outsider, ...command)
+    await inside('ip', 'route', 'add', '10.218.1.0/24', 'via', '10.219.4.10')
+    assert.equal((await inside('ping', '-c', '1', '-W', '1', '10.218.1.7')).ok, false)
+    await inside('ip', 'route', 'del', '10.218.1.0/24')
+    assert.ok((await inside('ping', '-c', '1', '-W', '1', '10.219.4.107')).ok)
+  })
+
+  test('who sends too large a packet is told so, by what it knows of the guest', async () => {
+    // Outside is wider than inside: the router itself has to tell.
+    assert.ok(await reaches('10.219.4.105'))
+    const large = await attempt(
+      'ping',
+      '-n',
+      '-c',
+      '2',
+      '-i',
+      '0.2',
+      '-W',
+      '1',
+      '-M',
+      'do',
+      '-s',
+      '1460',
+      '10.219.4.105',
+    )
+    assert.match(large.text, /mtu ?= ?1450/)
+    const answer = await guest('blue5').run(
+      'ping',
+      '-n',
+      '-c',
+      '1',
+      '-W',
+      '1',
+      '-M',
+      'do',
+      '-s',
+      '1460',
+      '10.219.4.105',
+    )
+    assert.match(answer.text, /too long/)
+    assert.ok(await guest('blue5').ping('10.219.4.105', '-M', 'do', '-s', '1400'))
+  })
+
+  test('a floating IP that is moved leads to the other guest at once, and connections to the former end', async () => {
+    await guest('red5').echo(7)
+    const talk = await guest('blue5').talk('10.219.4.105', 7)
+    assert.ok(await talk.answers())
+    // One that never stops asking keeps its connection alive in the kernel: it, too, comes to the other guest.
+    const pinging = attempt('ping', '-n', '-i', '0.1', '-c', '20', '-W', '1', '10.219.4.105')
+    const before = await echoes('red6')
+    await network.applyRouters([
+      { ...RED_ROUTER, floatingIps: [floating(105, '10.218.0.6'), floating(107, '10.218.1.7')] },
+      BLUE_ROUTER,
+    ])
+    assert.equal(await talk.answers(), false)
+    await pinging
+    assert.ok((await echoes('red6')) > before + 5)
+    await network.applyRouters([RED_ROUTER, BLUE_ROUTER])
+    assert.ok(await reaches('10.219.4.105'))
+  })
+
+  test('a floating IP that is taken away, or given to another router, leads nowhere else', async () => {
+    await network.applyRouters([{ ...RED_ROUTER, floatingIps: [] }, BLUE_ROUTER])
+    assert.equal(await reaches('10.219.4.105'), false)
+    assert.ok(await reaches('10.219.4.205'))
+    await network.applyRouters([
+      { ...RED_ROUTER, floatingIps: [floating(205, '10.218.0.5')] },
+      { ...BLUE_ROUTER, floatingIps: [floating(105, '10.218.0.5')] },
+    ])
+    assert.equal(await guest('blue5').ping('10.219.4.205'), true)
+    await network.refresh([{ ...need(ports['blue5']), rules: [] }])
+    assert.equal(await reaches('10.219.4.105'), false)
+    assert.ok(await reaches('10.219.4.205'))
+    await network.refresh([need(ports['blue5'])])
+    await network.applyRouters([RED_ROUTER, BLUE_ROUTER])
+  })
+
+  test('extra routes lead over a guest, and are gone when they are taken away', async () => {
+    const far = '10.217.0.1'
+    await guest('red6').run('ip', 'addr', 'add', `${far}/32`, 'dev', 'lo')
+    const behind = { ...need(ports['red6']), allowedPairs: [{ cidr: '10.217.0.0/24', mac: 'fa:16:3e:00:00:06' }] }
+    await network.refresh([behind])
+    assert.equal(await guest('redToo7').ping(far), false)
+    await network.applyRouters([
+      { ...RED_ROUTER, routes: [{ destination: '10.217.0.0/24', nexthop: '10.218.0.6' }] },
+      BLUE_ROUTER,
+    ])
+    assert.ok(await guest('redToo7').ping(far))
+    await network.applyRouters([RED_ROUTER, BLUE_ROUTER])
+    assert.equal(await guest('redToo7').ping(far), false)
+    await network.refresh([need(ports['red6'])])
+  })
+
+  test('without a gateway a router leads between its networks only; without translation a guest goes out as it is', async () => {
+    await network.applyRouters([{ ...RED_ROUTER, gateway: null, floatingIps: [] }, BLUE_ROUTER])
+    assert.ok(await guest('red5').ping('10.218.1.7'))
+    assert.equal(await guest('red5').ping('10.219.4.1'), false)
+    await network.applyRouters([{ ...RED_ROUTER, gateway: { ...need(RED_ROUTER.gateway), snat: false } }, BLUE_ROUTER])
+    assert.equal(await guest('red6').ping('10.219.4.1'), false, 'nobody outside knows the way back')
+    assert.ok(await guest('red5').ping('10.219.4.1'), 'a floating IP is translated all the same')
+    await network.applyRouters([RED_ROUTER, BLUE_ROUTER])
+    assert.ok(await guest('red6').ping('10.219.4.1'))
+  })
+
+  test('a router gives out no addresses, and goes and comes with the guests of its networks', async () => {
+    const before = await network.inventory()
+    await network.unplug('blue5')
+    const without = await network.inventory()
+    assert.equal(without.namespaces.length, before.namespaces.length - 2)
+    assert.equal(without.namespaces.includes(host.names.routerNamespace('blue')), false)
+    assert.equal(await reaches('10.219.4.205'), false)
+    guests.set('blue5', await host.guest(need(ports['blue5'])))
+    await network.plug('blue5', [need(ports['blue5'])])
+    assert.ok(await guest('blue5').dhcp())
+    assert.ok(await reaches('10.219.4.205'))
+  })
+
+  test('after a restart of our process, and of the machine, all is as it was', async () => {
+    await network.close()
+    network = await hostNetwork(host.options)
+    assert.ok(await reaches('10.219.4.105'))
+    await network.close()
+    for (const name of ['red', 'blue']) await attempt('ip', 'netns', 'delete', host.names.routerNamespace(name))
+    await attempt('ip', 'netns', 'delete', host.names.namespace(OUTSIDE.network))
+    network = await hostNetwork(host.options)
+    for (const address of ['10.219.4.105', '10.219.4.107', '10.219.4.205']) assert.ok(await reaches(address), address)
+  })
+
+  test('a router that cannot be made says why, and keeps no other from being made', async () => {
+    const flawed = {
+      ...router('flawed', 30, [RED]),
+      routes: [{ destination: '10.0.0.0/8; drop', nexthop: '10.218.0.6' }],
+    }
+    await assert.rejects(
+      network.applyRouters([flawed, RED_ROUTER, BLUE_ROUTER]),
+      /flawed is not made: .* is not a prefix/,
+    )
+    assert.ok(await reaches('10.219.4.105'))
+  })
 })
+
+const firstLine = ({ ok, text }: { readonly ok: boolean; readonly text: string }): string => (ok ? text.trim() : '')
+
+function need<T>(value: T | null | undefined): T {
+  assert.ok(value)
+  return value
+}
