@@ -93,7 +93,7 @@ export async function startMetadata(options: MetadataOptions): Promise<MetadataS
   })
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const parts = partsOf(decodeURIComponent(request.url.split('?')[0] ?? '/'))
+    const parts = partsOf(decodeURIComponent(request.url.split(/[?#]/)[0] ?? '/'))
     if (parts.length === 0) return send(reply, ROOT)
     const claim = identify(request.headers, proxies)
     if (claim.kind === 'refused') {
