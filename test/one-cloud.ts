@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { exchange, type HttpAnswer } from '@kilonova/base/http/client.ts'
-import { openLog } from '@kilonova/base/log.ts'
+import { openLog, type LogOptions } from '@kilonova/base/log.ts'
 import { startCloud } from '@kilonova/cloud/cloud.ts'
 import { configurationOf } from '@kilonova/cloud/configuration.ts'
 import { parseOptions } from '@kilonova/cloud/options.ts'
 import { openSession } from '@kilonova/cloud/session.ts'
-import { openStateDir } from '@kilonova/cloud/state-dir.ts'
+import { openStateDir, type Secrets } from '@kilonova/cloud/state-dir.ts'
+import type { KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 export interface Person {
@@ -21,6 +22,8 @@ export interface Person {
 export interface OneCloud {
   readonly urls: Readonly<Record<string, string>>
   logIn(name: 'demo' | 'admin'): Promise<Person>
+  /** Writes the log down. */
+  flush(): void
   close(): Promise<void>
 }
 
@@ -57,11 +60,18 @@ export const personOf = (computeUrl: string, token: string): Person => ({
     }),
 })
 
+export interface CloudSettings {
+  /** What no option of `npm start` can say: the configuration that is used instead. */
+  readonly configured?: (config: KilonovaConfig, secrets: Secrets) => KilonovaConfig
+  readonly log?: Pick<LogOptions, 'level' | 'json'>
+}
+
 /** `more` are options of `npm start`. */
 export async function oneCloud(
   stateDir: string,
   env: NodeJS.ProcessEnv = {},
   more: readonly string[] = [],
+  { configured = (config) => config, log: { level, json } = { level: 'info', json: true } }: CloudSettings = {},
 ): Promise<OneCloud> {
   const args = [
     '--driver',
@@ -78,9 +88,10 @@ export async function oneCloud(
   const options = parseOptions(args, {})
   if (options === 'help') throw new Error('nobody asked for help')
   const state = openStateDir(stateDir)
-  const log = openLog({ level: 'info', json: true, file: join(stateDir, 'log/kilonova.log') })
+  const log = openLog({ level, json, file: join(stateDir, 'log/kilonova.log') })
+  const config = configured(configurationOf(options, state), state.secrets)
   const quiet = { step: <T>(_name: string, work: () => Promise<T>) => work(), say: () => undefined }
-  const cloud = await startCloud(options, configurationOf(options, state), state, log, quiet, env)
+  const cloud = await startCloud(options, config, state, log, quiet, env)
   const { identity, compute, image, network } = cloud.urls
   return {
     urls: cloud.urls,
@@ -95,6 +106,7 @@ export async function oneCloud(
       })
       return personOf(compute, token)
     },
+    flush: () => log.flush(),
     close: async () => {
       await cloud.close()
       state.release()

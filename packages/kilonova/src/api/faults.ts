@@ -45,6 +45,9 @@ const UNEXPECTED = "Unexpected API Error. The service's log has the cause under 
 /** An error as status and words. What nobody foresaw is a 500 that gives nothing away; the log has the rest. */
 export function faultOf(error: unknown): ApiFault {
   if (error instanceof ApiFault) return error
+  // What another service says to us is for the log: it may tell of places, and of requests that are not the caller's.
+  if (isNovaError(error, 'ServiceRefused'))
+    return new ApiFault(500, `The ${error.detail.service} service refused what it was asked for.`, {}, { cause: error })
   if (isNovaError(error)) return new ApiFault(STATUS[error.kind], error.message, {}, { cause: error })
   return new ApiFault(500, UNEXPECTED, {}, { cause: error })
 }
