@@ -1,4 +1,5 @@
 /** Lists of servers: filters, order, marker and limit as one query. Columns that may be large are read only when asked for. */
+import { isoSeconds } from '@kilonova/base/clock.ts'
 import { sql, type ExpressionBuilder, type Selectable } from 'kysely'
 import { NovaError } from '../domain/errors.ts'
 import type { Address } from '../domain/server.ts'
@@ -85,9 +86,10 @@ export interface ServerFilter {
   readonly states?: readonly StateFilter[]
   /** Expressions (RE2, never backtracking) that are found anywhere in the name, in an IPv4 or an IPv6 address. */
   readonly name?: string
-  readonly hostname?: string
   readonly ip?: string
   readonly ip6?: string
+  /** The same in a column; a time is looked at as `2026-01-31 12:00:00`. */
+  readonly found?: Readonly<Partial<Record<Column, string>>>
   readonly metadata?: Readonly<Record<string, string>>
   readonly tags?: TagFilter
   readonly deleted: 'no' | 'only' | 'both'
@@ -201,9 +203,11 @@ function select(
   return query.limit(limit).execute() as Promise<readonly ListedRow[]>
 }
 
+const TIMES = new Set<string>(['created_at', 'launched_at', 'terminated_at'])
+
 /** What SQL cannot say, as a predicate over rows; undefined when there is nothing of it. */
 async function predicate(filter: ServerFilter): Promise<((row: ListedRow) => boolean) | undefined> {
-  const { name, hostname, ip, ip6, metadata } = filter
+  const { name, found: inColumns = {}, ip, ip6, metadata } = filter
   const tests: ((row: ListedRow) => boolean)[] = []
   const addressed = async (version: number, expression: string) => {
     const found = await expressionOf(expression)
@@ -214,9 +218,15 @@ async function predicate(filter: ServerFilter): Promise<((row: ListedRow) => boo
     const found = await expressionOf(name)
     tests.push((row) => found(row.name))
   }
-  if (hostname !== undefined) {
-    const found = await expressionOf(hostname)
-    tests.push((row) => found(row.hostname))
+  for (const [column, expression] of Object.entries(inColumns)) {
+    const found = await expressionOf(expression)
+    tests.push((row) => {
+      const value = row[column as Column]
+      return (
+        value !== null &&
+        found(TIMES.has(column) ? isoSeconds(Number(value)).replace('T', ' ').replace('Z', '') : String(value))
+      )
+    })
   }
   if (ip !== undefined) tests.push(await addressed(4, ip))
   if (ip6 !== undefined) tests.push(await addressed(6, ip6))

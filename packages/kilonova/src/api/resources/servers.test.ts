@@ -116,7 +116,7 @@ test('lists are filtered by name, status, flavor, image and time', async (t) => 
   assert.deepEqual(await names('changes-since=2999-01-01T00:00:00Z'), [])
   assert.deepEqual(await names('host=host1'), ['db1', 'web1'], 'users cannot filter by host')
   assert.deepEqual(await names('all_tenants=1&host=host1', 'admin'), [])
-  assert.deepEqual(await names(`tenant_id=${PROJECT}`, 'admin'), ['db1', 'web1'])
+  assert.deepEqual(await names(`all_tenants=1&tenant_id=${PROJECT}`, 'admin'), ['db1', 'web1'])
   assert.equal((await it.call('GET', '/servers?name=%5B')).status, 400)
   assert.equal((await it.call('GET', '/servers?unknown=1')).status, 200)
   assert.equal((await it.call('GET', '/servers?unknown=1', { version: '2.75' })).status, 400)
