@@ -8,7 +8,7 @@ import type { Query } from '../../openstack/page.ts'
 import { audit } from '../audit.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
 import { notFound, refusedAction, taken } from '../errors.ts'
-import { has, mayManage, maySee, must, type Holder } from '../policy.ts'
+import { mayManage, maySee, must, type Holder } from '../policy.ts'
 import type { Revocation } from '../revocations.ts'
 import type { IdentityTables } from '../store/tables.ts'
 import { collection } from './collection.ts'
@@ -26,8 +26,12 @@ export interface Noun<Row extends { readonly id: string }, New, Change> {
   domainOfNew(body: New, caller: Holder): string | null
   /** Anybody may ask for the list, and sees what they may see of it. */
   readonly open?: boolean
-  /** Who sees it besides those of its domain. */
+  /** None of it is a domain's: only who sees the whole cloud may ask for the list. */
+  readonly cloud?: boolean
+  /** Who sees it besides those of its domain, when it is asked for by its id. */
   alsoSees?(caller: Holder, row: Row): boolean | Promise<boolean>
+  /** Who sees it in the list besides those of its domain. */
+  alsoLists?(caller: Holder, row: Row): boolean
   select(db: Db, query: Query): Promise<readonly Row[]>
   find(db: Db, id: string): Promise<Row | undefined>
   insert(db: Db, body: New, caller: Holder): Promise<Row>
@@ -40,32 +44,28 @@ export interface Noun<Row extends { readonly id: string }, New, Change> {
   details?(request: FastifyRequest, row: Row, caller: Holder): Promise<object>
   /** What tokens a change, or (without `after`) the removal, ended. */
   revokes?(before: Row, after: Row | undefined): Revocation | undefined
-  /** Made by other means than POST alone: regions may be put under an id. */
-  readonly path?: string
 }
 
 export const newId = (): string => randomUUID().replaceAll('-', '')
-
-/** Sees more than what is theirs: on the system, or in the domain that the token is for. */
-const reads = (caller: Holder): boolean =>
-  caller.admin || ((caller.token.system || caller.token.domainId !== null) && has(caller, 'reader'))
 
 export function crudRoutes<Row extends { readonly id: string }, New, Change>(
   app: FastifyInstance,
   ctx: IdentityContext,
   noun: Noun<Row, New, Change>,
 ): void {
-  const { one, many, open = false } = noun
+  const { one, many, open = false, cloud = false } = noun
   const db = ctx.database.kysely
   const path = `/v3/${many}`
   const idOf = (request: FastifyRequest) => (request.params as { id: string }).id
+  /** Sees more than what is theirs: on the system, or in the domain that the token is for. */
+  const reads = (caller: Holder): boolean => open || maySee(caller) || (!cloud && maySee(caller, caller.token.domainId))
   const sees = async (caller: Holder, row: Row): Promise<boolean> =>
     maySee(caller, noun.domainOf(row)) || ((await noun.alsoSees?.(caller, row)) ?? false)
   const found = async (caller: Holder, id: string, action: string): Promise<Row> => {
     const row = await noun.find(db, id)
     if (row) return row
     // Who sees nothing of others does not learn what there is.
-    must(open || reads(caller), action)
+    must(reads(caller), action)
     throw notFound(one, id)
   }
   const told = (caller: Holder, request: FastifyRequest, event: string, target: string, body?: unknown) =>
@@ -80,11 +80,14 @@ export function crudRoutes<Row extends { readonly id: string }, New, Change>(
   app.get(
     path,
     authenticated(ctx, async (caller, request) => {
-      must(open || reads(caller), `list_${many}`)
+      must(reads(caller), `list_${many}`)
       const rows = await noun.select(db, request.query as Query)
-      const seen = await Promise.all(rows.map((row) => sees(caller, row)))
-      const views = rows.filter((_, index) => seen[index]).map((row) => noun.view(request, row))
-      return collection(request, many, views)
+      const seen = rows.filter((row) => maySee(caller, noun.domainOf(row)) || noun.alsoLists?.(caller, row))
+      return collection(
+        request,
+        many,
+        seen.map((row) => noun.view(request, row)),
+      )
     }),
   )
 

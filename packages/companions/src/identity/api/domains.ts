@@ -1,10 +1,13 @@
 /** `/v3/domains`: an admin manages them; anybody sees their own. A disabled one lets nobody in; only a disabled one is deleted, with all in it. */
 import type { FastifyInstance } from 'fastify'
+import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import type { IdentityContext } from '../context.ts'
 import { refusedAction } from '../errors.ts'
+import type { Holder } from '../policy.ts'
 import { forgetActor, forgetTarget } from '../store/assignments.ts'
 import { inexact, selectEqual } from '../store/select-equal.ts'
+import type { IdentityTables } from '../store/tables.ts'
 import { crudRoutes, newId } from './crud.ts'
 import { description, enabled, extraOf, mergedOptions, nameField, options, tags } from './fields.ts'
 import { domainView } from './views.ts'
@@ -23,6 +26,10 @@ const create = z.looseObject({
 })
 const change = create.omit({ explicit_domain_id: true }).partial()
 
+/** The one the token is for, or its project is in, or its user is of. */
+const isOwn = ({ token }: Holder, { id }: Selectable<IdentityTables['domains']>): boolean =>
+  [token.domainId, token.project?.domain.id, token.userDomain.id].includes(id)
+
 export function domainRoutes(app: FastifyInstance, ctx: IdentityContext): void {
   crudRoutes(app, ctx, {
     one: 'domain',
@@ -33,7 +40,8 @@ export function domainRoutes(app: FastifyInstance, ctx: IdentityContext): void {
     // Its own manager sees it, and may not change it.
     domainOf: () => null,
     domainOfNew: () => null,
-    alsoSees: ({ token }, { id }) => [token.domainId, token.project?.domain.id, token.userDomain.id].includes(id),
+    alsoSees: isOwn,
+    alsoLists: isOwn,
     select: async (db, query) =>
       inexact(
         await selectEqual(db.selectFrom('domains').selectAll().orderBy('name'), FILTERS, query).execute(),

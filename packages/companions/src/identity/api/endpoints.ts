@@ -27,6 +27,7 @@ export function endpointRoutes(app: FastifyInstance, ctx: IdentityContext): void
   crudRoutes(app, ctx, {
     one: 'endpoint',
     many: 'endpoints',
+    cloud: true,
     create,
     change,
     domainOf: () => null,

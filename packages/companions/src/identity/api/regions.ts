@@ -28,6 +28,7 @@ export function regionRoutes(app: FastifyInstance, ctx: IdentityContext): void {
     domainOf: () => null,
     domainOfNew: () => null,
     alsoSees: () => true,
+    alsoLists: () => true,
     select: (db, query) => selectEqual(db.selectFrom('regions').selectAll().orderBy('id'), FILTERS, query).execute(),
     find: (db, id) => db.selectFrom('regions').selectAll().where('id', '=', id).executeTakeFirst(),
     insert,

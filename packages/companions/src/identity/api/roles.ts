@@ -15,13 +15,15 @@ import { crudRoutes, newId } from './crud.ts'
 import { description, extraOf, idField, mergedOptions, nameField, options } from './fields.ts'
 import { roleView } from './views.ts'
 
+type Role = Selectable<IdentityTables['roles']>
+
 const FILTERS = { name: 'text', domain_id: 'text' } as const
 const create = z.looseObject({ name: nameField(), domain_id: idField.nullish(), description, options })
 const change = create.partial()
 
-/** Who reads a domain, or manages it, sees the roles there are. */
-const seesRoles = (caller: Holder): boolean =>
-  maySee(caller) || (caller.token.domainId !== null && has(caller, 'reader'))
+/** Who reads a domain, or manages it, sees the roles there are to give. */
+const seesRole = (caller: Holder, row: Role): boolean =>
+  caller.token.domainId !== null && has(caller, 'reader') && [null, caller.token.domainId].includes(row.domain_id)
 
 export function roleRoutes(app: FastifyInstance, ctx: IdentityContext): void {
   crudRoutes(app, ctx, {
@@ -32,7 +34,8 @@ export function roleRoutes(app: FastifyInstance, ctx: IdentityContext): void {
     // Of the whole cloud, a domain's too: what it implies counts everywhere.
     domainOf: () => null,
     domainOfNew: () => null,
-    alsoSees: (caller, row) => seesRoles(caller) && [null, caller.token.domainId].includes(row.domain_id),
+    alsoSees: seesRole,
+    alsoLists: seesRole,
     select: async (db, query) => {
       const rows = await selectEqual(db.selectFrom('roles').selectAll().orderBy('name'), FILTERS, query).execute()
       return inexact(rows, FILTERS, query).filter(
@@ -81,8 +84,6 @@ export function roleRoutes(app: FastifyInstance, ctx: IdentityContext): void {
   })
   impliedRoutes(app, ctx)
 }
-
-type Role = Selectable<IdentityTables['roles']>
 
 const brief = (request: FastifyRequest, { id, name }: Role) => ({ id, name, ...links(request, `roles/${id}`) })
 

@@ -20,6 +20,7 @@ export function serviceRoutes(app: FastifyInstance, ctx: IdentityContext): void 
   crudRoutes(app, ctx, {
     one: 'service',
     many: 'services',
+    cloud: true,
     create,
     change,
     domainOf: () => null,
