@@ -87,6 +87,10 @@ export const ERRORS = {
   FlavorIdExists: { kind: 'conflict', text: (d: { id: string }) => `Flavor with ID ${d.id} already exists.` },
   KeyPairExists: { kind: 'conflict', text: (d: { name: string }) => `Key pair '${d.name}' already exists.` },
   // Not for you, or not so much
+  ExternalNetworkAttachForbidden: {
+    kind: 'forbidden',
+    text: (d: { id: string }) => `It is not allowed to create an interface on external network ${d.id}`,
+  },
   Forbidden: { kind: 'forbidden', text: (d: { rule: string }) => `Policy doesn't allow ${d.rule} to be performed.` },
   TooManyInstances: {
     kind: 'forbidden',

@@ -12,6 +12,7 @@ export const BASE_RULES = {
   project_member_or_admin: 'rule:project_member_api or rule:context_is_admin',
   project_reader_or_admin: 'rule:project_reader_api or rule:context_is_admin',
   service_api: 'role:service',
+  service_or_admin: 'rule:service_api or rule:context_is_admin',
 } as const
 
 /** What is added to them with `enforce_new_defaults = false`: what was enough before there were readers and managers. */
@@ -23,4 +24,5 @@ export const FORMER_RULES: Readonly<Partial<Record<keyof typeof BASE_RULES, stri
   project_member_or_admin: 'rule:admin_or_owner',
   project_reader_or_admin: 'rule:admin_or_owner',
   service_api: 'rule:admin_api',
+  service_or_admin: 'rule:admin_api',
 }

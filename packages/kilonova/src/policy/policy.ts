@@ -34,7 +34,7 @@ const WHO: Readonly<Record<Who, string>> = {
   member: 'rule:project_member_or_admin',
   manager: 'rule:project_manager_or_admin',
   owner: 'rule:context_is_admin or user_id:%(user_id)s',
-  service: 'rule:service_api or rule:context_is_admin',
+  service: 'rule:service_or_admin',
   admin: 'rule:context_is_admin',
   nobody: '!',
 }

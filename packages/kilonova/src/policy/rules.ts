@@ -58,7 +58,10 @@ export const RULES = rules({
   'os_compute_api:servers:show:host_status': 'admin',
   'os_compute_api:servers:show:host_status:unknown-only': 'admin',
   'os_compute_api:os-extended-server-attributes': 'admin',
+  'os_compute_api:servers:show:flavor-extra-specs': 'reader',
   'os_compute_api:servers:create': 'member',
+  'os_compute_api:servers:create:attach_network': 'member',
+  'network:attach_external_network': 'admin',
   'os_compute_api:servers:create:forced_host': 'admin',
   'compute:servers:create:requested_destination': 'admin',
   // Upstream: admin. Such a server gets a disk of its image's size, which is claimed nowhere; but only administrators make flavors.

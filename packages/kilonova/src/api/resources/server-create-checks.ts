@@ -135,6 +135,7 @@ export async function groupFor({ db, caller }: Ctx, { group: hint }: Hints): Pro
 export async function nics(ctx: Ctx, asked: Asked['networks'], count: number): Promise<readonly RequestedNic[]> {
   const { neutron, caller } = ctx
   if (asked === 'none') return []
+  if (asked !== undefined && asked.length > 0) ctx.check('os_compute_api:servers:create:attach_network')
   if (asked === undefined || asked === 'auto' || asked.length === 0) {
     const usable = (await neutron.availableNetworks(caller.projectId, caller.token)).filter(
       (network) => network.subnets.length > 0,
@@ -149,7 +150,7 @@ export async function nics(ctx: Ctx, asked: Asked['networks'], count: number): P
 }
 
 async function nic(
-  { neutron, caller }: Ctx,
+  { neutron, caller, at }: Ctx,
   {
     uuid,
     port: portId,
@@ -184,6 +185,9 @@ async function nic(
     throw badRequest('Unable to launch multiple instances with a single configured fixed IP.')
   const network = await neutron.network(uuid, caller.token)
   if (!network) throw new NovaError('UnknownNetwork', { id: uuid })
+  // Upstream lets the build fail; here it is known before.
+  if (network.external && !network.shared && !at.allows('network:attach_external_network'))
+    throw new NovaError('ExternalNetworkAttachForbidden', { id: uuid })
   if (network.subnets.length === 0) throw new NovaError('NetworkWithoutSubnet', { id: uuid })
   return { networkId: uuid, ...(fixedIp === undefined ? {} : { fixedIp }), ...tag }
 }

@@ -257,3 +257,22 @@ test('the network service out of reach is a 503 that says so, and nothing is mad
   assert.deepEqual([answer.status, at(answer, 'serviceUnavailable', 'code')], [503, 503])
   assert.deepEqual(at(await it.call('GET', '/servers'), 'servers'), [])
 })
+
+test('an external network is for administrators, and whoever an operator says; networks may be closed to all', async (t) => {
+  const external = networkOf({ name: 'public', shared: false, external: true })
+  const it = await cloud(t)
+  it.networks.set(external.id, external)
+  const refused = await create(it, { networks: [{ uuid: external.id }] })
+  assert.deepEqual(
+    [refused.status, at(refused, 'forbidden', 'message')],
+    [403, `It is not allowed to create an interface on external network ${external.id}`],
+  )
+  const open = await cloud(t, {}, { 'network:attach_external_network': 'role:member' })
+  open.networks.set(external.id, external)
+  assert.equal((await create(open, { networks: [{ uuid: external.id }] })).status, 202)
+  const closed = await cloud(t, {}, { 'os_compute_api:servers:create:attach_network': '!' })
+  assert.equal((await create(closed, { networks: [{ uuid: [...closed.networks.keys()][0] }] })).status, 403)
+  assert.equal((await create(closed, { networks: 'auto' }, { version: '2.37' })).status, 403)
+  assert.equal((await create(closed, { networks: 'none' }, { version: '2.37' })).status, 202)
+  assert.equal((await create(closed, {})).status, 202)
+})

@@ -40,7 +40,7 @@ export const serverAt = (
     : allows('os_compute_api:servers:show:host_status:unknown-only')
       ? 'unknown'
       : 'none',
-  extraSpecs: allows('os_compute_api:os-flavor-extra-specs:index'),
+  extraSpecs: allows('os_compute_api:servers:show:flavor-extra-specs'),
   serviceDownMs,
 })
 

@@ -188,7 +188,12 @@ function neutron({ networks, ports, securityGroups }: Pick<Cloud, 'networks' | '
 }
 
 /** One host, one flavor, one image and one network are there. Everything is stopped when the test ends. */
-export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<Cloud> {
+export async function cloud(
+  t: TestContext,
+  overrides: Overrides = {},
+  /** As an operator's policy.yaml has them. */
+  rules: Readonly<Record<string, string>> = {},
+): Promise<Cloud> {
   let offset = 0
   const real = systemClock()
   const clock: Clock = { now: () => real.now() + offset }
@@ -224,7 +229,7 @@ export async function cloud(t: TestContext, overrides: Overrides = {}): Promise<
     log: silentLog,
     ready: () => undefined,
     config: readConfig('', overrides),
-    policy: policy(),
+    policy: policy(rules),
     keystone: keystone(identities),
     glance: glance(state.images),
     neutron: neutron(state),
