@@ -203,6 +203,11 @@ const quota = z.strictObject({
   cores: limit(20, 'vCPUs of all servers'),
   ram: limit(51_200, 'MiB of memory of all servers'),
   metadata_items: limit(128, 'Metadata items of one server'),
+  injected_files: whole(5, 'files', 'Files that one create request may bring; -1 is unlimited.', { min: -1 }),
+  injected_file_content_bytes: whole(10_240, 'bytes', 'Content of one such file, in base64; -1 is unlimited.', {
+    min: -1,
+  }),
+  injected_file_path_length: whole(255, 'letters', 'Path of one such file; -1 is unlimited.', { min: -1 }),
   key_pairs: limit(100, 'Key pairs of one user'),
   server_groups: limit(10, 'Server groups'),
   server_group_members: limit(10, 'Servers in one server group'),

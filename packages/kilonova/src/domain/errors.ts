@@ -104,6 +104,15 @@ export const ERRORS = {
     kind: 'forbidden',
     text: (d: { allowed: number }) => `Maximum number of metadata items exceeds ${d.allowed}`,
   },
+  OnsetFileLimitExceeded: { kind: 'forbidden', text: (_: object) => `Personality file limit exceeded` },
+  OnsetFilePathLimitExceeded: {
+    kind: 'forbidden',
+    text: (d: { allowed: number }) => `Personality file path exceeds maximum ${d.allowed}`,
+  },
+  OnsetFileContentLimitExceeded: {
+    kind: 'forbidden',
+    text: (d: { allowed: number }) => `Personality file content exceeds maximum ${d.allowed}`,
+  },
   Unauthorized: { kind: 'unauthorized', text: (_: object) => `The request you have made requires authentication.` },
   // What can go wrong while a task runs: the text of the server's fault
   NoValidHost: { kind: 'internal', text: (d: { reason: string }) => `No valid host was found. ${d.reason}` },

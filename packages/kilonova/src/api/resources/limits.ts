@@ -9,6 +9,7 @@ import { before, get, view } from '../resource.ts'
 
 interface Limits {
   readonly limits: QuotaLimits
+  readonly files: { readonly most: number; readonly bytes: number }
   readonly groups: number
   readonly used: { readonly instances: number; readonly cores: number; readonly ram: number }
 }
@@ -25,8 +26,8 @@ const absolute = view<Limits>({
   maxImageMeta: before('2.39', ({ limits }) => limits.metadata_items),
   maxServerGroups: ({ limits }) => limits.server_groups,
   maxServerGroupMembers: ({ limits }) => limits.server_group_members,
-  maxPersonality: before('2.57', none),
-  maxPersonalitySize: before('2.57', none),
+  maxPersonality: before('2.57', ({ files }) => files.most),
+  maxPersonalitySize: before('2.57', ({ files }) => files.bytes),
   maxTotalFloatingIps: before('2.36', unlimited),
   maxSecurityGroups: before('2.36', unlimited),
   maxSecurityGroupRules: before('2.36', unlimited),
@@ -43,6 +44,7 @@ async function read({ db, caller, config, check }: Ctx, asked: string | undefine
   if (projectId !== caller.projectId) check('os_compute_api:limits:other_project', { projectId })
   return {
     limits: await quotaLimits(db, projectId, config.quota),
+    files: { most: config.quota.injected_files, bytes: config.quota.injected_file_content_bytes },
     used: await usedByProject(db, projectId),
     groups: await countServerGroups(db, projectId),
   }

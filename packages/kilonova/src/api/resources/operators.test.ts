@@ -138,8 +138,10 @@ test('limits are the project’s, with what it uses', async (t) => {
     at(await it.call('GET', `/limits?tenant_id=${OTHER_PROJECT}`, admin), 'limits', 'absolute', 'totalInstancesUsed'),
     0,
   )
-  assert.equal(
-    at(await it.call('GET', '/limits', { version: '2.57' }), 'limits', 'absolute', 'maxPersonality'),
-    undefined,
-  )
+  const files = async (version: string) => {
+    const shown = await it.call('GET', '/limits', { version })
+    return ['maxPersonality', 'maxPersonalitySize'].map((name) => at(shown, 'limits', 'absolute', name))
+  }
+  assert.deepEqual(await files('2.56'), [5, 10_240])
+  assert.deepEqual(await files('2.57'), [undefined, undefined])
 })

@@ -4,10 +4,8 @@ import { boolean, description, integer, ip, ipv4, ipv6, metadata, name, tag, tag
 
 const isBase64 = (text: string): boolean =>
   /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text) && text.replaceAll(/\s/g, '').length % 4 === 0
-const base64 = z
-  .string()
-  .max(65_535)
-  .refine(isBase64, { error: (issue) => `'${String(issue.input).slice(0, 50)}' is not a 'base64'` })
+const inBase64 = (text: z.ZodString) =>
+  text.refine(isBase64, { error: (issue) => `'${String(issue.input).slice(0, 50)}' is not a 'base64'` })
 
 const network = z.strictObject({ uuid: uuid.optional(), port: uuid.nullable().optional(), fixed_ip: ip.optional() })
 const taggedNetwork = network.extend({ tag: tag.optional() })
@@ -30,7 +28,7 @@ const v1 = {
   'OS-DCF:diskConfig': z.enum(['AUTO', 'MANUAL']).optional(),
   accessIPv4: ipv4.optional(),
   accessIPv6: ipv6.optional(),
-  personality: z.array(z.strictObject({ path: z.string(), contents: z.string() })).optional(),
+  personality: z.array(z.strictObject({ path: z.string(), contents: inBase64(z.string()) })).optional(),
   availability_zone: z.string().min(1).max(255).optional(),
   block_device_mapping: z.array(z.looseObject({})).optional(),
   block_device_mapping_v2: z.array(device).optional(),
@@ -40,7 +38,7 @@ const v1 = {
   max_count: integer(1).optional(),
   return_reservation_id: boolean.optional(),
   security_groups: z.array(z.strictObject({ name: z.string().max(255) })).optional(),
-  user_data: base64.optional(),
+  user_data: inBase64(z.string().max(65_535)).optional(),
 }
 const hostname = (pattern: RegExp, longest: number) => z.string().min(2).max(longest).regex(pattern)
 

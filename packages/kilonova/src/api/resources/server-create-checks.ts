@@ -33,8 +33,6 @@ export async function keyFor({ db, caller }: Ctx, name: string | undefined): Pro
 function imageId({ imageRef, block_device_mapping, block_device_mapping_v2 = [], ...asked }: Asked): string {
   if (block_device_mapping && block_device_mapping.length > 0)
     throw badRequest('Block Device Mapping is Invalid: volumes are not supported.')
-  if (asked.personality && asked.personality.length > 0)
-    throw badRequest('Personality files are not supported: use user_data or a config drive.')
   if (asked.trusted_image_certificates) throw badRequest('Trusted image certificates are not supported.')
   const [root, ...more] = block_device_mapping_v2
   if (

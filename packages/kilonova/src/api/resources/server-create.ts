@@ -22,6 +22,7 @@ import {
   nics,
   securityGroups,
 } from './server-create-checks.ts'
+import { injectedFiles } from './server-files.ts'
 
 interface Created {
   readonly id: string
@@ -123,6 +124,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   ]
   if (server.hostname !== undefined && most > 1)
     throw badRequest('Unable to allocate a single hostname to multiple instances')
+  const files = injectedFiles(ctx, server.personality)
   const now = ctx.clock.now()
   const reservationId = `r-${randomText(8).toLowerCase()}`
   const serverOf = (count: number, index: number): NewServer => {
@@ -148,6 +150,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       keyType: key?.type ?? null,
       publicKey: key?.publicKey ?? null,
       userData: server.user_data ?? null,
+      injectedFiles: files,
       bootRoles: [...caller.roles].toSorted(),
       configDrive:
         server.config_drive === true ||
