@@ -309,3 +309,63 @@ function need<T>(value: T | null | undefined): T {
   assert.ok(value)
   return value
 }
+
+test('a router on a network that this machine reaches: its guests keep answering at both addresses, and reach outside', async (context) => {
+  const host = await bed()
+  const network = await hostNetwork(host.options)
+  context.after(async () => {
+    await network.close()
+    await host.remove()
+  })
+  const shared = { network: 'net-shared', cidr: '10.216.0.0/24', gateway: '10.216.0.1', routed: true }
+  const own = port(5, shared)
+  const guest = await host.guest(own)
+  await network.plug('server-1', [own])
+  assert.ok(await guest.dhcp())
+  await guest.serve(80)
+  const reaches = async (address: string) => firstLine(await attempt('busybox', 'nc', '-w', '1', address, '80'))
+  assert.equal(await reaches('10.216.0.5'), 'hello')
+
+  await network.applyRouters([router('shared', 40, [shared], { floatingIps: [floating(150, '10.216.0.5')] })])
+  const gateway = async () => (await guest.run('ip', '-j', 'neigh', 'show', '10.216.0.1')).text
+  await guest.ping('10.216.0.1')
+  assert.match(await gateway(), /fa:16:3e:01/, 'the guest is told at once who its gateway is now')
+  assert.equal(await reaches('10.219.4.150'), 'hello')
+  assert.equal(await reaches('10.216.0.5'), 'hello')
+  assert.ok(await guest.ping('10.219.4.1'))
+  const metadata = () => guest.run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')
+  assert.equal((await metadata()).text, 'you are server-1', 'with the lease from before')
+  await guest.run('ip', 'addr', 'flush', 'dev', 'eth0')
+  assert.equal((await guest.dhcp())?.['staticroutes'], '169.254.169.254/32 0.0.0.0 0.0.0.0/0 10.216.0.1')
+  assert.equal((await metadata()).text, 'you are server-1')
+  assert.equal(await reaches('10.216.0.5'), 'hello')
+
+  await network.applyRouters([])
+  assert.equal(await reaches('10.216.0.5'), 'hello')
+  assert.equal((await attempt('ping', '-c', '1', '-W', '1', '10.219.4.150')).ok, false)
+  assert.equal((await metadata()).text, 'you are server-1')
+  await network.unplug('server-1')
+  assert.deepEqual(await network.inventory(), nothing(host.names))
+})
+
+test('a guest that knows no other way than its router finds metadata over it', async (context) => {
+  const host = await bed()
+  const network = await hostNetwork(host.options)
+  context.after(async () => {
+    await network.close()
+    await host.remove()
+  })
+  const ports = [at(5, RED), at(7, { ...RED_TOO, mac: 'fa:16:3e:00:00:07' })] as const
+  await network.applyRouters([router('plain', 50, [RED, RED_TOO])])
+  for (const [index, facts] of ports.entries()) {
+    const guest = await host.guest(facts)
+    await network.plug(`server-${index}`, [facts])
+    const [address = ''] = facts.fixedIps.map((fixed) => fixed.address)
+    await guest.run('ip', 'addr', 'add', `${address}/24`, 'dev', 'eth0')
+    await guest.run('ip', 'route', 'add', 'default', 'via', facts.subnets[0]?.gateway ?? '')
+    const answer = await guest.run('busybox', 'wget', '-q', '-O', '-', 'http://169.254.169.254/')
+    assert.equal(answer.text, `you are server-${index}`)
+  }
+  for (const index of ports.keys()) await network.unplug(`server-${index}`)
+  assert.deepEqual(await network.inventory(), nothing(host.names))
+})

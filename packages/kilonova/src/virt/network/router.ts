@@ -37,6 +37,7 @@ export async function makeRouter(names: Names, facts: RouterFacts, behind: Reado
     ports.flatMap((port) => addresses(facts, port, there.get(innerLink(port.portId)) ?? [])),
     namespace,
   )
+  await metadataRules(namespace, facts)
   await makeRoutes(namespace, facts, behind)
   // A card that is given its address, also the same one, tells its neighbours of all its addresses.
   await ipBatch(
@@ -155,6 +156,31 @@ async function makeRoutes(namespace: string, facts: RouterFacts, behind: Readonl
   // Last: one that leads nowhere any more must not keep the rest from working.
   await ipBatch(
     told.map(({ destination, nexthop }) => `route replace ${destination} via ${nexthop}`),
+    namespace,
+  )
+}
+
+/** Of priorities and tables, one for each interface. */
+const FIRST_RULE = 1000
+const MAX_RULES = 10_000
+
+/** Guests that send what is for the metadata address to their gateway get it to their own network: there it is known whose an address is. */
+async function metadataRules(namespace: string, { interfaces }: RouterFacts): Promise<void> {
+  const shown = await run('ip', ['-n', namespace, '-j', 'rule', 'show'])
+  const rules = JSON.parse(shown || '[]') as { readonly priority: number; readonly iif?: string }[]
+  const former = rules.filter(({ priority }) => priority >= FIRST_RULE && priority < FIRST_RULE + MAX_RULES)
+  const links = interfaces.map(({ portId }) => innerLink(portId))
+  const isThere = former.length === links.length && former.every(({ iif }, index) => iif === links[index])
+  await ipBatch(
+    links.map((link, index) => `route replace ${METADATA_ADDRESS}/32 dev ${link} table ${FIRST_RULE + index}`),
+    namespace,
+  )
+  if (isThere) return
+  await ipBatch(
+    [
+      ...former.map(({ priority }) => `rule del priority ${priority}`),
+      ...links.map((link, index) => `rule add iif ${link} lookup ${FIRST_RULE + index} priority ${FIRST_RULE + index}`),
+    ],
     namespace,
   )
 }

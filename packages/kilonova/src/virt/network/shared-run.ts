@@ -22,6 +22,8 @@ export function sharedRun(work: () => Promise<void>): SharedRun {
       following ??= current.then(start, start)
       return following
     },
-    ended: async () => void (await current?.catch(() => undefined)),
+    ended: async () => {
+      await current?.catch(() => undefined)
+    },
   }
 }
