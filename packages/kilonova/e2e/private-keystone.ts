@@ -19,6 +19,7 @@ export interface PrivateKeystone {
 }
 
 const START_MS = 60_000
+const [USER, GROUP] = ['nobody', 'nogroup']
 const run = promisify(execFile)
 
 export async function privateKeystone(): Promise<PrivateKeystone> {
@@ -38,13 +39,13 @@ export async function privateKeystone(): Promise<PrivateKeystone> {
     for (const keys of ['fernet', 'credential']) mkdirSync(file(keys), { mode: 0o700 })
     writeFileSync(file('keystone.conf'), configuration(folder))
     const root = process.getuid?.() === 0
-    // As the package's own user where that is possible: it is no program for root.
+    // It is no program for root.
     if (root) {
       chmodSync(folder, 0o755)
-      await run('chown', ['-R', 'keystone:keystone', folder])
+      await run('chown', ['-R', `${USER}:${GROUP}`, folder])
     }
     const [program = '', ...first] = root
-      ? ['setpriv', '--reuid=keystone', '--regid=keystone', '--clear-groups']
+      ? ['setpriv', `--reuid=${USER}`, `--regid=${GROUP}`, '--clear-groups']
       : ['env']
     const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', HOME: folder, OS_KEYSTONE_CONFIG_DIR: folder }
     const manage = (...args: readonly string[]) =>
@@ -57,7 +58,7 @@ export async function privateKeystone(): Promise<PrivateKeystone> {
     const database = new DatabaseSync(file('keystone.sqlite'))
     database.exec('PRAGMA journal_mode = WAL')
     database.close()
-    await manage('fernet_setup', '--keystone-user', 'keystone', '--keystone-group', 'keystone')
+    await manage('fernet_setup', ...(root ? ['--keystone-user', USER, '--keystone-group', GROUP] : []))
     const port = await freePort()
     const url = `http://127.0.0.1:${port}`
     const urls = ['admin', 'internal', 'public'].flatMap((face) => [`--bootstrap-${face}-url`, `${url}/v3`])
