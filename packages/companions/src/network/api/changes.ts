@@ -1,4 +1,5 @@
 /** `/v2.0/kilonova/changes`: ours, not Neutron's. What hosts have to apply, told as it happens to who asks with a long poll. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { parsed } from '../../openstack/body.ts'
@@ -12,6 +13,8 @@ import { boundPortsOf, routersOn } from '../store/concerned.ts'
 const MAX_WAIT_S = 60
 /** More than these are told as "all". */
 const MAX_TOLD = 5_000
+/** After an answer: that many times what it took to find, at most so long. */
+const REST = { times: 4, mostMs: 200 }
 
 const query = z.object({
   since: z.string().max(64).optional(),
@@ -21,9 +24,14 @@ const query = z.object({
 const NOTHING = { ports: [], networks: [], routers: [] }
 
 export function changeRoutes(app: FastifyInstance, { check, changes, database }: NetworkContext): void {
+  /** Not before this is looked again: in a storm of changes most of the time is for those who make them. */
+  let restUntil = 0
   const told = async (changed: Changed) => {
+    const began = performance.now()
     const ports = new Set([...changed.port, ...(await boundPortsOf(database.kysely, changed.rules, changed.members))])
     const routers = new Set([...changed.router, ...(await routersOn(database.kysely, changed.network))])
+    const took = performance.now() - began
+    restUntil = performance.now() + Math.min(REST.mostMs, REST.times * took)
     return { ports: [...ports], networks: [...changed.network], routers: [...routers] }
   }
   const empty = ({ ports, networks, routers }: Awaited<ReturnType<typeof told>>) =>
@@ -42,6 +50,8 @@ export function changeRoutes(app: FastifyInstance, { check, changes, database }:
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
       for (let place = since; place !== undefined;) {
+        const rest = restUntil - performance.now()
+        if (rest > 0 && place !== changes.now()) await delay(rest)
         const cursor = changes.now()
         const changed = changes.since(place)
         if (!changed || Object.values(changed).some(({ size }) => size > MAX_TOLD)) break
