@@ -51,12 +51,15 @@ export interface CloudChoice {
   readonly demo?: boolean
   readonly portOffset?: number
   readonly configuration?: string
+  /** What runs it, before its own command line. */
+  readonly launcher?: readonly string[]
 }
 
 export async function cloudProcess({
   demo = false,
   portOffset,
   configuration,
+  launcher = [],
 }: CloudChoice = {}): Promise<CloudProcess> {
   const stateDir = mkdtempSync(join(tmpdir(), 'cloud-'))
   prepare(stateDir, await demoImage())
@@ -78,7 +81,8 @@ export async function cloudProcess({
   function launch(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
     output = ''
     const { NODE_TEST_CONTEXT: _, ...inherited } = process.env
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const [program = process.execPath, ...rest] = [...launcher, process.execPath, MAIN, ...args]
+    const child = spawn(program, rest, {
       env: { ...inherited, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

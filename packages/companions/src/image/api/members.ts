@@ -70,7 +70,7 @@ export function memberRoutes(app: FastifyInstance, ctx: ImageContext): void {
     '/v2/images/:id/members',
     withCaller(ctx.check, async (caller, request) => {
       const { id } = request.params as Params
-      const { member } = parsed(z.strictObject({ member: z.string().min(1).max(255) }), request.body)
+      const { member } = parsed(z.object({ member: z.string().min(1).max(255) }), request.body)
       await sharedImage(ctx, caller, id)
       await changeableImage(ctx, caller, id)
       const { count } = await kysely
@@ -95,7 +95,7 @@ export function memberRoutes(app: FastifyInstance, ctx: ImageContext): void {
     '/v2/images/:id/members/:member',
     withCaller(ctx.check, async (caller, request) => {
       const { id, member } = request.params as Params
-      const { status } = parsed(z.strictObject({ status: z.enum(['pending', 'accepted', 'rejected']) }), request.body)
+      const { status } = parsed(z.object({ status: z.enum(['pending', 'accepted', 'rejected']) }), request.body)
       mustWrite(caller)
       await sharedImage(ctx, caller, id)
       if (member !== caller.projectId && !caller.admin) throw forbidden('Only a member may change their own status.')

@@ -1,0 +1,34 @@
+// Which `qemu-img` a cloud runs, and with what: the program is replaced for that cloud alone, in a mount namespace of its own, by one that
+// writes down its arguments first. Whatever calls it, by whichever path, is seen.
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const QEMU_IMG = '/usr/bin/qemu-img'
+
+export interface TracedQemuImg {
+  /** Stands before the command line of the cloud. */
+  readonly launcher: readonly string[]
+  /** The arguments of each run so far. */
+  runs(): readonly string[]
+  remove(): void
+}
+
+export function tracedQemuImg(): TracedQemuImg {
+  const folder = mkdtempSync(join(tmpdir(), 'qemu-img-'))
+  const [program, wrapper, log] = ['program', 'wrapper', 'log'].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ]
+  copyFileSync(QEMU_IMG, program)
+  writeFileSync(wrapper, `#!/bin/sh\nprintf '%s\\n' "$*" >>${log}\nexec ${program} "$@"\n`)
+  chmodSync(folder, 0o755)
+  for (const file of [program, wrapper]) chmodSync(file, 0o755)
+  const script = `mount --bind ${wrapper} ${QEMU_IMG} && exec "$@"`
+  return {
+    launcher: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh'],
+    runs: () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1) : []),
+    remove: () => rmSync(folder, { recursive: true }),
+  }
+}
