@@ -55,6 +55,7 @@ async function libvirtDrivers(
     installationId,
     stateDir,
     metadata: { proxyTo: metadataUrl, sharedSecret: state.secrets.metadataSecret },
+    beyond: config.guest_networks.reach_beyond_host,
     log,
     clock,
   })

@@ -1,5 +1,6 @@
 // Routers and floating IPs on a real host, with namespaces for guests: who reaches whom, as whom, and what is left when they go.
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import type { PortFacts, RouterFacts, RouterPort } from '../src/virt/driver.ts'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
@@ -368,4 +369,38 @@ test('a guest that knows no other way than its router finds metadata over it', a
   }
   for (const index of ports.keys()) await network.unplug(`server-${index}`)
   assert.deepEqual(await network.inventory(), nothing(host.names))
+})
+
+test('where the machine lets guests beyond it, they reach what it reaches, as it, and neither it nor its other networks', async (context) => {
+  const host = await bed()
+  const setting = '/proc/sys/net/ipv4/ip_forward'
+  const before = readFileSync(setting, 'utf8')
+  const network = await hostNetwork({ ...host.options, beyond: true })
+  const world = `kg${host.options.installationId}-w`
+  context.after(async () => {
+    writeFileSync(setting, before)
+    await attempt('ip', 'netns', 'delete', world)
+    await network.close()
+    await host.remove()
+  })
+  await attempt('ip', 'netns', 'add', world)
+  await attempt('ip', 'link', 'add', `${world}0`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', world)
+  await attempt('ip', 'addr', 'add', '198.51.100.245/30', 'dev', `${world}0`)
+  await attempt('ip', 'link', 'set', `${world}0`, 'up')
+  // It knows no way to any of our addresses.
+  await attempt('ip', '-n', world, 'addr', 'add', '198.51.100.246/30', 'dev', 'eth0')
+  await attempt('ip', '-n', world, 'link', 'set', 'eth0', 'up')
+
+  const shared = { network: 'net-shared', cidr: '10.216.0.0/24', gateway: '10.216.0.1', routed: true }
+  const all = { plain: at(5, RED), named: port(6, { ...RED, mac: 'fa:16:3e:00:00:06' }), shared: port(5, shared) }
+  await network.applyRouters([router('way', 60, [RED], { floatingIps: [floating(160, '10.218.0.6')] })])
+  for (const [name, facts] of Object.entries(all)) {
+    const guest = await host.guest(facts)
+    await network.plug(name, [facts])
+    assert.ok(await guest.dhcp())
+    assert.ok(await guest.ping('198.51.100.246'), name)
+    assert.equal(await guest.ping('198.51.100.245'), false, 'an address of the machine')
+    if (name === 'shared') assert.equal(await guest.ping('10.219.4.160'), false, 'another of its networks')
+  }
+  for (const name of Object.keys(all)) await network.unplug(name)
 })

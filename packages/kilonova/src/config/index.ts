@@ -274,6 +274,13 @@ const image_cache = z.strictObject({
   ),
 })
 
+const guest_networks = z.strictObject({
+  reach_beyond_host: flag(
+    false,
+    'Guests of external networks (also over a router) and of networks that the host routes reach what the host reaches, under its addresses; the host then forwards packets (net.ipv4.ip_forward). They reach nothing that the host itself serves.',
+  ),
+})
+
 export const SECTIONS = {
   DEFAULT,
   api,
@@ -287,6 +294,7 @@ export const SECTIONS = {
   libvirt,
   compute,
   image_cache,
+  guest_networks,
   image_companion,
   oslo_policy,
   vendordata_dynamic_auth,

@@ -46,6 +46,8 @@ export interface HostNetworkOptions {
   readonly installationId: string
   readonly stateDir: string
   readonly metadata: MetadataTarget | undefined
+  /** Guests of external and routed networks reach what this machine reaches, under its addresses. Default: they do not. */
+  readonly beyond?: boolean
   readonly log: Log
   readonly clock: Clock
 }
@@ -168,7 +170,7 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
       if (ports.length === 0) store.removeServer(serverId)
       else if (leaving.length > 0) store.writeServer({ serverId, ports, leaving: [] })
     }
-    await applyHostFilter(names)
+    await applyHostFilter(names, options.beyond)
     if (strays.length > 0) log.info('removed what nobody asked for', { strays })
     for (const { networkId } of store.networks()) if (!networkIds.has(networkId)) slots.free(networkId)
     const waiting = [...networkIds]
