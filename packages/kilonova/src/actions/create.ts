@@ -1,8 +1,7 @@
 /** Create a server: place it, give it ports, a disk and a config drive, and make its guest run. All of it is undone when a step fails. */
 import { z } from 'zod'
 import { NovaError } from '../domain/errors.ts'
-import { resourcesOf } from '../domain/flavor.ts'
-import type { Server } from '../domain/server.ts'
+import { claimOf, type Server } from '../domain/server.ts'
 import { writeConfigDrive } from './config-drive.ts'
 import { action } from './define.ts'
 import { guestOf } from './guest.ts'
@@ -38,7 +37,7 @@ export const create = action('create', {
   .step('claim', {
     run: async ({ scheduler, server, body, requestId, rows }) => {
       const spec = {
-        resources: resourcesOf(server.flavor),
+        resources: claimOf(server),
         zone: server.availabilityZone,
         onlyHost: body.onlyHost,
         forced: body.onlyHost !== null && body.forced,

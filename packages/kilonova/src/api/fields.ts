@@ -61,6 +61,18 @@ export const ip = z.string().refine((text) => ipVersion(4, text) || ipVersion(6,
   error: (issue) => `'${String(issue.input)}' is not an IP address`,
 })
 
+/** Of a server: one label; from 2.94 on a name with a domain. */
+export const hostname = z
+  .string()
+  .min(2)
+  .max(63)
+  .regex(/^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/)
+export const fqdn = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[a-zA-Z0-9-._]*$/)
+
 const metadataKey = z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/)
 export const metadata = z.record(metadataKey, z.string().max(255))
 

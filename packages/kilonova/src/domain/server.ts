@@ -1,5 +1,5 @@
 /** A server and what belongs to it. The row in the database has exactly these fields, and the password that its guest posted. */
-import type { Flavor } from './flavor.ts'
+import { resourcesOf, type Flavor, type Resources } from './flavor.ts'
 import type { Json } from './json.ts'
 import type { PowerState, TaskState, VmState } from './states.ts'
 
@@ -35,7 +35,17 @@ export interface ServerImage {
   readonly minDiskGb: number
   readonly minRamMb: number
   readonly sizeBytes: number
+  /** Of its disk. Null or missing: nobody said. */
+  readonly virtualSizeBytes?: number | null
   readonly properties: Readonly<Record<string, string>>
+}
+
+const GIB = 1024 ** 3
+/** What the server takes from a host. Without a root disk of the flavor's, its disk is as large as the image. */
+export function claimOf({ flavor, image }: Pick<Server, 'flavor' | 'image'>): Resources {
+  const plain = resourcesOf(flavor)
+  if (flavor.rootGb > 0 || image === null) return plain
+  return { ...plain, diskGb: plain.diskGb + Math.ceil(Math.max(image.virtualSizeBytes ?? 0, image.sizeBytes) / GIB) }
 }
 
 export interface ServerFault {

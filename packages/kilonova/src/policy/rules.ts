@@ -64,7 +64,7 @@ export const RULES = rules({
   'network:attach_external_network': 'admin',
   'os_compute_api:servers:create:forced_host': 'admin',
   'compute:servers:create:requested_destination': 'admin',
-  // Upstream: admin. Such a server gets a disk of its image's size, which is claimed nowhere; but only administrators make flavors.
+  // Upstream: admin, since nothing is claimed for the disk there. Here its image's size is, and only administrators make flavors.
   'os_compute_api:servers:create:zero_disk_flavor': 'member',
   'os_compute_api:servers:update': 'member',
   'os_compute_api:servers:delete': 'member',

@@ -29,24 +29,33 @@ export async function keyFor({ db, caller }: Ctx, name: string | undefined): Pro
   return key
 }
 
-/** The image of the root disk: named by itself, or by the one local disk that clients write down for it. */
-function imageId({ imageRef, block_device_mapping, block_device_mapping_v2 = [], ...asked }: Asked): string {
-  if (block_device_mapping && block_device_mapping.length > 0)
-    throw badRequest('Block Device Mapping is Invalid: volumes are not supported.')
-  if (asked.trusted_image_certificates) throw badRequest('Trusted image certificates are not supported.')
-  const [root, ...more] = block_device_mapping_v2
-  if (
-    more.length > 0 ||
-    (root && !(root.source_type === 'image' && root.destination_type === 'local' && (root.boot_index ?? 0) === 0))
-  )
-    throw badRequest('Block Device Mapping is Invalid: only one local disk from an image is supported.')
-  const id = imageRef || root?.uuid
-  if (!id) throw badRequest('Invalid imageRef provided.')
-  if (root?.uuid && root.uuid !== id)
-    throw badRequest(
-      'Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.',
-    )
-  return id
+const invalidDevice = (why: string) => badRequest(`Block Device Mapping is Invalid: ${why}`)
+
+/** The image of the root disk, which clients may write down once more as the one local disk that there is. */
+function imageId({
+  imageRef,
+  block_device_mapping: legacy = [],
+  block_device_mapping_v2: devices = [],
+  ...asked
+}: Asked): string {
+  if (legacy.length > 0 && devices.length > 0)
+    throw badRequest('Using different block_device_mapping syntaxes is not allowed in the same request.')
+  if (legacy.length > 0) throw invalidDevice('volumes are not supported.')
+  if (asked.trusted_image_certificates)
+    throw badRequest('trusted_image_certificates are not supported: the signatures of images are not verified.')
+  for (const { source_type: source, destination_type: destination, uuid, boot_index: bootIndex } of devices) {
+    if (source === 'volume' || source === 'snapshot' || destination === 'volume')
+      throw invalidDevice('volumes are not supported: only one local disk from an image is.')
+    if (source === 'blank') throw invalidDevice('ephemeral and swap disks are given by the flavor.')
+    if (source === undefined) throw invalidDevice('Invalid source_type field')
+    if (!uuid) throw invalidDevice('Missing device UUID.')
+    if (!imageRef || bootIndex !== 0) throw invalidDevice('Mapping image to local is not supported.')
+  }
+  const [root, ...more] = devices
+  if (!imageRef) throw badRequest('Invalid imageRef provided.')
+  if (more.length > 0 || (root && root.uuid !== imageRef))
+    throw invalidDevice('Boot sequence for the instance and image/block device mapping combination is not valid.')
+  return imageRef
 }
 
 /** Errors: ImageNotFound, ImageNotActive, FlavorMemoryTooSmall, FlavorDiskTooSmall, ServiceUnavailable. */
@@ -68,6 +77,7 @@ export async function bootImage(ctx: Ctx, asked: Asked, flavor: Flavor): Promise
     minDiskGb: image.minDiskGb,
     minRamMb: image.minRamMb,
     sizeBytes: image.sizeBytes,
+    virtualSizeBytes: image.virtualSizeBytes,
     properties: image.properties,
   }
 }
@@ -144,6 +154,10 @@ export async function nics(ctx: Ctx, asked: Asked['networks'], count: number): P
     if (asked === 'auto') throw new NovaError('UnableToAutoAllocateNetwork', {})
     return []
   }
+  const ports = asked.flatMap(({ port }) => port ?? [])
+  const twice = ports.find((port, index) => ports.indexOf(port) !== index)
+  if (twice !== undefined)
+    throw badRequest(`Port ID '${twice}' was specified twice: you cannot attach a port multiple times.`)
   return Promise.all(asked.map((each) => nic(ctx, each, count)))
 }
 

@@ -213,7 +213,25 @@ test('the one local disk that clients write down is accepted, volumes are not', 
     delete_on_termination: true,
   }
   assert.equal((await create(it, { block_device_mapping_v2: [disk] })).status, 202)
-  assert.equal((await create(it, { imageRef: '', block_device_mapping_v2: [disk] })).status, 202)
+  const why = async (more: object) => JSON.stringify((await create(it, more)).body)
+  assert.match(await why({ imageRef: '', block_device_mapping_v2: [disk] }), /Mapping image to local is not supported/)
+  assert.match(await why({ block_device_mapping_v2: [{ ...disk, boot_index: 1 }] }), /Mapping image to local/)
+  assert.match(await why({ block_device_mapping_v2: [{ ...disk, uuid: 'x' }] }), /Boot sequence/)
+  assert.match(await why({ block_device_mapping_v2: [{ ...disk, colour: 'x' }] }), /'colour' was unexpected/)
+  assert.match(
+    await why({ block_device_mapping_v2: [{ source_type: 'blank', destination_type: 'local', boot_index: -1 }] }),
+    /given by the flavor/,
+  )
+  assert.match(
+    await why({ block_device_mapping_v2: [disk], block_device_mapping: [{ device_name: 'vdb' }] }),
+    /different block_device_mapping syntaxes/,
+  )
+  assert.match(
+    JSON.stringify(
+      (await create(it, { networks: 'none', trusted_image_certificates: ['c'] }, { version: '2.63' })).body,
+    ),
+    /trusted_image_certificates are not supported/,
+  )
   const volume = await create(it, { block_device_mapping_v2: [{ ...disk, destination_type: 'volume' }] })
   assert.deepEqual([volume.status, /local disk/.test(JSON.stringify(volume.body))], [400, true])
 })
@@ -275,4 +293,35 @@ test('an external network is for administrators, and whoever an operator says; n
   assert.equal((await create(closed, { networks: 'auto' }, { version: '2.37' })).status, 403)
   assert.equal((await create(closed, { networks: 'none' }, { version: '2.37' })).status, 202)
   assert.equal((await create(closed, {})).status, 202)
+})
+
+test('tags of interfaces are taken at 2.32 and from 2.42, host names with a domain from 2.94', async (t) => {
+  const it = await cloud(t)
+  const [network] = [...it.networks.keys()]
+  const networks = [{ uuid: network, tag: 'nic' }]
+  const status = async (version: string, more: object) => (await create(it, more, { version })).status
+  assert.deepEqual(
+    [
+      await status('2.31', { networks }),
+      await status('2.32', { networks }),
+      await status('2.37', { networks }),
+      await status('2.42', { networks }),
+      await status('2.89', { networks, hostname: 'web' }),
+      await status('2.90', { networks, hostname: 'web' }),
+      await status('2.90', { networks, hostname: 'web.example.org' }),
+      await status('2.94', { networks, hostname: 'web.example.org' }),
+    ],
+    [400, 202, 400, 202, 400, 202, 400, 202],
+  )
+  const { server } = await made(it, await create(it, { networks }, { version: '2.42' }))
+  assert.deepEqual(server.requestedNics, [{ networkId: network, tag: 'nic' }])
+  const port = portOf()
+  it.ports.set(port.id, port)
+  assert.equal(await status('2.42', { networks: [{ port: port.id }, { port: port.id }] }), 400)
+})
+
+test('a server that was named before there were descriptions has its name there', async (t) => {
+  const it = await cloud(t)
+  assert.equal((await made(it, await create(it, {}))).server.description, 'one')
+  assert.equal((await made(it, await create(it, {}, { version: '2.19' }))).server.description, null)
 })

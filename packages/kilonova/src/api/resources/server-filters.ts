@@ -191,7 +191,7 @@ function queryAt(minor: number) {
   }
   const names = Object.fromEntries([...upTo(KNOWN, minor), ...ELSEWHERE].map((name) => [name, once(z.string())]))
   const known = z.object({ ...names, ...special })
-  return (minor < 75 ? known : known.strict()).transform((asked): ServerQuery => ({ ...(asked as Special), hears }))
+  return (minor < 75 ? known : known.strict()).transform((asked): ServerQuery => ({ ...asked, hears }))
 }
 export const serverQuery = {
   '2.1': queryAt(1),

@@ -89,7 +89,7 @@ test('lists are filtered by all, any, not all and none of the tags', async (t) =
   ])
   const found = async (query: string) =>
     (at(await it.call('GET', `/servers?${query}`, { version }), 'servers') as { id: string }[])
-      .map(({ id }) => names.get(id))
+      .map(({ id }) => names.get(id) ?? '')
       .toSorted()
   assert.deepEqual(await found('tags=red,round'), ['ball'])
   assert.deepEqual(await found('tags=red'), ['ball', 'rose'])

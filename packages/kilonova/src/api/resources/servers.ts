@@ -7,7 +7,7 @@ import { findListed, type ListedRow } from '../../db/server-list.ts'
 import { changeServer, type ServerChange } from '../../db/servers.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { At, Ctx } from '../context.ts'
-import { description, ipv4, ipv6, name } from '../fields.ts'
+import { description, fqdn, hostname, ipv4, ipv6, name } from '../fields.ts'
 import { get, put, remove } from '../resource.ts'
 import { untilGone } from '../until-gone.ts'
 import { serverFilter, serverQuery, type ServerQuery } from './server-filters.ts'
@@ -48,7 +48,6 @@ const list = (ctx: Ctx, query: ServerQuery, detail: boolean) => {
 }
 const page = (read: (at: At) => Promise<unknown>, at: At) => read(at)
 
-const hostname = (pattern: RegExp, longest: number) => z.string().min(2).max(longest).regex(pattern)
 const v1 = {
   name: name.optional(),
   'OS-DCF:diskConfig': z.enum(['AUTO', 'MANUAL']).optional(),
@@ -56,8 +55,8 @@ const v1 = {
   accessIPv6: ipv6.optional(),
 }
 const v19 = { ...v1, description: description.optional() }
-const v90 = { ...v19, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/, 63).optional() }
-const v94 = { ...v19, hostname: hostname(/^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$/, 255).optional() }
+const v90 = { ...v19, hostname: hostname.optional() }
+const v94 = { ...v19, hostname: fqdn.optional() }
 const change = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ server: z.strictObject(shape) })
 
 type Change = Partial<z.output<z.ZodObject<typeof v94>>>
