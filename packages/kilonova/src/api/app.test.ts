@@ -145,3 +145,16 @@ test('health is told, and needs no token', async (t) => {
   const it = await cloud(t)
   assert.equal((await fetch(`${it.url}/healthz`)).status, 200)
 })
+
+test('OPTIONS is no method of any resource: 401 without a token, 404 with one; of the root it is answered', async (t) => {
+  const { url } = await cloud(t)
+  const options = async (path: string, headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${url}${path}`, { method: 'OPTIONS', headers })
+    return [answer.status, Object.keys((await answer.json()) as object)[0]]
+  }
+  const known = { 'x-auth-token': 'member' }
+  assert.deepEqual(await options('/v2.1/servers'), [401, 'error'])
+  assert.deepEqual(await options('/v2.1/servers', known), [404, 'itemNotFound'])
+  assert.deepEqual(await options('/v2.1/nothing', known), [404, 'itemNotFound'])
+  assert.deepEqual(await options('/'), [200, 'versions'])
+})

@@ -28,14 +28,19 @@ const detailed = (entry: typeof LEGACY, root: string, path: string) => ({
 })
 
 export function serveVersions(app: FastifyInstance): void {
-  app.get('/', (request, reply) => {
-    const root = publicUrl(request)
-    return reply.send({
-      versions: [
-        { ...LEGACY, links: [self(root, 'v2')] },
-        { ...CURRENT, links: [self(root, 'v2.1')] },
-      ],
-    })
+  // As upstream, whoever asks what there may be asked is told the versions.
+  app.route({
+    method: ['GET', 'OPTIONS'],
+    url: '/',
+    handler: (request, reply) => {
+      const root = publicUrl(request)
+      return reply.send({
+        versions: [
+          { ...LEGACY, links: [self(root, 'v2')] },
+          { ...CURRENT, links: [self(root, 'v2.1')] },
+        ],
+      })
+    },
   })
   app.get('/v2.1', (request, reply) => reply.send(detailed(CURRENT, publicUrl(request), 'v2.1')))
   app.get('/v2', (request, reply) => reply.send(detailed(LEGACY, publicUrl(request), 'v2')))
