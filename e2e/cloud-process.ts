@@ -49,6 +49,8 @@ export interface Ended {
 export interface CloudChoice {
   /** Default: what a first start makes takes a moment, so tests that need no guest leave the demo server away. */
   readonly demo?: boolean
+  /** `fake` for what no guest takes part in. */
+  readonly driver?: 'libvirt' | 'fake'
   readonly portOffset?: number
   readonly configuration?: string
   /** What runs it, before its own command line. */
@@ -57,15 +59,16 @@ export interface CloudChoice {
 
 export async function cloudProcess({
   demo = false,
+  driver = 'libvirt',
   portOffset,
   configuration,
   launcher = [],
 }: CloudChoice = {}): Promise<CloudProcess> {
   const stateDir = mkdtempSync(join(tmpdir(), 'cloud-'))
-  prepare(stateDir, await demoImage())
+  if (driver === 'libvirt') prepare(stateDir, await demoImage())
   const offset = portOffset ?? (await freeOffset())
   const url = (service: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[service] + offset}`
-  const options = ['--state-dir', stateDir, '--port-offset', String(offset)]
+  const options = ['--driver', driver, '--state-dir', stateDir, '--port-offset', String(offset)]
   const [privateCidr, publicCidr] = freeCidrs()
   options.push('--private-cidr', privateCidr, '--public-cidr', publicCidr)
   if (!demo) options.push('--no-demo')
