@@ -52,10 +52,18 @@ metadata_proxy_shared_secret = ${SECRET}
   demo = await cloud.logIn('demo')
   admin = await cloud.logIn('admin')
   const [image] = (await ask('image', demo, 'GET', '/v2/images'))['images'] as { id: string }[]
-  const [network] = (await ask('network', demo, 'GET', '/v2.0/networks'))['networks'] as { id: string }[]
-  const made = await demo.call('POST', '/servers', {
-    server: { name: 'web', flavorRef: '42', imageRef: image?.id, networks: [{ uuid: network?.id }] },
+  const [network] = (await ask('network', demo, 'GET', '/v2.0/networks?name=private'))['networks'] as { id: string }[]
+  const personality = [{ path: '/etc/motd', contents: 'aGVsbG8=' }]
+  const made = await exchange({
+    method: 'POST',
+    url: `${cloud.urls['compute']}/v2.1/servers`,
+    // The last microversion that takes files.
+    headers: { 'x-auth-token': demo.token, 'openstack-api-version': 'compute 2.56' },
+    json: {
+      server: { name: 'web', flavorRef: '42', imageRef: image?.id, networks: [{ uuid: network?.id }], personality },
+    },
   })
+  assert.equal(made.status, 202, JSON.stringify(made.body))
   ;({ id } = (made.body as { server: { id: string } }).server)
   const active = await until(
     () => demo.call('GET', `/servers/${id}`),
@@ -110,6 +118,11 @@ test('a proxy of the network service is believed by its secret, for servers of t
   assert.equal((await get('/latest', { secret: '' })).status, 403)
   assert.equal((await get('/latest', { project: 'another' })).status, 404)
   assert.equal((await get('/latest', { server: '11111111-2222-4333-8444-555555555555' })).status, 404)
+})
+
+test('files that came with the create request are told', async () => {
+  assert.deepEqual((await meta())['files'], [{ path: '/etc/motd', content_path: '/content/0000' }])
+  assert.deepEqual(await get('/openstack/content/0000'), { status: 200, text: 'hello' })
 })
 
 test('services of the operator are asked with a token of their own identity service', async () => {
