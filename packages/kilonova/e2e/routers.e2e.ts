@@ -210,6 +210,9 @@ describe('two projects with the same addresses, each with a router', () => {
     await guest('red5').echo(7)
     const talk = await guest('blue5').talk('10.219.4.105', 7)
     assert.ok(await talk.answers())
+    await guest('redToo7').echo(7)
+    const another = await guest('blue5').talk('10.219.4.107', 7)
+    assert.ok(await another.answers())
     // One that never stops asking keeps its connection alive in the kernel: it, too, comes to the other guest.
     const pinging = attempt('ping', '-n', '-i', '0.1', '-c', '20', '-W', '1', '10.219.4.105')
     const before = await echoes('red6')
@@ -218,6 +221,7 @@ describe('two projects with the same addresses, each with a router', () => {
       BLUE_ROUTER,
     ])
     assert.equal(await talk.answers(), false)
+    assert.ok(await another.answers(), 'the others go on')
     await pinging
     assert.ok((await echoes('red6')) > before + 5)
     await network.applyRouters([RED_ROUTER, BLUE_ROUTER])

@@ -18,6 +18,9 @@ interface FloatingIpBody {
   readonly router_id: string | null
 }
 
+type GuestPortBody = Pick<PortBody, 'id' | 'network_id' | 'device_owner' | 'binding:host_id'>
+const GUEST_FIELDS = '&fields=id&fields=network_id&fields=device_owner&fields=binding:host_id'
+
 const INTERFACE = 'network:router_interface'
 const GATEWAY = 'network:router_gateway'
 const COMPUTE_OWNER = 'compute:'
@@ -34,7 +37,7 @@ export async function routersByHost(list: ReadList): Promise<ReadonlyMap<string,
   const [networks, subnets, guests] = await Promise.all([
     inChunks<NetworkBody>(list, 'networks', 'id', networkIds),
     inChunks<SubnetBody>(list, 'subnets', 'network_id', networkIds),
-    inChunks<PortBody>(list, 'ports', 'network_id', networkIds),
+    inChunks<GuestPortBody>(list, 'ports', 'network_id', networkIds, GUEST_FIELDS),
   ])
   const portsOf = Map.groupBy(ports.map(portOf), ({ deviceId }) => deviceId)
   const networkById = new Map(networks.map((body) => [body.id, networkOf(body)]))
@@ -54,9 +57,9 @@ export async function routersByHost(list: ReadList): Promise<ReadonlyMap<string,
       subnets: own.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map((subnet) => subnetOf(subnet, isRouted(network))),
     }
   }
-  const bound = guests
-    .map(portOf)
-    .filter(({ host, deviceOwner }) => host !== '' && deviceOwner.startsWith(COMPUTE_OWNER))
+  const bound = guests.flatMap(({ id, network_id: networkId, device_owner: owner, 'binding:host_id': host }) =>
+    host && owner?.startsWith(COMPUTE_OWNER) ? [{ id, networkId, host }] : [],
+  )
   const hostOf = new Map(bound.map(({ id, host }) => [id, host]))
   const floatingOf = Map.groupBy(floating, (body) => body.router_id)
   const byHost = new Map<string, RouterFacts[]>()

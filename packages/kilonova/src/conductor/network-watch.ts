@@ -174,7 +174,8 @@ export function startNetworkWatch(
         for (const id of told?.networks ?? []) todo.networks.add(id)
         makesRouters = told !== undefined
         if (told && (isDue || told.all)) routers.forget()
-        else if (told && told.ports.length + told.routers.length > 0) routers.wake()
+        else if (told && told.routers.length > 0) routers.wake()
+        else if (told && told.ports.length > 0) routers.wakeLater()
         if (!isIdle()) wake()
         if (!told) await wait(SWEEP_WITHOUT_FEED_MS)
       } catch (error) {

@@ -18,14 +18,17 @@ export interface TellRoutersReach {
 }
 
 export interface TellRouters {
-  /** Something changed that may concern routers. */
+  /** Routers changed. */
   wake(): void
+  /** Ports of guests came or went: that seldom concerns routers, so many are looked at together. */
+  wakeLater(): void
   /** The host may have forgotten; without one, all may. */
   forget(host?: string): void
 }
 
-/** Between two reads: what changes meanwhile is read together. */
-const REST_MS = 50
+/** Between two reads there is at least that many times what the last one took, up to the limit: the rest is for others. */
+const REST = { times: 4, mostMs: 400 }
+const LATER_MS = 300
 const FIRST_BACK_OFF_MS = 500
 const MOST_BACK_OFF_MS = 30_000
 
@@ -40,13 +43,14 @@ export function tellRouters({ read, hosts, tell, log, signal }: TellRoutersReach
   async function readAll(): Promise<void> {
     for (let failures = 0; isDue && !signal.aborted;) {
       isDue = false
+      const began = performance.now()
       try {
         const byHost = await read()
         wanted.clear()
         for (const host of await hosts()) wanted.set(host, byHost.get(host) ?? [])
         failures = 0
         for (const host of wanted.keys()) void tellOne(host)
-        await wait(REST_MS)
+        await wait(Math.min(REST.mostMs, REST.times * (performance.now() - began)))
       } catch (error) {
         isDue = true
         log.warn('routers not read', { error })
@@ -79,10 +83,22 @@ export function tellRouters({ read, hosts, tell, log, signal }: TellRoutersReach
     isDue = true
     if (isReading) return
     isReading = true
-    void readAll().finally(() => (isReading = false))
+    void readAll().finally(() => {
+      isReading = false
+      if (isDue && !signal.aborted) wake()
+    })
   }
+  let isWaiting = false
   return {
     wake,
+    wakeLater: () => {
+      if (isWaiting) return
+      isWaiting = true
+      void wait(LATER_MS).then(() => {
+        isWaiting = false
+        wake()
+      })
+    },
     forget: (host) => {
       if (host === undefined) told.clear()
       else told.delete(host)
