@@ -263,7 +263,6 @@ function lies(self: Station, victim: Station, gateway: Station): ReadonlyMap<str
       "a neighbour solicitation from another's address",
       (it) => icmp6(self.mac, linkLocalBytes(stranger.mac), 135, Buffer.concat([Buffer.alloc(4), own6, oddOption(it)])),
     ],
-    ['a VLAN tag', (it) => ethernet(EVERYBODY, self.mac, 0x8100, Buffer.concat([Buffer.from('00050800', 'hex'), it]))],
     ['a protocol of its own', (it) => ethernet(EVERYBODY, self.mac, 0x88b5, it)],
   ])
   return new Map([...frame].map(([name, build]) => [name, build(mark(name))]))

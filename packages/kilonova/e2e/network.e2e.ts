@@ -3,7 +3,10 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { PortFacts } from '../src/virt/driver.ts'
 import { applyHostFilter } from '../src/virt/network/host-filter.ts'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
 import { type Bed, bed, nothing, OPEN, port, rule } from './host-network-bed.ts'
@@ -333,3 +336,64 @@ test('two networks with the same addresses do not see each other, and metadata t
   for (const server of ['server-1', 'server-2', 'server-3']) await network.unplug(server)
   assert.deepEqual(await network.inventory(), nothing(host.names))
 })
+
+test('version 6: guests make their addresses from what is announced, or ask for them, and no neighbour forges one', async (context) => {
+  const host = await bed()
+  const network = await hostNetwork(host.options)
+  context.after(async () => {
+    await network.close()
+    await host.remove()
+  })
+  const rules = [
+    { ...rule('egress', null), version: 6 as const },
+    { ...rule('ingress', 'icmpv6'), version: 6 as const, portMin: 128 },
+  ]
+  const six = (number: number, mode: 'slaac' | 'dhcpv6-stateful', address: string): PortFacts => ({
+    ...port(number, { network: `net-${mode}`, rules }),
+    fixedIps: [{ address, subnetId: mode }],
+    subnets: [
+      {
+        id: mode,
+        cidr: 'fd00:0:0:6::/64',
+        gateway: 'fd00:0:0:6::1',
+        dhcp: true,
+        dnsServers: [],
+        hostRoutes: [],
+        routed: mode === 'slaac',
+        raMode: mode,
+        addressMode: mode,
+      },
+    ],
+  })
+  // What a card makes of the prefix: its own digits.
+  const slaac = [six(5, 'slaac', 'fd00::6:f816:3eff:fe00:5'), six(6, 'slaac', 'fd00::6:f816:3eff:fe00:6')] as const
+  const [a, b] = [await host.guest(slaac[0]), await host.guest(slaac[1])]
+  await network.plug('server-a', [slaac[0]])
+  await network.plug('server-b', [slaac[1]])
+  const has = async (guest: VethGuest, address: string) =>
+    (await guest.run('ip', '-6', 'addr', 'show', 'dev', 'eth0')).text.includes(`${address}/64`)
+  await until(async () => (await has(a, 'fd00::6:f816:3eff:fe00:5')) && has(b, 'fd00::6:f816:3eff:fe00:6'))
+  await until(() => a.ping('fd00::6:f816:3eff:fe00:6'))
+  assert.match((await a.run('cat', '/proc/sys/net/ipv6/conf/eth0/mtu')).text, /^1450$/m)
+  assert.equal((await a.run('ip', '-6', 'route', 'show', 'default')).text, '', 'nothing of ours routes version 6')
+  await a.run('ip', 'addr', 'add', 'fd00:0:0:6::66/64', 'dev', 'eth0', 'nodad')
+  assert.equal(await a.ping('fd00::6:f816:3eff:fe00:6', '-I', 'fd00:0:0:6::66'), false)
+  await network.refresh([{ ...slaac[0], allowedPairs: [{ cidr: 'fd00:0:0:6::/120', mac: slaac[0].mac }] }])
+  assert.ok(await a.ping('fd00::6:f816:3eff:fe00:6', '-I', 'fd00:0:0:6::66'))
+  await network.refresh([{ ...slaac[0], rules: [] }])
+  assert.equal(await b.ping('fd00::6:f816:3eff:fe00:5'), false)
+
+  const asked = six(7, 'dhcpv6-stateful', 'fd00:0:0:6::77')
+  const c = await host.guest(asked)
+  await network.plug('server-c', [asked])
+  const solicit = join(import.meta.dirname, 'solicit6.ts')
+  const ask = async () => (await c.run(process.execPath, solicit, 'eth0', asked.mac)).text
+  await until(async () => (await ask()) === 'offered fd000000000000060000000000000077\n')
+  for (const server of ['server-a', 'server-b', 'server-c']) await network.unplug(server)
+  assert.deepEqual(await network.inventory(), nothing(host.names))
+})
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (const late = performance.now() + 15_000; !(await holds()); await delay(50))
+    if (performance.now() > late) assert.fail('it does not come to hold')
+}

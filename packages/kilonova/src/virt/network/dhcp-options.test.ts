@@ -29,10 +29,25 @@ test('a subnet in which the host has no address is served from the metadata addr
   assert.deepEqual(ranges(args)?.[1], '--shared-network=lan,10.0.0.0')
 })
 
-test('version 6 is announced; without DHCP there is no dnsmasq', () => {
-  const six = dnsmasqArguments(layoutWith(subnetOf({ cidr: 'fd00::/64', gateway: 'fd00::1' })), files)
-  assert.match(String(ranges(six)), /fd00::,static,64,86400s,--enable-ra$/)
+test('version 6 is announced as its modes say, by who has the gateway; without DHCP there is no dnsmasq', () => {
+  const six = (wish: Partial<ReturnType<typeof subnetOf>>) =>
+    String(ranges(dnsmasqArguments(layoutWith(subnetOf({ cidr: 'fd00::/64', gateway: 'fd00::1', ...wish })), files)))
+  const both = (mode: 'slaac' | 'dhcpv6-stateful' | 'dhcpv6-stateless') => ({ raMode: mode, addressMode: mode })
+  assert.match(six({}), /fd00::,static,64,86400s$/)
+  assert.match(six(both('dhcpv6-stateful')), /fd00::,static,64,86400s,--enable-ra$/)
+  assert.match(six(both('dhcpv6-stateless')), /fd00::,ra-stateless,64,86400s$/)
+  assert.match(six(both('slaac')), /fd00::,ra-only,64,86400s$/)
+  assert.match(six({ ...both('dhcpv6-stateful'), routed: false }), /static,64,86400s,--shared-network=lan,fd00::$/)
+  assert.equal(six({ ...both('slaac'), routed: false }), '')
   assert.equal(dnsmasqArguments(layoutWith(subnetOf({ dhcp: false })), files), undefined)
+})
+
+test('addresses that guests make themselves are not handed out', () => {
+  const subnet = (mode: 'slaac' | 'dhcpv6-stateful') =>
+    subnetOf({ cidr: 'fd00::/64', gateway: 'fd00::1', raMode: mode, addressMode: mode })
+  const ports = [{ number: 1, facts: portOf({ fixedIps: [{ address: 'fd00::5', subnetId: 'subnet-a' }] }) }]
+  assert.equal(hostsFile(layoutWith(subnet('slaac')), ports), '')
+  assert.equal(hostsFile(layoutWith(subnet('dhcpv6-stateful')), ports), 'fa:16:3e:0a:0b:0c,[fd00::5],demo\n')
 })
 
 test('a guest is told router, routes with metadata among them, MTU and name servers', () => {

@@ -50,8 +50,10 @@ export function dnsmasqArguments(layout: Layout, files: DhcpFiles): string[] | u
     '--dhcp-no-override',
     '--no-ping',
     '--dhcp-lease-max=65536',
-    ...subnets.flatMap((subnet) => (versionOf(subnet.cidr) === 4 ? range4(subnet) : range6(subnet))),
-    ...(subnets.some(({ cidr }) => versionOf(cidr) === 6) ? ['--enable-ra'] : []),
+    ...subnets.flatMap((subnet) => (versionOf(subnet.cidr) === 4 ? range4(subnet) : range6(subnet, layout))),
+    // Nothing of ours forwards version 6: it tells prefixes and is nobody's router.
+    ...(layout.announced.length > 0 ? [`--ra-param=${BRIDGE},mtu:${layout.mtu},60,0`] : []),
+    ...(subnets.some((subnet) => isAnnounced(subnet, layout) && isStateful(subnet)) ? ['--enable-ra'] : []),
   ]
 }
 
@@ -61,13 +63,25 @@ const range4 = (subnet: Subnet): string[] => [
   ...(ownsGateway(subnet) ? [] : [`--shared-network=${BRIDGE},${networkAddress(subnet.cidr)}`]),
 ]
 
-const range6 = (subnet: Subnet): string[] => [
-  `--dhcp-range=set:${tag(subnet)},${networkAddress(subnet.cidr)},static,${prefixLength(subnet.cidr)},${LEASE_SECONDS}s`,
-]
+const isAnnounced = ({ id }: Subnet, { announced }: Layout): boolean => announced.includes(id)
+/** Guests ask for their address; as Neutron has it, they do too where nothing is said. */
+const isStateful = ({ addressMode, raMode }: Subnet): boolean =>
+  (addressMode ?? raMode ?? 'dhcpv6-stateful') === 'dhcpv6-stateful'
+const isSlaac = ({ addressMode, raMode }: Subnet): boolean => (addressMode ?? raMode) === 'slaac'
+
+function range6(subnet: Subnet, layout: Layout): string[] {
+  const announced = isAnnounced(subnet, layout)
+  if (isSlaac(subnet) && !announced) return []
+  const mode = isSlaac(subnet) ? 'ra-only' : isStateful(subnet) ? 'static' : announced ? 'ra-stateless' : 'static'
+  const range = `set:${tag(subnet)},${networkAddress(subnet.cidr)},${mode},${prefixLength(subnet.cidr)},${LEASE_SECONDS}s`
+  const local = announced || ownsGateway(subnet)
+  return [`--dhcp-range=${range}`, ...(local ? [] : [`--shared-network=${BRIDGE},${networkAddress(subnet.cidr)}`])]
+}
 
 /** One line per address. Order: by port number, so that the same ports give the same file. */
 export function hostsFile(layout: Layout, ports: Iterable<PluggedPort>): string {
-  const known = new Set(served(layout).map(({ id }) => id))
+  const given = served(layout).filter((subnet) => versionOf(subnet.cidr) === 4 || isStateful(subnet))
+  const known = new Set(given.map(({ id }) => id))
   return [...ports]
     .toSorted((a, b) => a.number - b.number)
     .flatMap(({ facts }) =>

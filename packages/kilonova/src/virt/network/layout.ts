@@ -17,9 +17,13 @@ export interface Layout {
   readonly onLink: readonly string[]
   /** Subnets that the root namespace is given a route to. */
   readonly routed: readonly string[]
+  /** Ids of the subnets of version 6 whose prefix the namespace tells the guests. */
+  readonly announced: readonly string[]
 }
 
 export const METADATA_ADDRESS = '169.254.169.254'
+/** Of whoever hands out addresses of version 6 in subnets where it has none: dnsmasq wants some address of a prefix no longer than theirs. */
+const SERVER_ADDRESS6 = 'fd6b:696c:6f6e::1/64'
 
 /** `routers`: what routers have in this network. */
 export function layoutOf(networkId: string, ports: Iterable<PluggedPort>, routers: Iterable<RouterPort> = []): Layout {
@@ -37,16 +41,27 @@ export function layoutOf(networkId: string, ports: Iterable<PluggedPort>, router
   for (const { facts } of ports) add(facts)
   const known = [...subnets.values()].filter(({ cidr }) => isCidr(cidr)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
   const ordered = known.map((subnet) => (held.has(subnet.gateway) ? { ...subnet, routed: false } : subnet))
+  // Routers carry version 4 alone, so that the gateway's address is free for who announces the prefix.
+  const announced = known.filter(
+    (subnet) =>
+      versionOf(subnet.cidr) === 6 && subnet.raMode !== null && (ownsGateway(subnet) || held.has(subnet.gateway)),
+  )
+  const isForeign6 = (subnet: Subnet) => versionOf(subnet.cidr) === 6 && subnet.dhcp && !answersAsGateway(subnet)
+  const answersAsGateway = (subnet: Subnet) => ownsGateway(subnet) || announced.some(({ id }) => id === subnet.id)
   return {
     mtu,
     mac: `02:${bytes(networkId, 5)}`,
     subnets: ordered,
     addresses: [
       `${METADATA_ADDRESS}/32`,
-      ...ordered.flatMap((subnet) => (ownsGateway(subnet) ? `${subnet.gateway}/${prefixLength(subnet.cidr)}` : [])),
+      ...ordered.flatMap((subnet) =>
+        answersAsGateway(subnet) ? `${subnet.gateway}/${prefixLength(subnet.cidr)}` : [],
+      ),
+      ...(ordered.some(isForeign6) ? [SERVER_ADDRESS6] : []),
     ],
     onLink: ordered.filter((subnet) => !ownsGateway(subnet) && versionOf(subnet.cidr) === 4).map(({ cidr }) => cidr),
     routed: known.filter(ownsGateway).map(({ cidr }) => cidr),
+    announced: announced.map(({ id }) => id),
   }
 }
 
