@@ -1,6 +1,6 @@
 /** Secrets are planted in a whole cloud that logs all it can; calls succeed and fail; then they are looked for wherever somebody else could read them. */
 import assert from 'node:assert/strict'
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,12 +12,7 @@ import { openLog } from '@kilonova/base/log.ts'
 import type { Secrets } from '@kilonova/cloud/state-dir.ts'
 import { oneCloud, until, type OneCloud } from './one-cloud.ts'
 import { echoProxy, type EchoProxy, type Mood } from './secrets/echo-proxy.ts'
-import { commandLines, secretsIn, secretsInFiles, type Secret } from './secrets/search.ts'
-
-const planted = (name: string): Secret => ({
-  name,
-  value: `${name.replaceAll(' ', '-')}-${randomBytes(9).toString('hex')}`,
-})
+import { openFiles, ourProcesses, planted, secretsIn, secretsInLogs, type Secret } from './secrets/search.ts'
 
 interface Heard {
   readonly who: string
@@ -317,11 +312,11 @@ for (const form of ['JSON', 'text'] as const)
       const text = readFileSync(join(logs, 'kilonova.log'), 'utf8')
       for (const phrase of ['request answered', 'request failed', 'step failed', 'it answered 500', 'wrong signature'])
         assert.ok(text.includes(phrase), `the log does not have "${phrase}"`)
-      assert.deepEqual(secretsInFiles(logs, everything), [])
-      assert.deepEqual(
-        commandLines().flatMap((line) => secretsIn(line, everything)),
-        [],
-      )
+      assert.deepEqual(secretsInLogs(logs, everything), [])
+      for (const { pid, commandLine, environment } of ourProcesses())
+        assert.deepEqual([pid, secretsIn(`${commandLine} ${environment}`, everything)], [pid, []])
+      for (const path of openFiles(it.folder))
+        assert.deepEqual([path, secretsIn(readFileSync(path, 'latin1'), everything)], [path, []])
       const told = it.heard.flatMap(({ who, what, text }) =>
         secretsIn(text, who === 'demo' || who === 'admin' || who === 'guest' ? secrets : everything)
           .filter((secret) => !mayHear(who, secret))
@@ -337,7 +332,7 @@ for (const form of ['JSON', 'text'] as const)
       log.debug('failed', { error: new Error('no', { cause: new Error(`with ${userData.value}`) }) })
       log.flush()
       assert.deepEqual(
-        secretsInFiles(logs, everything).map((line) => line.split(' in ')[0]),
+        secretsInLogs(logs, everything).map((line) => line.split(' in ')[0]),
         [secret.name, userData.name],
       )
     },
