@@ -94,7 +94,7 @@ test('a rule that nothing asks for is told of; one that another rule names is no
   it.write(`os_compute_api:os-sevices:list: "@"\nfriends: role:friend\n${LIST}: rule:friends\n`)
   it.open()
   assert.deepEqual(it.lines, [
-    `warn policy file names a rule that nothing asks for {"rule":"os_compute_api:os-sevices:list","place":"${it.file}, line 1"}`,
+    `warn policy files name rules that nothing asks for {"rules":["os_compute_api:os-sevices:list (${it.file}, line 1)"],"count":1}`,
   ])
 })
 

@@ -31,13 +31,18 @@ interface Written {
 }
 
 const LOOK_AGAIN_MS = 1_000
+const MAX_TOLD = 20
 
 /** Errors: ConfigError that names file, line and rule. */
 export function policyOfFiles(files: PolicyFiles): Policy {
   const { clock, log } = files
   const read = (): Policy => {
     const { made, unknown } = load(files)
-    for (const { rule, place } of unknown) log.warn('policy file names a rule that nothing asks for', { rule, place })
+    if (unknown.length > 0)
+      log.warn('policy files name rules that nothing asks for', {
+        rules: unknown.slice(0, MAX_TOLD).map(({ rule, place }) => `${rule} (${place})`),
+        count: unknown.length,
+      })
     return made
   }
   let seen = look(files)
