@@ -7,7 +7,7 @@ import { ConfigError } from '@kilonova/base/config.ts'
 import type { KeystoneOptions } from '../clients/keystone.ts'
 import type { ConductorOptions } from '../conductor/conductor.ts'
 import type { KilonovaConfig } from '../config/index.ts'
-import type { PolicyPlaces } from '../policy/file.ts'
+import type { PolicyPlaces } from './policy-files.ts'
 import type { CapacityOptions } from '../placement/host-states.ts'
 import type { SchedulerOptions } from '../scheduler/host-state.ts'
 

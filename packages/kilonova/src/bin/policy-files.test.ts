@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { silentLog, type Facts, type Log } from '@kilonova/base/log.ts'
-import { policyOfFiles, type PolicyFiles } from './file.ts'
-import type { Subject } from './policy.ts'
+import { policyOfFiles, type PolicyFiles } from './policy-files.ts'
+import type { Subject } from '../policy/policy.ts'
 
 const LIST = 'os_compute_api:os-services:list'
 const reader: Subject = { userId: 'u', projectId: 'p', roles: new Set(['reader']), isAdmin: false }

@@ -8,8 +8,8 @@ import type { Clock } from '@kilonova/base/clock.ts'
 import { ConfigError } from '@kilonova/base/config.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml'
-import { rulesIn } from './language.ts'
-import { defaultRules, parseAll, policy, PolicyError, type Policy, type PolicyOptions } from './policy.ts'
+import { rulesIn } from '../policy/language.ts'
+import { defaultRules, parseAll, policy, PolicyError, type Policy, type PolicyOptions } from '../policy/policy.ts'
 
 export interface PolicyPlaces extends PolicyOptions {
   /** Absolute. */
