@@ -2,10 +2,13 @@
 import { createInterface } from 'node:readline'
 import { systemClock } from '@kilonova/base/clock.ts'
 import { silentLog } from '@kilonova/base/log.ts'
-import type { PortFacts } from '../src/virt/driver.ts'
+import type { PortFacts, RouterFacts } from '../src/virt/driver.ts'
 import { hostNetwork } from '../src/virt/network/host-network.ts'
 
-export type Order = { readonly plug: string; readonly ports: readonly PortFacts[] } | { readonly unplug: string }
+export type Order =
+  | { readonly plug: string; readonly ports: readonly PortFacts[] }
+  | { readonly unplug: string }
+  | { readonly routers: readonly RouterFacts[] }
 
 const [installationId = '', stateDir = '', proxyTo = ''] = process.argv.slice(2)
 const network = await hostNetwork({
@@ -20,6 +23,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line) as Order
   console.log('began')
   if ('plug' in order) await network.plug(order.plug, order.ports)
+  else if ('routers' in order) await network.applyRouters(order.routers)
   else await network.unplug(order.unplug)
   console.log('done')
 }

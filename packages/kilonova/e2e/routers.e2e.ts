@@ -1,10 +1,16 @@
 // Routers and floating IPs on a real host, with namespaces for guests: who reaches whom, as whom, and what is left when they go.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { PortFacts, RouterFacts, RouterPort } from '../src/virt/driver.ts'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
 import { type Bed, bed, nothing, port, type PortWish, rule } from './host-network-bed.ts'
+import type { Order } from './network-process.ts'
 import { attempt, type VethGuest } from './veth-guest.ts'
 
 const OUTSIDE = { network: 'net-outside', cidr: '10.219.4.0/24', gateway: '10.219.4.1', routed: true } as const
@@ -408,3 +414,71 @@ test('where the machine lets guests beyond it, they reach what it reaches, as it
   }
   for (const name of Object.keys(all)) await network.unplug(name)
 })
+
+test('where the way out is blocked, a router leads between its networks, and out as soon as the way is free', async (context) => {
+  const host = await bed()
+  const network = await hostNetwork(host.options)
+  context.after(async () => {
+    await attempt('ip', 'route', 'del', 'unreachable', OUTSIDE.cidr)
+    await network.close()
+    await host.remove()
+  })
+  await attempt('ip', 'route', 'add', 'unreachable', OUTSIDE.cidr)
+  const own = [at(5, RED), at(7, { ...RED_TOO, mac: 'fa:16:3e:00:00:07' })] as const
+  const guests = [await host.guest(own[0]), await host.guest(own[1])] as const
+  for (const [index, facts] of own.entries()) await network.plug(`server-${index}`, [facts])
+  for (const guest of guests) assert.ok(await guest.dhcp())
+  const routers = [router('blocked', 80, [RED, RED_TOO])]
+  await assert.rejects(network.applyRouters(routers), /this machine has a route to 10\.219\.4\.0\/24 already/)
+  assert.ok(await guests[0].ping('10.218.1.7'))
+  assert.equal(await guests[0].ping('10.219.4.1'), false)
+  await attempt('ip', 'route', 'del', 'unreachable', OUTSIDE.cidr)
+  await network.applyRouters(routers)
+  assert.ok(await guests[0].ping('10.219.4.1'))
+  for (const index of own.keys()) await network.unplug(`server-${index}`)
+  assert.deepEqual(await network.inventory(), nothing(host.names))
+})
+
+test('killed at any moment while routers come or go, the next process finishes that, and nothing is left', async (context) => {
+  const host = await bed()
+  context.after(() => host.remove())
+  const own = at(5, RED)
+  const routers = [router('doomed', 70, [RED, RED_TOO], { floatingIps: [floating(170, '10.218.0.5')] })]
+  const coming: readonly Order[] = [{ plug: 'server-x', ports: [own] }, { routers }]
+  const going: readonly Order[] = [{ routers }, { plug: 'server-x', ports: [own] }, { unplug: 'server-x' }]
+  for (let afterMs = 0; afterMs <= 200; afterMs += 50) {
+    for (const orders of [coming, going]) {
+      await killedDuring(host, orders, afterMs)
+      const network = await hostNetwork(host.options)
+      if (orders === coming) {
+        await network.applyRouters(routers)
+        const { namespaces, routes } = await network.inventory()
+        assert.ok(namespaces.includes(host.names.routerNamespace('doomed')))
+        assert.equal(namespaces.length, 4)
+        assert.deepEqual(routes, [OUTSIDE.cidr])
+      }
+      await network.unplug('server-x')
+      assert.deepEqual(await network.inventory(), nothing(host.names))
+      await network.close()
+    }
+  }
+})
+
+/** The last order is cut short after so long. */
+async function killedDuring({ options }: Bed, orders: readonly Order[], afterMs: number): Promise<void> {
+  const program = fileURLToPath(new URL('network-process.ts', import.meta.url))
+  const args = [program, options.installationId, options.stateDir, options.metadata?.proxyTo ?? '']
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const exit = once(child, 'exit')
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const next = async () => (await lines.next()).value as unknown
+  assert.equal(await next(), 'ready')
+  for (const [index, order] of orders.entries()) {
+    child.stdin.write(`${JSON.stringify(order)}\n`)
+    assert.equal(await next(), 'began')
+    if (index === orders.length - 1) await delay(afterMs)
+    else assert.equal(await next(), 'done')
+  }
+  child.kill('SIGKILL')
+  await exit
+}

@@ -57,30 +57,37 @@ export function hostRouters({ names, networkOf, log }: HostRoutersOptions): Host
     return new Set(gone.map(({ networkId }) => networkId))
   }
   const settled = async (networkIds: Iterable<string>): Promise<void> => {
-    await Promise.all([...networkIds].map((id) => networkOf(id).settle()))
+    const outcomes = await Promise.allSettled([...networkIds].map((id) => networkOf(id).settle()))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
   const work = async (routerId: string): Promise<void> => {
     const facts = wanted(routerId)
     const networks = new Set((facts ? portsOf(facts) : []).map(({ networkId }) => networkId))
-    // A wire goes before its network, and comes after it.
+    // Its wires go before their networks, and come after them.
     if (!facts) {
       made.delete(routerId)
       await removeRouter(names, routerId)
     }
     const left = attach(routerId, facts)
-    if (news.has(routerId)) await settled(networks)
-    if (facts) await make(facts, networks)
+    // One that cannot lead out leads between its networks all the same.
+    const blocked = news.has(routerId) ? await failureOf(settled(networks)) : undefined
+    if (facts) await make(blocked ? { ...facts, gateway: null, floatingIps: [] } : facts)
+    if (blocked) throw blocked.reason
     if (news.has(routerId)) await settled(left)
     news.delete(routerId)
   }
-  const make = async (facts: RouterFacts, networks: ReadonlySet<string>): Promise<void> => {
+  const make = async (facts: RouterFacts): Promise<void> => {
     const { routerId, interfaces } = facts
     const behind = new Map<string, string>()
     for (const { portId, networkId } of interfaces) {
       const host = networkOf(networkId).hostBehind()
       if (host !== undefined) behind.set(portId, host)
     }
-    const from = { facts, behind, generations: [...networks].map((id) => networkOf(id).generation()) }
+    const from = {
+      facts,
+      behind,
+      generations: portsOf(facts).map(({ networkId }) => networkOf(networkId).generation()),
+    }
     if (isDeepStrictEqual(made.get(routerId), from) && routerExists(names, routerId)) return
     made.delete(routerId)
     await makeRouter(names, facts, behind)
@@ -123,3 +130,9 @@ export function hostRouters({ names, networkOf, log }: HostRoutersOptions): Host
     }),
   }
 }
+
+const failureOf = (work: Promise<void>): Promise<{ readonly reason: unknown } | undefined> =>
+  work.then(
+    () => undefined,
+    (reason: unknown) => ({ reason }),
+  )

@@ -27,6 +27,18 @@ test('what is written is read again by the next process, and removing it twice i
   assert.equal(next.server('server-1'), undefined)
 })
 
+test('what the host was told of routers is kept until it is told of none', (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'network-store-'))
+  context.after(() => rmSync(folder, { recursive: true }))
+  const router = { routerId: 'router-1', interfaces: [], gateway: null, routes: [], floatingIps: [] }
+  networkStore(folder, silentLog).writeRouters([router])
+  const next = networkStore(folder, silentLog)
+  assert.deepEqual(next.routers(), [router])
+  next.writeRouters([])
+  assert.deepEqual(next.routers(), [])
+  assert.deepEqual(readdirSync(folder).toSorted(), ['networks', 'servers'])
+})
+
 test('a damaged file is as good as none, a half-written one is not seen, and an id is never a path', (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'network-store-'))
   context.after(() => rmSync(folder, { recursive: true }))

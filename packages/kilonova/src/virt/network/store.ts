@@ -78,7 +78,7 @@ export function networkStore(folder: string, log: Log): NetworkStore {
     writeNetwork: (record) => write(file(networks, record.networkId), record),
     removeNetwork: (networkId) => rmSync(file(networks, networkId), { force: true }),
     routers: () => read<{ routers: readonly RouterFacts[] }>(routers)?.routers ?? [],
-    writeRouters: (told) => write(routers, { routers: told }),
+    writeRouters: (told) => (told.length > 0 ? write(routers, { routers: told }) : rmSync(routers, { force: true })),
   }
 }
 
