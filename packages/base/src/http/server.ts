@@ -27,18 +27,34 @@ export class PortTakenError extends Error {
   }
 }
 
+/** Request line and headers together; more is answered 431. */
+const MAX_HEADER_BYTES = 32 * 1024
+const MAX_HEADERS = 200
+/** More connections than this are closed at once: each costs memory, and the process has only so many files to open. */
+const MAX_CONNECTIONS = 10_000
+const TIMES = {
+  headersTimeout: 20_000,
+  requestTimeout: 60_000,
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 2_000,
+}
+
 export function httpServer(options: HttpServerOptions): HttpServer {
+  const bounds = { maxHeaderSize: MAX_HEADER_BYTES, ...TIMES }
   const app: FastifyInstance = fastify({
     logger: false,
     bodyLimit: options.bodyLimitBytes,
-    connectionTimeout: 0,
-    requestTimeout: 60_000,
-    keepAliveTimeout: 75_000,
+    // Also overrides what Node was given for the same.
+    requestTimeout: TIMES.requestTimeout,
+    keepAliveTimeout: TIMES.keepAliveTimeout,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
-    ...(options.tls ? { https: options.tls } : {}),
-    http: { maxHeaderSize: 32_768, headersTimeout: 20_000 },
+    ...(options.tls
+      ? { https: { ...bounds, handshakeTimeout: TIMES.headersTimeout, ...options.tls } }
+      : { http: bounds }),
   } as object) as FastifyInstance
+  app.server.maxHeadersCount = MAX_HEADERS
+  app.server.maxConnections = MAX_CONNECTIONS
   app.get('/healthz', (_request, reply) => {
     const missing = options.ready()
     return reply

@@ -1,5 +1,6 @@
 /** An HTTP service of OpenStack's manners: a request id on every answer, faults in the service's own body, one log line a request. */
 import { newRequestId } from '@kilonova/base/context.ts'
+import { parseJson } from '@kilonova/base/http/json.ts'
 import { httpServer } from '@kilonova/base/http/server.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
@@ -28,7 +29,7 @@ export function openstackService({ host, port, log, faultBody, ready = () => und
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     try {
-      done(null, text === '' ? undefined : JSON.parse(text.toString()))
+      done(null, text === '' ? undefined : parseJson(text.toString()))
     } catch (cause) {
       done(new Fault(400, 'The request body is not valid JSON.', { cause }))
     }

@@ -1,5 +1,6 @@
 /** One request through one operation: who, which version, is it well formed, what does it name, may they, do it, show it. */
 import { newRequestId } from '@kilonova/base/context.ts'
+import { parseJson } from '@kilonova/base/http/json.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { byMinor, MAX_MINOR, MIN_MINOR, minorOf, type VersionTable } from '../domain/microversion.ts'
@@ -26,14 +27,9 @@ const viewAt = (views: AnyOperation['view']): ((minor: number) => View<unknown> 
 
 function parse(schema: z.ZodType | undefined, value: unknown, what: 'field/attribute' | 'query parameters'): unknown {
   if (!schema) return undefined
-  try {
-    const result = schema.safeParse(value)
-    if (result.success) return result.data
-    throw badRequest(invalid(result.error, value, what))
-  } catch (error) {
-    // What is nested so deeply that no schema can look at it is as wrong as what is no JSON.
-    throw error instanceof RangeError ? badRequest('Malformed request body') : error
-  }
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw badRequest(invalid(result.error, value, what))
 }
 
 /** The request id is the first thing a request gets and the last thing its answer tells. */
@@ -121,7 +117,7 @@ function bodyOf(request: FastifyRequest): unknown {
   const text = request.body
   if (typeof text !== 'string' || text === '') throw badRequest('Malformed request body')
   try {
-    return JSON.parse(text) as unknown
+    return parseJson(text)
   } catch {
     throw badRequest('Malformed request body')
   }
