@@ -216,7 +216,7 @@ test('an image that is what it says is read by qemu-img, within limits, and boot
   const empty = await bootServer(session, { name: 'empty', imageId: id })
   assert.equal((await rest(empty))?.status, 'ACTIVE')
   assert.deepEqual(
-    trace.runs().map((line) => line.split(' ')[0]),
+    trace.runs().map(({ args }) => args.split(' ')[0]),
     ['create'],
   )
   const vmdk = join(folder, 'demo.vmdk')
@@ -235,6 +235,8 @@ test('an image that is what it says is read by qemu-img, within limits, and boot
   assert.equal(image.status, 204)
   const server = await bootServer(session, { name: 'from-vmdk', imageId: image.id })
   assert.equal((await rest(server))?.status, 'ACTIVE')
-  assert.ok(trace.runs().some((line) => line.startsWith('convert -q -f vmdk -O qcow2 ')))
+  assert.ok(trace.runs().some(({ args }) => args.startsWith('convert -q -f vmdk -O qcow2 ')))
+  for (const { args, cpuSeconds, memoryKb } of trace.runs())
+    assert.ok(cpuSeconds <= 600 && memoryKb <= 1024 ** 2, `${args}: ${cpuSeconds} s, ${memoryKb} kB`)
   await consoleShows(session, server, (text) => prompts(text) === 1)
 })

@@ -9,9 +9,15 @@ const QEMU_IMG = '/usr/bin/qemu-img'
 export interface TracedQemuImg {
   /** Stands before the command line of the cloud. */
   readonly launcher: readonly string[]
-  /** The arguments of each run so far. */
-  runs(): readonly string[]
+  runs(): readonly TracedRun[]
   remove(): void
+}
+
+export interface TracedRun {
+  readonly args: string
+  /** What it may take, as its own shell is told; NaN is unlimited. */
+  readonly cpuSeconds: number
+  readonly memoryKb: number
 }
 
 export function tracedQemuImg(): TracedQemuImg {
@@ -22,13 +28,18 @@ export function tracedQemuImg(): TracedQemuImg {
     string,
   ]
   copyFileSync(QEMU_IMG, program)
-  writeFileSync(wrapper, `#!/bin/sh\nprintf '%s\\n' "$*" >>${log}\nexec ${program} "$@"\n`)
+  writeFileSync(wrapper, `#!/bin/sh\necho "$(ulimit -t) $(ulimit -v) $*" >>${log}\nexec ${program} "$@"\n`)
   chmodSync(folder, 0o755)
   for (const file of [program, wrapper]) chmodSync(file, 0o755)
   const script = `mount --bind ${wrapper} ${QEMU_IMG} && exec "$@"`
   return {
     launcher: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh'],
-    runs: () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1) : []),
+    runs: () => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1).map(run) : []),
     remove: () => rmSync(folder, { recursive: true }),
   }
+}
+
+function run(line: string): TracedRun {
+  const [cpu, memory, ...args] = line.split(' ')
+  return { args: args.join(' '), cpuSeconds: Number(cpu), memoryKb: Number(memory) }
 }

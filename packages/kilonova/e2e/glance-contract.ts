@@ -72,7 +72,6 @@ export async function contractBed(service: Service): Promise<ContractBed> {
     regionName: undefined,
     interface: 'public',
     clock,
-    log: silentLog,
   })
   const images = glance(identity, { endpoint: `${service.url}/v2`, clock })
   const relay = await startImageRelay({ host: '127.0.0.1', port: 0, glance: images, clock, log: silentLog })

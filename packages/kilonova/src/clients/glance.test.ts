@@ -66,6 +66,25 @@ test('an active image is kept a moment, per token; one that is not ready never',
   assert.equal(http.asked.length, 4)
 })
 
+test('the checksum is one that hosts can check', async (t) => {
+  let sum: object = {}
+  const http = await httpService(t, () => ({ json: { ...body, ...sum } }))
+  const clock = handClock()
+  const images = glance(fakeKeystone({}), { endpoint: http.url, clock })
+  for (const [algorithm, found] of [
+    ['sha256', ['sha256', 'abc']],
+    ['sha3_512', ['sha3-512', 'abc']],
+    ['blake2b', ['blake2b512', 'abc']],
+    ['of-next-year', ['md5', 'md5sum']],
+    [null, ['md5', 'md5sum']],
+  ] as const) {
+    sum = { os_hash_algo: algorithm }
+    clock.pass(2_000)
+    const { hashAlgorithm, hash } = (await images.show('i1')) ?? {}
+    assert.deepEqual([hashAlgorithm, hash], found)
+  }
+})
+
 test('bytes are downloaded with our token, renewed once; a gone image is undefined', async (t) => {
   const http = await httpService(t, ({ path, headers }) => {
     if (path !== '/v2/images/i1/file') return undefined

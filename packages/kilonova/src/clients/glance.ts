@@ -1,5 +1,5 @@
 /** Images: what one is, and its bytes. Upstream: Glance v2. */
-import { hash } from 'node:crypto'
+import { getHashes, hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { download, HttpUnreachableError } from '@kilonova/base/http/client.ts'
@@ -121,8 +121,21 @@ const CORE = new Set([
 const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 const number = (value: unknown): number => (typeof value === 'number' ? value : 0)
 
+/** Where Glance's word for an algorithm, which is Python's, is not OpenSSL's. */
+const PYTHON_NAMES: Readonly<Record<string, string>> = { blake2b: 'blake2b512', blake2s: 'blake2s256' }
+const HASHES: ReadonlySet<string> = new Set(getHashes().map((name) => name.toLowerCase()))
+
+/** As hosts can check it: the new hash, or MD5 for images from before there was one and for algorithms that nobody here knows. */
+function checksumOf(body: ImageBody): Pick<ImageFacts, 'hashAlgorithm' | 'hash'> {
+  const name = text(body['os_hash_algo']).toLowerCase()
+  const hashAlgorithm = PYTHON_NAMES[name] ?? name.replace(/^(sha3|sha512)_/, '$1-')
+  const value = text(body['os_hash_value'])
+  return value !== '' && HASHES.has(hashAlgorithm)
+    ? { hashAlgorithm, hash: value }
+    : { hashAlgorithm: 'md5', hash: text(body['checksum']) }
+}
+
 function factsOf(body: ImageBody): ImageFacts {
-  const modern = text(body['os_hash_value']) !== ''
   const properties = Object.entries(body).filter(
     ([name, value]) => !CORE.has(name) && value !== null && value !== undefined,
   )
@@ -136,8 +149,7 @@ function factsOf(body: ImageBody): ImageFacts {
     minRamMb: number(body['min_ram']),
     sizeBytes: number(body['size']),
     virtualSizeBytes: typeof body['virtual_size'] === 'number' ? body['virtual_size'] : null,
-    hashAlgorithm: modern ? text(body['os_hash_algo']) : 'md5',
-    hash: modern ? text(body['os_hash_value']) : text(body['checksum']),
+    ...checksumOf(body),
     properties: Object.fromEntries(
       properties.map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
     ),

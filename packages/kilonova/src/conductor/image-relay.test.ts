@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { silentLog } from '@kilonova/base/log.ts'
 import type { Glance, ImageFacts } from '../clients/glance.ts'
+import { NovaError } from '../domain/errors.ts'
 import { startImageRelay } from './image-relay.ts'
 
 const CONTENT = 'the bytes of the image'
@@ -32,10 +33,12 @@ async function relay(t: TestContext) {
   const store = createServer((_request, response) => response.end(CONTENT)).listen(0, '127.0.0.1')
   await once(store, 'listening')
   const { port } = store.address() as AddressInfo
+  let failure: NovaError | undefined
   const glance: Glance = {
     show: async (id) => images.get(id),
     download: async (id) => {
       if (!images.has(id)) return undefined
+      if (failure) throw failure
       const [message] = (await once(get({ port, host: '127.0.0.1' }), 'response')) as [IncomingMessage]
       return message
     },
@@ -46,7 +49,7 @@ async function relay(t: TestContext) {
     await made.close()
     store.close()
   })
-  return { ...made, images, clock }
+  return { ...made, images, clock, fail: (error: NovaError) => void (failure = error) }
 }
 
 test('a ticket fetches its image, and says what must arrive', async (t) => {
@@ -85,4 +88,13 @@ test('no ticket for an image that is gone or not ready; one that goes later is a
   const { url } = await ticket('image-1', 'task-1')
   images.clear()
   assert.equal((await fetch(url)).status, 404)
+})
+
+test('an image service that refuses, or does not answer, is told apart: only the second is worth another try', async (t) => {
+  const { ticket, fail } = await relay(t)
+  const { url } = await ticket('image-1', 'task-1')
+  fail(new NovaError('ServiceRefused', { service: 'image', reason: 'not yours' }))
+  assert.equal((await fetch(url)).status, 403)
+  fail(new NovaError('ServiceUnavailable', { service: 'image' }))
+  assert.equal((await fetch(url)).status, 503)
 })

@@ -47,7 +47,15 @@ export async function startImageRelay({
     if (imageId === undefined) return reply.code(403).send({ message: 'the ticket is not good (any more)' })
     const gone = new AbortController()
     request.raw.on('close', () => gone.abort())
-    const bytes = await glance.download(imageId, gone.signal)
+    const bytes = await glance.download(imageId, gone.signal).catch((error: unknown) => {
+      if (error instanceof NovaError) return error
+      throw error
+    })
+    // The host tries again what may pass: a service that does not answer, not one that refuses.
+    if (bytes instanceof NovaError) {
+      log.warn('image cannot be passed on', { image: imageId, error: bytes })
+      return reply.code(bytes.kind === 'unavailable' ? 503 : 403).send({ message: bytes.message })
+    }
     if (!bytes) return reply.code(404).send({ message: `image ${imageId} is gone` })
     reply.hijack()
     reply.raw.writeHead(200, {
