@@ -4,8 +4,9 @@ import { apiFigures } from './api.ts'
 import { print } from './figures.ts'
 import { imageFigures } from './image.ts'
 import { realFigures } from './real.ts'
+import { rulesFigures } from './rules.ts'
 
-const BENCHES = { api: apiFigures, image: imageFigures, real: realFigures } as const
+const BENCHES = { api: apiFigures, image: imageFigures, real: realFigures, rules: rulesFigures } as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PowerState } from '../domain/states.ts'
-import { diskOf, guestOf, ticketOf } from './contract-values.ts'
+import { diskOf, guestOf, portOf, ticketOf } from './contract-values.ts'
 import type { Driver, ImageTicket, PowerChange } from './driver.ts'
 import { imageServer, type ImageServer } from './image-server.ts'
 
@@ -177,6 +177,17 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await stateIs(serverId, 'nostate')
     assert.equal(await driver.consoleOutput(serverId, 100), '')
     assert.deepEqual(await driver.guestNics(serverId), [])
+  })
+
+  test('newer facts of plugged ports are taken, again too; ports that are not here are passed over', async () => {
+    const serverId = randomUUID()
+    const facts = portOf({ portId: randomUUID(), networkId: randomUUID() })
+    const newer = { ...facts, adminUp: false, allowedPairs: [{ cidr: '10.0.0.9/32', mac: facts.mac }] }
+    await driver.refreshPorts([newer])
+    await driver.plug(serverId, [facts])
+    for (const ports of [[newer], [newer, portOf({ portId: randomUUID() })], []]) await driver.refreshPorts(ports)
+    await driver.unplug(serverId)
+    await driver.refreshPorts([newer])
   })
 
   test('a guest whose disk or config drive is missing is not started, and leaves nothing', async () => {

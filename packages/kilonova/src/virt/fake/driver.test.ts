@@ -40,6 +40,16 @@ test('it counts what it holds', async () => {
   assert.deepEqual(driver.inventory(), { guests: 0, disks: 0, configDrives: 0, ports: 0, cachedImages: 1 })
 })
 
+test('it knows its ports by the newest facts it was told, and learns of none that way', async () => {
+  const driver = fakeDriver({ host: 'h1', clock })
+  await driver.plug('a', [portOf(), portOf({ portId: 'other' })])
+  await driver.refreshPorts([portOf({ mtu: 1400 }), portOf({ portId: 'elsewhere' })])
+  assert.deepEqual(driver.portFacts(portOf().portId), portOf({ mtu: 1400 }))
+  assert.deepEqual(driver.portFacts('other'), portOf({ portId: 'other' }))
+  assert.equal(driver.portFacts('elsewhere'), undefined)
+  assert.equal(driver.inventory().ports, 2)
+})
+
 test('a fault strikes before or after the effect, once, for the server named', async () => {
   const weather = faults()
   const driver = fakeDriver({ host: 'h1', clock, faults: weather })

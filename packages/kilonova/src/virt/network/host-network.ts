@@ -104,12 +104,17 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
     else if (leaving.length > 0) store.writeServer({ serverId, ports, leaving: [] })
   }
   /** Whose ports they are; the newest facts of each are kept, and those that changed are told to their networks. */
-  const update = async (serverId: string, newer: readonly PortFacts[], touched: Set<string>): Promise<void> => {
+  const update = async (
+    serverId: string,
+    newer: readonly PortFacts[],
+    touched: Set<string>,
+    sameRules: SameRules,
+  ): Promise<void> => {
     const record = store.server(serverId)
     if (!record) return
     const byId = new Map(newer.map((facts) => [facts.portId, facts]))
     const changed = record.ports.flatMap(({ facts }) => {
-      const next = merged(facts, byId.get(facts.portId))
+      const next = merged(facts, byId.get(facts.portId), sameRules)
       return next ? [next] : []
     })
     if (changed.length === 0) return
@@ -123,7 +128,9 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
   }
   const refresh = async (ports: readonly PortFacts[]): Promise<void> => {
     const touched = new Set<string>()
-    const usable = ports.filter((port) => portFlaw(port) === undefined)
+    const sameRules = rulesComparison()
+    const flawed = ports.find((port) => owners.has(port.portId) && portFlaw(port) !== undefined)
+    const usable = flawed ? ports.filter((port) => portFlaw(port) === undefined) : ports
     const byServer = Map.groupBy(
       usable.flatMap((facts) => {
         const serverId = owners.get(facts.portId)
@@ -138,12 +145,12 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
             serverId,
             owned.map(({ facts }) => facts),
             touched,
+            sameRules,
           ),
         ),
       ),
     )
     await Promise.all([...touched].map((id) => networkOf(id).settle()))
-    const flawed = ports.find((port) => owners.has(port.portId) && portFlaw(port) !== undefined)
     if (flawed)
       throw new HostError('CommandFailed', `port ${flawed.portId} is not brought up to date: ${portFlaw(flawed)}`)
   }
@@ -227,10 +234,26 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
  * What a port is known by from now on; undefined when nothing is new. Who reads ports in bulk may not know a server's name for its guests.
  * A port stays in its network and keeps its card.
  */
-function merged(known: PortFacts, newer: PortFacts | undefined): PortFacts | undefined {
+function merged(known: PortFacts, newer: PortFacts | undefined, sameRules: SameRules): PortFacts | undefined {
   if (!newer || newer.networkId !== known.networkId) return undefined
   const next = { ...newer, mac: known.mac, hostname: newer.hostname === '' ? known.hostname : newer.hostname }
-  return isDeepStrictEqual(next, known) ? undefined : next
+  const same = isDeepStrictEqual({ ...next, rules: [] }, { ...known, rules: [] }) && sameRules(known.rules, next.rules)
+  return same ? undefined : next
+}
+
+type Rules = PortFacts['rules']
+type SameRules = (one: Rules, other: Rules) => boolean
+
+/** Ports that share a list of rules, as most do, are compared by it once. */
+function rulesComparison(): SameRules {
+  const compared = new Map<Rules, Map<Rules, boolean>>()
+  return (one, other) => {
+    const known = compared.get(one) ?? new Map<Rules, boolean>()
+    compared.set(one, known)
+    const same = known.get(other) ?? (one === other || isDeepStrictEqual(one, other))
+    known.set(other, same)
+    return same
+  }
 }
 
 /** Bridged frames pass the packet filter only with this part of the kernel. Where we load it, other people's bridges stay as they were. */

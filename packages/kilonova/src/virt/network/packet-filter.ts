@@ -241,13 +241,19 @@ interface Judged {
 type Way = 'in' | 'out'
 
 function groups(ports: readonly PluggedPort[], open: readonly PluggedPort[]): string {
+  const known = new Map<PluggedPort['facts']['rules'], Omit<Judged, 'port'>>()
   const byText = new Map<string, Omit<Judged, 'port'>>()
+  const judge = (rules: PluggedPort['facts']['rules']) => {
+    const text = JSON.stringify(rules)
+    const found = byText.get(text) ?? { in: compileRules('ingress', rules), out: compileRules('egress', rules) }
+    byText.set(text, found)
+    return found
+  }
   const all = ports.map((port): Judged => {
     const { rules } = port.facts
-    const text = JSON.stringify(rules)
-    const known = byText.get(text) ?? { in: compileRules('ingress', rules), out: compileRules('egress', rules) }
-    byText.set(text, known)
-    return { port, ...known }
+    const judged = known.get(rules) ?? judge(rules)
+    known.set(rules, judged)
+    return { port, ...judged }
   })
   const stateful = all.filter(({ out }) => !out.stateless)
   const stateless = all.filter(({ out }) => out.stateless)

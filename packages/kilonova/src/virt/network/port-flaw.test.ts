@@ -23,6 +23,9 @@ test('whatever could reach a command, a file or a rule is refused by name', () =
     [{ subnets: [subnetOf({ hostRoutes: [{ destination: 'default', nexthop: '10.0.0.1' }] })] }, /is not a prefix/],
     [{ subnets: [subnetOf({ dnsServers: ['9.9.9.9 evil'] })] }, /is not an address/],
     [{ rules: [ruleOf({ remotes: ['x'] })] }, /security group rule/],
+    [{ allowedPairs: [{ cidr: '10.0.0.9', mac: 'fa:16:3e:00:00:01' }] }, /not an address pair/],
+    [{ allowedPairs: [{ cidr: '10.0.0.9/32 accept', mac: 'fa:16:3e:00:00:01' }] }, /not an address pair/],
+    [{ allowedPairs: [{ cidr: '10.0.0.9/32', mac: 'fa:16:3e:00:00:01 }' }] }, /not an address pair/],
   ]
   for (const [wish, flaw] of flawed) assert.match(String(portFlaw(portOf(wish))), flaw)
 })

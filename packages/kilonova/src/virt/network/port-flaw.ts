@@ -7,9 +7,23 @@ import { ruleFlaw } from './security-rules.ts'
 export function portFlaw(port: PortFacts): string | undefined {
   const flaw = linkFlaw(port)
   if (flaw !== undefined) return flaw
-  const flawed = port.rules.map(ruleFlaw).find((each) => each !== undefined)
+  const pair = port.allowedPairs.find(({ cidr, mac }) => !isCidr(cidr) || !isMac(mac))
+  if (pair) return `"${pair.cidr}" at "${pair.mac}" is not an address pair`
+  const flawed = rulesFlaw(port.rules)
   return flawed === undefined ? undefined : `a security group rule cannot be enforced: ${flawed}`
 }
+
+/** Hundreds of ports share one list of rules, each with hundreds of peers. */
+const known = new WeakMap<PortFacts['rules'], string>()
+function rulesFlaw(rules: PortFacts['rules']): string | undefined {
+  const flaw = known.get(rules) ?? rules.map(ruleFlaw).find((each) => each !== undefined) ?? ''
+  known.set(rules, flaw)
+  return flaw === '' ? undefined : flaw
+}
+
+/** Of one card. */
+const isMac = (text: string): boolean =>
+  /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text) && (Number.parseInt(text.slice(0, 2), 16) & 1) === 0
 
 export function routerFlaw(router: RouterFacts): string | undefined {
   if (!/^[\w-]{1,64}$/.test(router.routerId)) return 'its id is not an id'
@@ -31,8 +45,7 @@ const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes(
 function linkFlaw(port: RouterPort): string | undefined {
   if (!/^[\w-]{1,64}$/.test(port.portId) || !/^[\w-]{1,64}$/.test(port.networkId))
     return 'its id or its network is not an id'
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(port.mac) || Number.parseInt(port.mac.slice(0, 2), 16) & 1)
-    return `"${port.mac}" is not a card's address`
+  if (!isMac(port.mac)) return `"${port.mac}" is not a card's address`
   if (!Number.isInteger(port.mtu) || port.mtu < 68 || port.mtu > 65_535) return `MTU ${port.mtu} is out of range`
   const address = [
     ...port.fixedIps.map((fixed) => fixed.address),

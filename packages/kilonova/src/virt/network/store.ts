@@ -65,14 +65,28 @@ export function networkStore(folder: string, log: Log): NetworkStore {
     readdirSync(place)
       .filter((name) => name.endsWith('.json'))
       .flatMap((name) => read<T>(join(place, name)) ?? [])
+  /** What the files of servers say: nobody else writes them. */
+  const said = new Map<string, ServerRecord>()
+  const remember = (record: ServerRecord): ServerRecord => {
+    said.set(record.serverId, record)
+    return record
+  }
   return {
-    servers: () => all<ServerRecord>(servers).map(completed),
+    servers: () => all<ServerRecord>(servers).map((record) => remember(completed(record))),
     server: (serverId) => {
+      const known = said.get(serverId)
+      if (known) return known
       const record = read<ServerRecord>(file(servers, serverId))
-      return record && completed(record)
+      return record && remember(completed(record))
     },
-    writeServer: (record) => write(file(servers, record.serverId), record),
-    removeServer: (serverId) => rmSync(file(servers, serverId), { force: true }),
+    writeServer: (record) => {
+      write(file(servers, record.serverId), record)
+      remember(record)
+    },
+    removeServer: (serverId) => {
+      rmSync(file(servers, serverId), { force: true })
+      said.delete(serverId)
+    },
     networks: () => all<NetworkRecord>(networks),
     network: (networkId) => read(file(networks, networkId)),
     writeNetwork: (record) => write(file(networks, record.networkId), record),
