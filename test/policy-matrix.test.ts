@@ -8,6 +8,7 @@ import { ACTION_KEYS } from '@kilonova/kilonova/api/resources/server-action.ts'
 import { compute, computeTopic } from '@kilonova/kilonova/rpc/compute.ts'
 import {
   ACTIONS_EXPECTED,
+  OF_PROJECT,
   OPERATIONS_EXPECTED,
   OWNED,
   type Expectation,
@@ -61,10 +62,12 @@ async function world(t: Parameters<typeof cloud>[0]): Promise<Cloud> {
   return it
 }
 
-function expected([least, success]: Expectation, { as, project, roles }: Person, owned: boolean): number {
+function expected([least, success]: Expectation, { as, project, roles }: Person, path: string): number {
   if (as === '') return 401
   if (roles.includes('admin')) return success
-  if (owned && project !== PROJECT) return 404
+  const below = (prefixes: readonly string[]) => prefixes.some((prefix) => path.startsWith(prefix))
+  if (below(OWNED) && project !== PROJECT) return 404
+  if (below(OF_PROJECT) && project !== PROJECT) return 403
   const enough: Readonly<Record<Least, boolean>> = {
     any: true,
     owner: true,
@@ -107,8 +110,7 @@ interface Case {
 let number = 0
 /** Those that are refused come first and share what is named; whoever succeeds gets something new, when it may change. */
 async function prove(it: Cloud, { name, method, path, version, expectation, call }: Case): Promise<readonly string[]> {
-  const owned = OWNED.some((prefix) => path.startsWith(prefix))
-  const told = PEOPLE.map((person) => ({ person, wanted: expected(expectation, person, owned) }))
+  const told = PEOPLE.map((person) => ({ person, wanted: expected(expectation, person, path) }))
   const refused = told.filter(({ wanted }) => wanted >= 400)
   const wrong: string[] = []
   const ask = async ({ person, wanted }: (typeof told)[number], { names = [], json }: Call): Promise<void> => {

@@ -1,6 +1,6 @@
 /** How each operation and action is called so that it succeeds for whoever may: a path, a body, and what must be there before. */
 import { keepReport } from '@kilonova/kilonova/db/hosts.ts'
-import { at, reportOf, server, settled, type Cloud } from '@kilonova/kilonova/api/testing/cloud.ts'
+import { at, PROJECT, reportOf, server, settled, type Cloud } from '@kilonova/kilonova/api/testing/cloud.ts'
 import { setAddresses } from '@kilonova/kilonova/db/servers.ts'
 
 export interface World {
@@ -105,6 +105,7 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'POST /os-server-external-events': async (world) => ({
     json: { events: [{ name: 'network-changed', server_uuid: await aServer(world) }] },
   }),
+  'GET /os-simple-tenant-usage/{}': () => ({ names: [PROJECT] }),
   'POST /os-server-groups': () => ({ json: { server_group: { name: 'g', policy: 'affinity' } } }),
   'GET /os-server-groups/{}': async (world) => ({ names: [await aGroup(world)] }),
   'DELETE /os-server-groups/{}': async (world) => ({ names: [await aGroup(world)] }),
@@ -123,6 +124,7 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'PUT /servers/{}': ofServer({ server: { name: 'other' } }),
   'DELETE /servers/{}': ofServer(),
   'GET /servers/{}/ips': ofServer(),
+  'GET /servers/{}/topology': ofServer(),
   'GET /servers/{}/ips/{}': async (world) => {
     const id = await aServer(world)
     const address = { network: 'private', networkId: 'n', portId: 'p', address: '10.0.0.5', mac: 'fa:16:3e:00:00:01' }

@@ -76,6 +76,11 @@ export const fqdn = z
 const metadataKey = z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/)
 export const metadata = z.record(metadataKey, z.string().max(255))
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+/** What identifies a service or a hypervisor in paths and markers: its number, from 2.53 its id. */
+export type IdKind = 'number' | 'uuid'
+export const isIdOf = (kind: IdKind, id: string): boolean => (kind === 'uuid' ? UUID : /^\d{1,15}$/).test(id)
+
 /** Of a server, or of a network interface. */
 export const tag = z
   .string()

@@ -1,6 +1,7 @@
 /** The version documents, which need no token: what there is, and from which microversion to which. */
 import type { FastifyInstance } from 'fastify'
 import { MAX_MINOR, MIN_MINOR, versionOf } from '../domain/microversion.ts'
+import { faultBody, notFound } from './faults.ts'
 import { publicUrl } from './place.ts'
 
 const LEGACY = { id: 'v2.0', status: 'SUPPORTED', version: '', min_version: '', updated: '2011-01-21T11:33:21Z' }
@@ -42,6 +43,14 @@ export function serveVersions(app: FastifyInstance): void {
       })
     },
   })
+  for (const prefix of ['', '/v2.1', '/v2'])
+    app.get<{ Params: { id: string } }>(`${prefix}/versions/:id`, (request, reply) => {
+      const { id } = request.params
+      const entry = [CURRENT, LEGACY].find((version) => version.id === id)
+      if (entry) return reply.send(detailed(entry, publicUrl(request), entry === CURRENT ? 'v2.1' : 'v2'))
+      const fault = notFound()
+      return reply.code(fault.status).type('application/json').send(faultBody(fault))
+    })
   app.get('/v2.1', (request, reply) => reply.send(detailed(CURRENT, publicUrl(request), 'v2.1')))
   app.get('/v2', (request, reply) => reply.send(detailed(LEGACY, publicUrl(request), 'v2')))
 }

@@ -103,12 +103,13 @@ export async function changeService(
   else if (Object.keys(values).length > 0) await db.updateTable('services').set(values).where('id', '=', id).execute()
 }
 
-/** Forgets a service; what a compute still owed goes with it. */
+/** Forgets a service; what a compute still owed, and its places in aggregates, go with it. */
 export async function deleteService(
   db: Db,
   { id, binary, host }: Pick<Service, 'id' | 'binary' | 'host'>,
 ): Promise<void> {
   if (binary !== COMPUTE) return void (await db.deleteFrom('services').where('id', '=', id).execute())
   await db.deleteFrom('owed').where('host', '=', host).execute()
+  await db.deleteFrom('aggregate_hosts').where('host', '=', host).execute()
   await db.deleteFrom('hosts').where('service_id', '=', id).execute()
 }

@@ -13,6 +13,7 @@ test('a host follows the availability zone of its aggregate, and comes back to t
     json: { aggregate: { name: 'racks', availability_zone: 'east' } },
   })
   assert.equal(made.status, 200)
+  assert.deepEqual([at(made, 'aggregate', 'hosts'), at(made, 'aggregate', 'metadata')], [undefined, undefined])
   const path = `/os-aggregates/${at(made, 'aggregate', 'id')}`
   const act = (json: object) => it.call('POST', `${path}/action`, { ...admin, json })
   const zones = async () =>

@@ -157,7 +157,11 @@ export const aggregates = [
     policy: 'os_compute_api:os-aggregates:create',
     body: create,
     run: (ctx, { body }) => make(ctx, body.aggregate),
-    view: one,
+    view: (aggregate, at) => {
+      // Upstream leaves out what a new one does not have.
+      const { hosts: _, metadata: _m, ...rest } = shown(aggregate, at)
+      return { aggregate: rest }
+    },
   }),
   get('/os-aggregates/:id', {
     policy: 'os_compute_api:os-aggregates:show',

@@ -7,7 +7,7 @@ import { NovaError } from '../../domain/errors.ts'
 import type { Host } from '../../domain/host.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest, notFound } from '../faults.ts'
-import { boolean, once, page } from '../fields.ts'
+import { boolean, isIdOf, once, page, type IdKind } from '../fields.ts'
 import { before, fullPage, get, pageOf, since, view, wrapped, type Page } from '../resource.ts'
 
 interface Seen extends Host {
@@ -50,7 +50,8 @@ const full = view<Seen>({
     id: at.minor >= 53 ? serviceId : number * 2,
     disabled_reason: disabledReason,
   }),
-  uptime: since('2.88', uptime),
+  // Nobody knows of one that is down.
+  uptime: since('2.88', (host) => (host.up ? uptime(host) : null)),
   vcpus: gone(({ vcpus }) => vcpus),
   vcpus_used: gone(({ vcpusUsed }) => vcpusUsed),
   memory_mb: gone(({ memoryMb }) => memoryMb),
@@ -106,26 +107,29 @@ async function seen({ db, clock, config }: Ctx, hosts: readonly Host[], servers:
 const hypervisorPattern = once(z.string().min(1))
 const v53 = { ...page, hypervisor_hostname_pattern: hypervisorPattern, with_servers: once(boolean) }
 const queries = {
-  '2.1': z.object({}).transform((): Query => ({})),
-  '2.33': z.object(page),
-  '2.53': z.strictObject(v53),
+  '2.1': z.object({}).transform((): Query => ({ ids: 'number' })),
+  '2.33': z.object(page).transform((asked): Query => ({ ...asked, ids: 'number' })),
+  '2.53': z.strictObject(v53).transform((asked): Query => ({ ...asked, ids: 'uuid' })),
 } as const
 interface Query {
+  readonly ids: IdKind
   readonly limit?: number | undefined
   readonly marker?: string | undefined
   readonly hypervisor_hostname_pattern?: string | undefined
   readonly with_servers?: boolean | undefined
 }
 
+const idOf = (ids: IdKind, { id, number }: Host): string => (ids === 'uuid' ? id : String(number))
+
 async function list(
   ctx: Ctx,
-  { limit: asked, marker, hypervisor_hostname_pattern: pattern, with_servers: servers = false }: Query,
+  { ids, limit: asked, marker, hypervisor_hostname_pattern: pattern, with_servers: servers = false }: Query,
 ): Promise<Page<Seen>> {
   if (pattern !== undefined && (asked !== undefined || marker !== undefined))
     throw badRequest('Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.')
   const all = await allHosts(ctx.db)
   const start =
-    marker === undefined ? 0 : all.findIndex(({ id, number }) => id === marker || String(number) === marker) + 1
+    marker === undefined ? 0 : all.findIndex((host) => isIdOf(ids, marker) && idOf(ids, host) === marker) + 1
   if (marker !== undefined && start === 0) throw new NovaError('MarkerNotFound', { marker })
   const matching =
     pattern === undefined ? all.slice(start) : all.filter((host) => host.hypervisorHostname.includes(pattern))
@@ -135,15 +139,16 @@ async function list(
   return fullPage(
     await seen(ctx, matching.slice(0, limit), servers),
     asked === undefined && pattern !== undefined ? Infinity : limit,
-    ({ id }) => id,
+    (host) => idOf(ids, host),
   )
 }
 
-async function one(ctx: Ctx, servers: boolean): Promise<Seen> {
+async function one(ctx: Ctx, { ids, with_servers: servers = false }: Query): Promise<Seen> {
   const id = ctx.params['id'] ?? ''
+  if (ids === 'uuid' && !isIdOf(ids, id)) throw badRequest(`Invalid uuid ${id}`)
   const [found] = await seen(
     ctx,
-    (await allHosts(ctx.db)).filter((host) => host.id === id || String(host.number) === id),
+    (await allHosts(ctx.db)).filter((host) => idOf(ids, host) === id),
     servers,
   )
   if (!found) throw new NovaError('HypervisorNotFound', { id })
@@ -177,9 +182,19 @@ async function statistics(ctx: Ctx) {
 }
 
 const showQuery = {
-  '2.1': z.object({}).transform((): Query => ({})),
-  '2.53': z.strictObject({ with_servers: once(boolean) }),
+  '2.1': z.object({}).transform((): Query => ({ ids: 'number' })),
+  '2.53': z.strictObject({ with_servers: once(boolean) }).transform((asked): Query => ({ ...asked, ids: 'uuid' })),
 } as const
+const uptimeQuery = {
+  '2.1': z.object({}).transform((): Query => ({ ids: 'number' })),
+  '2.53': z.object({}).transform((): Query => ({ ids: 'uuid' })),
+} as const
+
+/** Who is down cannot be asked for how long it is up. */
+async function answering(host: Seen): Promise<Seen> {
+  if (!host.up) throw badRequest(`Compute service of ${host.host} is unavailable at this time.`)
+  return host
+}
 
 export const hypervisors = [
   get('/os-hypervisors', {
@@ -203,13 +218,14 @@ export const hypervisors = [
   get('/os-hypervisors/:id', {
     policy: 'os_compute_api:os-hypervisors:show',
     query: showQuery,
-    run: (ctx, { query }) => one(ctx, query.with_servers ?? false),
+    run: (ctx, { query }) => one(ctx, query),
     view: wrapped('hypervisor', full),
   }),
   get('/os-hypervisors/:id/uptime', {
     policy: 'os_compute_api:os-hypervisors:uptime',
     until: '2.87',
-    run: (ctx) => one(ctx, false),
+    query: uptimeQuery,
+    run: async (ctx, { query }) => answering(await one(ctx, query)),
     view: wrapped('hypervisor', up),
   }),
   get('/os-hypervisors/:id/search', {

@@ -20,8 +20,10 @@ import { serverMetadata } from './server-metadata.ts'
 import { serverPassword } from './server-password.ts'
 import { serverSecurityGroups } from './server-security-groups.ts'
 import { serverTags } from './server-tags.ts'
+import { serverTopology } from './server-topology.ts'
 import { servers } from './servers.ts'
 import { services } from './services.ts'
+import { tenantUsage } from './tenant-usage.ts'
 
 export const OPERATIONS: readonly AnyOperation[] = [
   ...servers,
@@ -30,6 +32,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...serverMetadata,
   ...serverTags,
   ...serverIps,
+  ...serverTopology,
   ...serverPassword,
   ...serverSecurityGroups,
   ...interfaces,
@@ -44,6 +47,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...aggregates,
   ...availabilityZones,
   ...limits,
+  ...tenantUsage,
   ...extensions,
   ...externalEvents,
 ]

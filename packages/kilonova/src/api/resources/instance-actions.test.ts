@@ -79,5 +79,16 @@ test('actions are newest first, paged from 2.58, and stay when the server is gon
   assert.equal((await it.call('GET', `${path}?changes-before=1970-01-01T00:00:00Z`, { version: '2.66' })).status, 200)
   assert.equal((await it.call('GET', `${path}?changes-before=1970-01-01T00:00:00Z`, { version: '2.58' })).status, 400)
   await it.db.updateTable('servers').set({ deleted_at: it.clock.now() }).execute()
-  assert.deepEqual(actions(await it.call('GET', path)), ['stop', 'create'])
+  assert.deepEqual(actions(await it.call('GET', path, { version: '2.21' })), ['stop', 'create'])
+  const requestId = String(at(await it.call('GET', path, { version: '2.21' }), 'instanceActions', 0, 'request_id'))
+  const status = async (path: string, version: string) => (await it.call('GET', path, { version })).status
+  assert.deepEqual(
+    [
+      await status(path, '2.20'),
+      await status(`${path}/${requestId}`, '2.20'),
+      await status(`${path}/${requestId}`, '2.21'),
+    ],
+    [404, 404, 200],
+    'until 2.20 it was not there',
+  )
 })

@@ -12,6 +12,7 @@ import {
   type InstanceEvent,
 } from '../../db/instance-actions.ts'
 import { NovaError } from '../../domain/errors.ts'
+import type { Server } from '../../domain/server.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import { once, page } from '../fields.ts'
@@ -69,19 +70,35 @@ const moment = once(
     .refine((ms) => !Number.isNaN(ms), 'it is not a date and time'),
 )
 const paged = { ...page, 'changes-since': moment }
+/** Until 2.20 a deleted server was not there for this resource either. */
+const living = { livingOnly: true } as const
 const queries = {
-  '2.1': z.object({}).transform((): Query => ({})),
+  '2.1': z.object({}).transform((): Query => living),
+  '2.21': z.object({}).transform((): Query => ({})),
   '2.58': z.strictObject(paged),
   '2.66': z.strictObject({ ...paged, 'changes-before': moment }),
 } as const
+const oneQuery = {
+  '2.1': z.object({}).transform((): Query => living),
+  '2.21': z.object({}).transform((): Query => ({})),
+  '2.102': z.strictObject({}).transform((): Query => ({})),
+} as const
 interface Query {
+  readonly livingOnly?: boolean | undefined
   readonly limit?: number | undefined
   readonly marker?: string | undefined
   readonly 'changes-since'?: number | undefined
   readonly 'changes-before'?: number | undefined
 }
 
-async function list({ db, config }: Ctx, serverId: string, query: Query) {
+/** Errors: InstanceNotFound. */
+function thereFor({ livingOnly = false }: Query, { id, deletedAt }: Server): void {
+  if (livingOnly && deletedAt !== null) throw new NovaError('InstanceNotFound', { id })
+}
+
+async function list({ db, config }: Ctx, server: Server, query: Query) {
+  thereFor(query, server)
+  const { id: serverId } = server
   const { 'changes-since': changedSince, 'changes-before': changedBefore, marker } = query
   if (changedSince !== undefined && changedBefore !== undefined && changedSince > changedBefore)
     throw badRequest('The value of changes-since must be less than or equal to changes-before.')
@@ -99,7 +116,9 @@ async function list({ db, config }: Ctx, serverId: string, query: Query) {
   return { items, next: query.limit === undefined ? undefined : next }
 }
 
-async function show({ db, params }: Ctx, serverId: string): Promise<Shown> {
+async function show({ db, params }: Ctx, server: Server, query: Query): Promise<Shown> {
+  thereFor(query, server)
+  const { id: serverId } = server
   const requestId = params['request_id'] ?? ''
   const action = await findAction(db, serverId, requestId)
   if (!action) throw new NovaError('ActionNotFound', { requestId, server: serverId })
@@ -124,7 +143,7 @@ export const instanceActions = [
     policy: 'os_compute_api:os-instance-actions:list',
     query: queries,
     target: serverOrDeleted,
-    run: (ctx, { query, target }) => list(ctx, target.id, query),
+    run: (ctx, { query, target }) => list(ctx, target, query),
     // Upstream calls the links of this list `links`, not `instanceActions_links`.
     view: (found, at) => {
       const { instanceActions, instanceActions_links: links } = actionPage(found, at) as Record<string, unknown>
@@ -133,8 +152,9 @@ export const instanceActions = [
   }),
   get('/servers/:id/os-instance-actions/:request_id', {
     policy: 'os_compute_api:os-instance-actions:show',
+    query: oneQuery,
     target: serverOrDeleted,
-    run: (ctx, { target }) => show(ctx, target.id),
+    run: (ctx, { query, target }) => show(ctx, target, query),
     view: wrapped('instanceAction', one),
   }),
 ]

@@ -1,6 +1,7 @@
 /** What operators look at over HTTP: hypervisors, services, zones, limits, at the versions that changed them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { deleteAllocations, insertAllocation } from '../../db/allocations.ts'
 import { keepReport } from '../../db/hosts.ts'
 import { seen } from '../../db/services.ts'
 import { at, cloud, OTHER_PROJECT, reportOf, server, settled } from '../testing/cloud.ts'
@@ -144,4 +145,64 @@ test('limits are the project’s, with what it uses', async (t) => {
   }
   assert.deepEqual(await files('2.56'), [5, 10_240])
   assert.deepEqual(await files('2.57'), [undefined, undefined])
+})
+
+test('hypervisors and services go by number until 2.52 and by UUID from 2.53, in markers too', async (t) => {
+  const it = await cloud(t)
+  await keepReport(it.db, reportOf('host2'), 'nova', it.clock.now())
+  const get = (path: string, version: string) => it.call('GET', path, { ...admin, version })
+  const uuid = String(at(await get('/os-hypervisors', '2.53'), 'hypervisors', 0, 'id'))
+  const status = async (path: string, version: string) => (await get(path, version)).status
+  assert.deepEqual(
+    [
+      await status('/os-hypervisors/1', '2.52'),
+      await status(`/os-hypervisors/${uuid}`, '2.52'),
+      await status('/os-hypervisors/1', '2.53'),
+      await status(`/os-hypervisors/${uuid}`, '2.53'),
+      await status('/os-hypervisors/00000000-0000-0000-0000-000000000000', '2.53'),
+    ],
+    [200, 404, 400, 200, 404],
+  )
+  for (const [version, marker] of [
+    ['2.52', '1'],
+    ['2.53', uuid],
+  ] as const) {
+    const link = String(at(await get('/os-hypervisors?limit=1', version), 'hypervisors_links', 0, 'href'))
+    assert.equal(new URL(link).searchParams.get('marker'), marker)
+    const next = await get(`/os-hypervisors?limit=1&marker=${marker}`, version)
+    assert.equal(at(next, 'hypervisors', 0, 'hypervisor_hostname'), 'host2.example')
+  }
+  assert.equal(await status(`/os-hypervisors?marker=${uuid}`, '2.52'), 400)
+  assert.equal(await status('/os-hypervisors?marker=1', '2.53'), 400)
+  const gone = async (id: string, version: string) =>
+    (await it.call('DELETE', `/os-services/${id}`, { ...admin, version })).status
+  const number = String(at(await get('/os-services', '2.52'), 'services', 0, 'id'))
+  assert.deepEqual([await gone(number, '2.53'), await gone('x', '2.52'), await gone(number, '2.52')], [400, 400, 204])
+})
+
+test('the uptime of a host that is down is not known', async (t) => {
+  const it = await cloud(t)
+  const get = (path: string, version: string) => it.call('GET', path, { ...admin, version })
+  assert.equal((await get('/os-hypervisors/1/uptime', '2.1')).status, 200)
+  const uuid = String(at(await get('/os-hypervisors', '2.53'), 'hypervisors', 0, 'id'))
+  it.pass(120_000)
+  const down = await get('/os-hypervisors/1/uptime', '2.1')
+  assert.deepEqual(
+    [down.status, at(down, 'badRequest', 'message')],
+    [400, 'Compute service of host1 is unavailable at this time.'],
+  )
+  assert.equal(at(await get(`/os-hypervisors/${uuid}`, '2.88'), 'hypervisor', 'uptime'), null)
+})
+
+test('a service is forgotten with its places in aggregates, but not while a claim is made there', async (t) => {
+  const it = await cloud(t)
+  const aggregate = await it.call('POST', '/os-aggregates', { ...admin, json: { aggregate: { name: 'a' } } })
+  const path = `/os-aggregates/${String(at(aggregate, 'aggregate', 'id'))}`
+  await it.call('POST', `${path}/action`, { ...admin, json: { add_host: { host: 'host1' } } })
+  await insertAllocation(it.db, 'consumer', 'host1', 'p', { vcpus: 1, memoryMb: 1, diskGb: 1 }, 0)
+  const service = `/os-services/${String(at(await it.call('GET', '/os-services', admin), 'services', 0, 'id'))}`
+  assert.equal((await it.call('DELETE', service, admin)).status, 409)
+  await deleteAllocations(it.db, 'consumer')
+  assert.equal((await it.call('DELETE', service, admin)).status, 204)
+  assert.deepEqual(at(await it.call('GET', path, admin), 'aggregate', 'hosts'), [])
 })

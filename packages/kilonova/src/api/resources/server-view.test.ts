@@ -128,3 +128,11 @@ test('names are made host names', async (t) => {
   assert.equal(await hostname('x', { hostname: 'chosen' }), 'chosen')
   assert.equal(await hostname('x', { hostname: 'a.b.c' }, '2.94'), 'a.b.c')
 })
+
+test('a server has no NUMA topology, which is asked for from 2.78 on', async (t) => {
+  const it = await cloud(t)
+  const id = await server(it)
+  const topology = (version: string, as = 'reader') => it.call('GET', `/servers/${id}/topology`, { version, as })
+  assert.deepEqual((await topology('2.78')).body, { nodes: [], pagesize_kb: null })
+  assert.deepEqual([(await topology('2.77')).status, (await topology('2.78', 'other')).status], [404, 404])
+})

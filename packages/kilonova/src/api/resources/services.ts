@@ -9,12 +9,16 @@ import {
   type Service,
   type ServiceChange,
 } from '../../db/services.ts'
+import { usedByHost } from '../../db/allocations.ts'
+import { lockAggregates } from '../../db/aggregates.ts'
+import { atomically } from '../../db/database.ts'
+import { lockGuards } from '../../db/guards.ts'
 import { listedOn } from '../../db/server-list.ts'
 import { isUp } from '../../db/hosts.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Ctx } from '../context.ts'
 import { ApiFault, badRequest } from '../faults.ts'
-import { boolean, once, query } from '../fields.ts'
+import { boolean, isIdOf, once, query, type IdKind } from '../fields.ts'
 import { get, put, remove, since, view } from '../resource.ts'
 
 type Seen = Service & { readonly up: boolean }
@@ -92,7 +96,7 @@ async function updateOne(
   { status, disabled_reason: why, forced_down: forcedDown }: z.output<typeof update>,
 ): Promise<Seen> {
   const id = ctx.params['id'] ?? ''
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) throw badRequest(`Invalid uuid ${id}`)
+  if (!isIdOf('uuid', id)) throw badRequest(`Invalid uuid ${id}`)
   const service = await find(ctx, (each) => each.id === id, id)
   if (service.binary !== COMPUTE)
     throw badRequest('Updating a service that is not nova-compute is not supported: it serves while it runs.')
@@ -107,6 +111,22 @@ async function updateOne(
   await changeService(ctx.db, service, values)
   return find(ctx, (each) => each.id === id, id)
 }
+
+/** Not while anything lives there or is on its way: who claims and who forgets a host hold the same guard. */
+const forget = ({ db }: Ctx, service: Service): Promise<void> =>
+  atomically(db, async (tx) => {
+    const { binary, host } = service
+    if (binary === COMPUTE) {
+      await lockAggregates(tx)
+      await lockGuards(tx, [`host/${host}`])
+      if ((await listedOn(tx, [host])).length > 0 || (await usedByHost(tx))[host] !== undefined)
+        throw new ApiFault(
+          409,
+          'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.',
+        )
+    }
+    await deleteService(tx, service)
+  })
 
 export const services = [
   get('/os-services', {
@@ -150,15 +170,15 @@ export const services = [
   remove('/os-services/:id', {
     policy: 'os_compute_api:os-services:delete',
     status: 204,
-    run: async (ctx) => {
+    query: {
+      '2.1': z.unknown().transform((): IdKind => 'number'),
+      '2.53': z.unknown().transform((): IdKind => 'uuid'),
+      '2.102': z.strictObject({}).transform((): IdKind => 'uuid'),
+    },
+    run: async (ctx, { query: ids }) => {
       const id = ctx.params['id'] ?? ''
-      const service = await find(ctx, (each) => each.id === id || String(each.number) === id, id)
-      if (service.binary === COMPUTE && (await listedOn(ctx.db, [service.host])).length > 0)
-        throw new ApiFault(
-          409,
-          'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.',
-        )
-      await deleteService(ctx.db, service)
+      if (!isIdOf(ids, id)) throw badRequest(ids === 'uuid' ? `Invalid uuid ${id}` : `id must be an integer`)
+      await forget(ctx, await find(ctx, (each) => (ids === 'uuid' ? each.id : String(each.number)) === id, id))
     },
   }),
 ]
