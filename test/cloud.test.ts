@@ -186,6 +186,46 @@ async function newImage(more: object = {}): Promise<string> {
   return id
 }
 
+test('a group keeps the servers of one request apart; one more finds no room and says why', async () => {
+  const made = await demo.call('POST', '/os-server-groups', {
+    server_group: { name: 'apart', policy: 'anti-affinity' },
+  })
+  const { id: group } = body<{ server_group: { id: string } }>(made).server_group
+  const ask = async (more: object) => {
+    const answer = await demo.call('POST', '/servers', { ...wanted(more), 'os:scheduler_hints': { group } })
+    assert.equal(answer.status, 202, JSON.stringify(answer.body))
+    return body<{ reservation_id: string }>(answer).reservation_id
+  }
+  const of = async (reservation: string): Promise<readonly string[]> =>
+    body<{ servers: readonly Seen[] }>(await demo.call('GET', `/servers?reservation_id=${reservation}`)).servers.map(
+      ({ id }) => id,
+    )
+  const two = await of(await ask({ name: 'twin', min_count: 2, return_reservation_id: true, tags: ['twins'] }))
+  const servers = await Promise.all(two.map(settled))
+  assert.deepEqual(servers.map(({ name, status }) => `${name} ${status}`).toSorted(), [
+    'twin-1 ACTIVE',
+    'twin-2 ACTIVE',
+  ])
+  assert.equal(await count('/servers?tags=twins', 'servers'), 2)
+  const hosts = await Promise.all(
+    two.map(async (id) => {
+      const { server } = body<{ server: Record<string, unknown> }>(await admin.call('GET', `/servers/${id}`))
+      assert.deepEqual(server['server_groups'], [group])
+      return server['OS-EXT-SRV-ATTR:host']
+    }),
+  )
+  assert.equal(new Set(hosts).size, 2)
+  const [third = ''] = await of(await ask({ return_reservation_id: true }))
+  const { status, fault } = await settled(third)
+  assert.deepEqual(
+    [status, fault?.message],
+    ['ERROR', 'No valid host was found. 2 hosts: 2 have servers of the same group already.'],
+  )
+  await Promise.all([...two, third].map((id) => demo.call('DELETE', `/servers/${id}`)))
+  await Promise.all([...two, third].map(gone))
+  assert.equal((await demo.call('DELETE', `/os-server-groups/${group}`)).status, 204)
+})
+
 test('an image that needs more memory or disk than the flavor has is refused', async () => {
   const id = await newImage({ min_ram: 1024, min_disk: 30 })
   const refusal = async (flavorRef: string) =>
