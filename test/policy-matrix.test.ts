@@ -1,6 +1,6 @@
 /** Who may what: every operation and every action of the API, called by everybody there can be, against a table that knows nothing of our rules. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { cloud, ADMIN_PROJECT, at, OTHER_PROJECT, PROJECT, type Cloud } from '@kilonova/kilonova/api/testing/cloud.ts'
 import type { AnyOperation } from '@kilonova/kilonova/api/resource.ts'
 import { OPERATIONS } from '@kilonova/kilonova/api/resources/index.ts'
@@ -39,9 +39,9 @@ const PEOPLE: readonly Person[] = [
 
 const LAST = '2.103'
 
-async function world(t: Parameters<typeof cloud>[0]): Promise<Cloud> {
+async function world(t: TestContext, rules: Readonly<Record<string, string>> = {}): Promise<Cloud> {
   const plenty = { instances: -1, cores: -1, ram: -1, server_groups: -1, key_pairs: -1 }
-  const it = await cloud(t, { quota: plenty })
+  const it = await cloud(t, { quota: plenty }, rules)
   for (const { as, project, roles } of PEOPLE)
     if (as !== '')
       it.identities.set(as, {
@@ -67,7 +67,7 @@ function expected([least, success]: Expectation, { as, project, roles }: Person,
   if (roles.includes('admin')) return success
   const below = (prefixes: readonly string[]) => prefixes.some((prefix) => path.startsWith(prefix))
   if (below(OWNED) && project !== PROJECT) return 404
-  if (below(OF_PROJECT) && project !== PROJECT) return 403
+  if (below(OF_PROJECT) && least !== 'any' && project !== PROJECT) return 403
   const enough: Readonly<Record<Least, boolean>> = {
     any: true,
     owner: true,
@@ -169,6 +169,23 @@ test('every action answers everybody as the table says', { timeout: 60_000 }, as
     }
   }
   assert.deepEqual(wrong, [])
+})
+
+test('a rule that is too wide or too narrow turns this red', async (t) => {
+  const name = 'PUT /servers/{}'
+  const [expectation, call] = [OPERATIONS_EXPECTED[name], OPERATION_RECIPES[name]]
+  assert.ok(expectation && call)
+  const told = async (rule: string) => {
+    const it = await world(t, { 'os_compute_api:servers:update': rule })
+    const wrong = await prove(it, { name, method: 'PUT', path: '/servers/{}', version: LAST, expectation, call })
+    return wrong.map((line) => line.replace(/ \{.*/, ''))
+  }
+  assert.deepEqual(await told('rule:project_reader_or_admin'), [
+    `${name} as own-reader: 200 instead of 403`,
+    `${name}: a refused call changed something`,
+  ])
+  assert.deepEqual(await told('rule:project_manager_or_admin'), [`${name} as own-member: 403 instead of 200`])
+  assert.deepEqual(await told('rule:project_member_or_admin'), [])
 })
 
 test('no list tells anybody of another project, whatever is asked for', async (t) => {

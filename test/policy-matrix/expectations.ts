@@ -10,10 +10,7 @@ export type Expectation = readonly [Least, number]
 /** What is named below these belongs to a project: for other projects it is not there. */
 export const OWNED: readonly string[] = ['/servers/{}', '/os-server-groups/{}']
 /** These name a project: of another one than one's own nothing is told. */
-export const OF_PROJECT: readonly string[] = ['/os-simple-tenant-usage/{}']
-
-/** What names a project itself: whoever is of another is refused, as it tells nothing that it is. */
-export const OF_A_PROJECT: readonly string[] = ['/os-simple-tenant-usage/{}', '/os-quota-sets/{}']
+export const OF_PROJECT: readonly string[] = ['/os-simple-tenant-usage/{}', '/os-quota-sets/{}']
 
 export const OPERATIONS_EXPECTED: Readonly<Record<string, Expectation>> = {
   'GET /extensions': ['any', 200],

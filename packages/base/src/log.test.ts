@@ -75,3 +75,12 @@ test('after a rotation it goes on in a new file', async (t) => {
   const text = await written(file, (all) => all.includes('after'))
   assert.equal(text.includes('before') || text.includes('not shown'), false)
 })
+
+test('what somebody sent neither begins a line of its own nor reaches the terminal', () => {
+  const name = 'x\u001b[2J\u009b31m\u2028\n2026 ERROR forged'
+  const entry = { level: 'info', time: 'T', msg: 'audit', user: 'u\nv', name, tab: '\u0007' }
+  assert.equal(
+    asText(JSON.stringify(entry)),
+    'T INFO - [- u\\u000av -] audit name="x\\u001b[2J\\u009b31m\\u2028\\n2026 ERROR forged" tab=\\u0007 -\n',
+  )
+})

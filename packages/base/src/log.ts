@@ -33,6 +33,10 @@ export interface RootLog extends Log {
 const ROOT = resolve(import.meta.dirname, '../../..')
 const LEAD = new Set(['level', 'time', 'module', 'requestId', 'user', 'project', 'msg', 'at'])
 
+/** What somebody sent must not end a line, nor steer the terminal of who reads it. */
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
 /** `<time> <level> <module> [<request id> <user> <project>] <message> <facts> <source location>`. */
 export function asText(line: string): string {
   const entry = JSON.parse(line) as Record<string, unknown>
@@ -45,7 +49,8 @@ export function asText(line: string): string {
     )
     .join('')
   const level = String(entry['level']).toUpperCase()
-  return `${entry['time']} ${level} ${entry['module'] ?? '-'} [${who}] ${entry['msg']}${facts} ${entry['at'] ?? '-'}\n`
+  const text = `${entry['time']} ${level} ${entry['module'] ?? '-'} [${who}] ${entry['msg']}${facts} ${entry['at'] ?? '-'}`
+  return `${text.replace(CONTROL, escaped)}\n`
 }
 
 /** Errors keep their message and their causes' messages; the stack is left out unless the level is debug. */
