@@ -34,7 +34,7 @@ const ROOT = resolve(import.meta.dirname, '../../..')
 const LEAD = new Set(['level', 'time', 'module', 'requestId', 'user', 'project', 'msg', 'at'])
 
 /** What somebody sent must not end a line, nor steer the terminal of who reads it. */
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g
+const CONTROL = /[\p{Cc}\u2028\u2029]/gu
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /** `<time> <level> <module> [<request id> <user> <project>] <message> <facts> <source location>`. */
