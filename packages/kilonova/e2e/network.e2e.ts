@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { PortFacts } from '../src/virt/driver.ts'
 import { applyHostFilter } from '../src/virt/network/host-filter.ts'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
@@ -386,7 +386,7 @@ test('version 6: guests make their addresses from what is announced, or ask for 
   const asked = six(7, 'dhcpv6-stateful', 'fd00:0:0:6::77')
   const c = await host.guest(asked)
   await network.plug('server-c', [asked])
-  const solicit = join(import.meta.dirname, 'solicit6.ts')
+  const solicit = fileURLToPath(new URL('solicit6.ts', import.meta.url))
   const ask = async () => (await c.run(process.execPath, solicit, 'eth0', asked.mac)).text
   await until(async () => (await ask()) === 'offered fd000000000000060000000000000077\n')
   for (const server of ['server-a', 'server-b', 'server-c']) await network.unplug(server)
