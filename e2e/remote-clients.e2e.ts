@@ -1,10 +1,13 @@
 // Clients on another machine, which is a network namespace here: they get to every service by what the catalog tells, also by HTTPS.
 import assert from 'node:assert/strict'
-import { randomInt } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { randomInt, X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
 import { run } from '@kilonova/kilonova/virt/network/command.ts'
 import { oneCloud, type OneCloud } from '../test/one-cloud.ts'
 import { stockClient, type StockClient } from './stock-client.ts'
@@ -64,13 +67,53 @@ test('who listens everywhere tells an address at which clients elsewhere find ev
 
 test('a name that only clients elsewhere know, and HTTPS with a certificate for it', async () => {
   await certificateFor(NAME)
-  writeFileSync(file('conf'), `[DEFAULT]\nssl_cert_file = ${file('cert')}\nssl_key_file = ${file('cert.key')}\n`)
+  const tls = `[DEFAULT]\nssl_cert_file = ${file('cert')}\nssl_key_file = ${file('cert.key')}\n`
+  writeFileSync(file('conf'), tls)
   const { urls } = await restart('--endpoint-host', NAME, '--config', file('conf'))
-  assert.match(urls['compute'] ?? '', new RegExp(`^https://${NAME}:`))
-  assert.match(urls['identity'] ?? '', new RegExp(`^http://${NAME}:`))
+  for (const url of Object.values(urls)) assert.match(url, new RegExp(`^https://${NAME}:`))
   await serves('by-name', '--os-cacert', file('ca'))
   assert.match(await elsewhere.refusal('server', 'list'), /CERTIFICATE_VERIFY_FAILED/)
 })
+
+test('every listener shows the certificate, and a new one when it is told to look', async () => {
+  const services = Object.entries(cloud?.urls ?? {}).map(
+    ([service, url]) => [service, Number(new URL(url).port)] as const,
+  )
+  const before = await Promise.all(services.map(([, port]) => shownBy(port)))
+  assert.deepEqual(new Set(before), new Set([fingerprint()]))
+  for (const [service, port] of services) assert.equal(await plainAnswer(port), '', `${service} speaks in clear text`)
+  await certificateFor(NAME)
+  cloud?.readCertificate()
+  const later = await Promise.all(services.map(([, port]) => shownBy(port)))
+  assert.deepEqual(new Set(later), new Set([fingerprint()]))
+  assert.notEqual(later[0], before[0])
+  await serves('by-new-certificate', '--os-cacert', file('ca'))
+})
+
+test('with [keystone_authtoken] cafile, clouds.yaml tells clients whom to believe', async () => {
+  writeFileSync(file('conf'), `[keystone_authtoken]\ncafile = ${file('ca')}\n`, { flag: 'a' })
+  await restart('--endpoint-host', NAME, '--config', file('conf'))
+  await serves('by-clouds-yaml')
+})
+
+const fingerprint = (): string => new X509Certificate(readFileSync(file('cert'))).fingerprint256
+
+async function shownBy(port: number): Promise<string> {
+  const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, minVersion: 'TLSv1.2' })
+  await once(socket, 'secureConnect')
+  const { fingerprint256 } = socket.getPeerCertificate()
+  socket.destroy()
+  return fingerprint256
+}
+
+async function plainAnswer(port: number): Promise<string> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+  let text = ''
+  socket.setEncoding('latin1').on('data', (part: string) => (text += part))
+  socket.write('GET / HTTP/1.1\r\nhost: here\r\n\r\n')
+  await once(socket, 'close')
+  return text.startsWith('HTTP') ? text : ''
+}
 
 /** Signed by an authority that nobody knows, as inside a company. */
 async function certificateFor(name: string): Promise<void> {

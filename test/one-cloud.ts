@@ -22,6 +22,8 @@ export interface Person {
 export interface OneCloud {
   readonly urls: Readonly<Record<string, string>>
   logIn(name: 'demo' | 'admin'): Promise<Person>
+  /** As SIGHUP does. */
+  readCertificate(): void
   /** Writes the log down. */
   flush(): void
   close(): Promise<void>
@@ -106,6 +108,7 @@ export async function oneCloud(
       })
       return personOf(compute, token)
     },
+    readCertificate: () => cloud.readCertificate(),
     flush: () => log.flush(),
     close: async () => {
       await cloud.close()

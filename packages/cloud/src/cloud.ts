@@ -1,13 +1,13 @@
 /** A cloud in one process: companions, Kilonova's daemons, and what a new cloud begins with. */
-import { Agent } from 'node:https'
 import { dirname, join, resolve } from 'node:path'
 import { systemClock } from '@kilonova/base/clock.ts'
+import { believe } from '@kilonova/base/http/client.ts'
 import type { RootLog } from '@kilonova/base/log.ts'
 import { startIdentity } from '@kilonova/companions/identity/server.ts'
 import { startImage } from '@kilonova/companions/image/server.ts'
 import { startNetwork } from '@kilonova/companions/network/server.ts'
 import { startAllInOne } from '@kilonova/kilonova/bin/all-in-one.ts'
-import { tlsOf } from '@kilonova/kilonova/bin/from-config.ts'
+import { tlsOf, trustOf } from '@kilonova/kilonova/bin/from-config.ts'
 import { imageLimits, type KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import { writeCloudsYaml } from './clouds-yaml.ts'
 import { demoImage } from './demo-image.ts'
@@ -25,6 +25,8 @@ export interface Cloud {
   readonly cloudsYaml: string
   /** As the member of project `demo`. */
   openDemoSession(): Promise<Session>
+  /** Shows what the files of the certificate hold now. Errors: they cannot be used; the former one stays. */
+  readCertificate(): void
   /** Servers keep running. */
   close(): Promise<void>
 }
@@ -50,7 +52,9 @@ export async function startCloud(
 ): Promise<Cloud> {
   const clock = systemClock(Number(env['KILONOVA_CLOCK_OFFSET_MS'] ?? 0))
   const { listen: host } = options
-  const { tls } = tlsOf(config)
+  const tls = tlsOf(config)
+  const trust = () => believe(trustOf(config, tls))
+  trust()
   const places = placesOf(options, tls !== undefined)
   const { port, here, told } = places
   if (options.driver === 'libvirt' && !state.done('first-content')) {
@@ -77,7 +81,7 @@ export async function startCloud(
     const image = await progress.step('demo image', () => demoImage(options.driver, state.path))
     const projects = await progress.step('identity, image and network services', async () => {
       const store = (name: string) => `sqlite:${join(state.path, `${name}.sqlite`)}`
-      const common = { host, log, clock, ready }
+      const common = { host, log, clock, ready, ...(tls ? { tls } : {}) }
       const identity = opened(
         await startIdentity({
           ...common,
@@ -143,6 +147,7 @@ export async function startCloud(
           folder: options.configFile === undefined ? state.path : dirname(resolve(options.configFile)),
           drivers,
           metadataSecret: state.secrets.metadataSecret,
+          ...(tls ? { tls } : {}),
           log,
           clock,
           env,
@@ -158,7 +163,6 @@ export async function startCloud(
         password: state.secrets[`${username}Password`],
         project: username,
         urls: { compute: `${here('compute')}/v2.1`, image: here('image'), network: here('network') },
-        ...(tls ? { agent: agentFor(tls.cert) } : {}),
       })
     if (!state.done('first-content'))
       await progress.step('flavors, image and networks', async () => {
@@ -173,22 +177,27 @@ export async function startCloud(
         state.markDone('first-content')
       })
     const cloudsYaml = join(state.path, 'clouds.yaml')
-    writeCloudsYaml(cloudsYaml, REGION, [
-      {
-        name: 'kilonova',
-        authUrl: told('identity'),
-        username: 'demo',
-        password: state.secrets.demoPassword,
-        project: 'demo',
-      },
-      {
-        name: 'kilonova-admin',
-        authUrl: told('identity'),
-        username: 'admin',
-        password: state.secrets.adminPassword,
-        project: 'admin',
-      },
-    ])
+    writeCloudsYaml(
+      cloudsYaml,
+      REGION,
+      [
+        {
+          name: 'kilonova',
+          authUrl: told('identity'),
+          username: 'demo',
+          password: state.secrets.demoPassword,
+          project: 'demo',
+        },
+        {
+          name: 'kilonova-admin',
+          authUrl: told('identity'),
+          username: 'admin',
+          password: state.secrets.adminPassword,
+          project: 'admin',
+        },
+      ],
+      config.keystone_authtoken.cafile,
+    )
     missing = undefined
     const urls = {
       identity: told('identity'),
@@ -197,16 +206,21 @@ export async function startCloud(
       compute: told('compute'),
       metadata: told('metadata'),
     }
-    return { urls, cloudsYaml, openDemoSession: () => session('demo'), close }
+    return {
+      urls,
+      cloudsYaml,
+      openDemoSession: () => session('demo'),
+      readCertificate: () => {
+        tls?.reload()
+        trust()
+      },
+      close,
+    }
   } catch (error) {
     await close()
     throw error
   }
 }
-
-/** For our own API: it has the certificate of our own configuration, whoever signed that, and for whatever name. */
-const agentFor = (cert: Buffer): Agent =>
-  new Agent({ ca: cert, allowPartialTrustChain: true, checkServerIdentity: () => undefined })
 
 function identityPlan({ secrets }: StateDir, { here, told }: Places) {
   const service = (name: string) => ({ name, password: secrets.servicePassword, defaultProject: 'service' })

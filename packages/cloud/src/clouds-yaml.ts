@@ -1,5 +1,6 @@
 /** `clouds.yaml`: how the stock clients find and enter this cloud. Readable by its owner alone. */
 import { renameSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 
 export interface CloudEntry {
   readonly name: string
@@ -9,7 +10,8 @@ export interface CloudEntry {
   readonly project: string
 }
 
-export function writeCloudsYaml(file: string, region: string, clouds: readonly CloudEntry[]): void {
+/** `cacert` is the file of the authorities that clients are to believe. */
+export function writeCloudsYaml(file: string, region: string, clouds: readonly CloudEntry[], cacert?: string): void {
   const entries = clouds.map(({ name, authUrl, username, password, project }) =>
     [
       `  ${name}:`,
@@ -22,6 +24,7 @@ export function writeCloudsYaml(file: string, region: string, clouds: readonly C
       '      project_domain_id: default',
       `    region_name: ${JSON.stringify(region)}`,
       '    identity_api_version: 3',
+      ...(cacert === undefined ? [] : [`    cacert: ${JSON.stringify(resolve(cacert))}`]),
     ].join('\n'),
   )
   writeFileSync(`${file}.new`, `clouds:\n${entries.join('\n')}\n`, { mode: 0o600 })

@@ -7,7 +7,9 @@ import type { StateDir } from './state-dir.ts'
 
 /** Errors: UsageError, ConfigError. */
 export function configurationOf(options: CloudOptions, state: StateDir): KilonovaConfig {
-  const { port, here, told } = placesOf(options)
+  const text = textOf(options.configFile)
+  const tls = readConfig(text, {}, options.configFile).DEFAULT.ssl_cert_file !== undefined
+  const { port, here, told } = placesOf(options, tls)
   const overrides = {
     DEFAULT: {
       state_path: state.path,
@@ -29,7 +31,7 @@ export function configurationOf(options: CloudOptions, state: StateDir): Kilonov
       www_authenticate_uri: told('identity'),
     },
   }
-  return readConfig(textOf(options.configFile), overrides, options.configFile)
+  return readConfig(text, overrides, options.configFile)
 }
 
 function textOf(file: string | undefined): string {

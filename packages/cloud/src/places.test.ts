@@ -40,10 +40,10 @@ test('others are told the name they know, if there is one', () => {
     assert.throws(() => optionsOf('--endpoint-host', wrong), UsageError, wrong)
 })
 
-test('HTTPS is the Compute API alone', () => {
+test('HTTPS is for all services', () => {
   const { here, told } = placesOf(optionsOf(), true)
   assert.deepEqual(
     [here('compute'), told('compute'), told('identity')],
-    ['https://127.0.0.1:8774', 'https://127.0.0.1:8774', 'http://127.0.0.1:5000'],
+    ['https://127.0.0.1:8774', 'https://127.0.0.1:8774', 'https://127.0.0.1:5000'],
   )
 })

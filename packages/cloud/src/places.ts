@@ -18,13 +18,12 @@ const LOOPBACK = '127.0.0.1'
 
 export function placesOf(
   { listen, portOffset, endpointHost }: Pick<CloudOptions, 'listen' | 'portOffset' | 'endpointHost'>,
-  computeSpeaksTls = false,
+  tls = false,
 ): Places {
   const everywhere = EVERYWHERE.includes(listen)
   const port = (service: Service): number => PORTS[service] + portOffset
   const at = (host: string, service: Service): string => {
-    const scheme = service === 'compute' && computeSpeaksTls ? 'https' : 'http'
-    return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port(service)}`
+    return `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port(service)}`
   }
   const told = endpointHost ?? (everywhere ? outerAddress() : listen)
   return {

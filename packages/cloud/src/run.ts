@@ -33,6 +33,13 @@ export async function run(args: readonly string[], env: NodeJS.ProcessEnv): Prom
     process.on('SIGHUP', () => log.reopen())
     process.on('unhandledRejection', (error) => log.error('unhandled rejection', { error }))
     const cloud = await startCloud(options, config, state, log, shown, env)
+    process.on('SIGHUP', () => {
+      try {
+        cloud.readCertificate()
+      } catch (error) {
+        log.error('the new certificate cannot be used', { error })
+      }
+    })
     if (!stop.aborted) {
       welcome(cloud, shown, (performance.now() - began) / 1000)
       if (options.demo && options.driver === 'libvirt' && !state.done('demo-server'))

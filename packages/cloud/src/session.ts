@@ -1,5 +1,4 @@
 /** A session with our own services over HTTP, as any client has one: first content and the demo server are made through it. */
-import type { Agent } from 'node:https'
 import { exchange, type HttpAnswer } from '@kilonova/base/http/client.ts'
 
 export interface Session {
@@ -27,12 +26,10 @@ export interface Login {
   readonly password: string
   readonly project: string
   readonly urls: { readonly compute: string; readonly image: string; readonly network: string }
-  /** For services that speak HTTPS with a certificate the machine does not trust. */
-  readonly agent?: Agent
 }
 
 /** Errors: SessionError for any status of 400 and above. */
-export async function openSession({ identityUrl, username, password, project, urls, agent }: Login): Promise<Session> {
+export async function openSession({ identityUrl, username, password, project, urls }: Login): Promise<Session> {
   const domain = { id: 'default' }
   const auth = {
     identity: { methods: ['password'], password: { user: { name: username, password, domain } } },
@@ -50,7 +47,6 @@ export async function openSession({ identityUrl, username, password, project, ur
         method,
         url: `${urls[service]}${path}`,
         headers,
-        ...(agent ? { agent } : {}),
         ...(json === undefined ? {} : { json }),
       })
       if (got.status >= 400)

@@ -1,7 +1,9 @@
 /** A small JSON client over kept-open connections. It parses, counts time and gives up; what an answer means is the caller's. */
+import { X509Certificate } from 'node:crypto'
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { Agent as HttpsAgent, type AgentOptions, request as httpsRequest } from 'node:https'
 import type { Readable } from 'node:stream'
+import { checkServerIdentity, getCACertificates } from 'node:tls'
 import { pipeline } from 'node:stream'
 
 export interface HttpRequest {
@@ -30,9 +32,35 @@ export class HttpUnreachableError extends Error {
   override readonly name = 'HttpUnreachableError'
 }
 
-const agents = {
-  'http:': new HttpAgent({ keepAlive: true, maxSockets: 256 }),
-  'https:': new HttpsAgent({ keepAlive: true, maxSockets: 256 }),
+/** Whom HTTPS believes, beside the authorities that everybody does. PEM. */
+export interface Trust {
+  readonly authorities?: Buffer
+  /** Our own services' certificate: believed whoever signed it, and under whatever name they are reached. */
+  readonly own?: Buffer
+}
+
+let trust: Trust = {}
+const POOL = { keepAlive: true, maxSockets: 256 }
+let agents = { 'http:': new HttpAgent(POOL), 'https:': httpsAgent(POOL) }
+
+/** For all connections of this process from now on: a process has one answer to whom it believes. Called where the process is put together. */
+export function believe(whom: Trust): void {
+  trust = whom
+  agents = { ...agents, 'https:': httpsAgent(POOL) }
+}
+
+/** An agent of one's own that believes the same. */
+export function httpsAgent(options: AgentOptions): HttpsAgent {
+  const { authorities, own } = trust
+  if (!authorities && !own) return new HttpsAgent(options)
+  const fingerprint = own && new X509Certificate(own).fingerprint256
+  return new HttpsAgent({
+    ...options,
+    ca: [...getCACertificates('default'), ...[authorities, own].flatMap((pem) => pem?.toString() ?? [])],
+    allowPartialTrustChain: true,
+    checkServerIdentity: (host, certificate) =>
+      certificate.fingerprint256 === fingerprint ? undefined : checkServerIdentity(host, certificate),
+  })
 }
 const MAX_JSON_BYTES = 64 * 1024 * 1024
 

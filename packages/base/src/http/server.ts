@@ -1,12 +1,15 @@
 /** An HTTP server as all our daemons want it: bounded, slow clients cut, loopback by default, health at /healthz, stopped cleanly. */
+import type { Server as HttpsServer } from 'node:https'
 import fastify, { type FastifyInstance } from 'fastify'
+import type { CertificateFiles } from './tls.ts'
 
 export interface HttpServerOptions {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
   readonly bodyLimitBytes: number
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
+  /** With it the server speaks HTTPS. */
+  readonly tls?: CertificateFiles
   /** What must hold before /healthz answers 200; until then it answers 503 with the reason. */
   ready(): string | undefined
 }
@@ -50,11 +53,12 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
     ...(options.tls
-      ? { https: { ...bounds, handshakeTimeout: TIMES.headersTimeout, ...options.tls } }
+      ? { https: { ...bounds, handshakeTimeout: TIMES.headersTimeout, ...options.tls.current() } }
       : { http: bounds }),
   } as object) as FastifyInstance
   app.server.maxHeadersCount = MAX_HEADERS
   app.server.maxConnections = MAX_CONNECTIONS
+  options.tls?.onReload((certificate) => (app.server as unknown as HttpsServer).setSecureContext(certificate))
   app.get('/healthz', (_request, reply) => {
     const missing = options.ready()
     return reply

@@ -1,5 +1,6 @@
 /** The identity service: Keystone's v3 API over an embedded store. */
 import type { Clock } from '@kilonova/base/clock.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import { migrate } from '@kilonova/base/database/migrate.ts'
 import { openDatabase } from '@kilonova/base/database/open.ts'
 import type { Log } from '@kilonova/base/log.ts'
@@ -30,6 +31,8 @@ export interface IdentityOptions {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
+  /** With it the service speaks HTTPS. */
+  readonly tls?: CertificateFiles
   /** `sqlite:<file>`, `sqlite::memory:` or `postgresql://…`. */
   readonly databaseUrl: string
   readonly log: Log
@@ -78,13 +81,7 @@ export async function startIdentity(options: IdentityOptions): Promise<Identity>
       logins: loginLimit(options.clock),
       revocations: revocations(),
     }
-    const service = openstackService({
-      host: options.host,
-      port: options.port,
-      log,
-      faultBody: keystoneBody,
-      ...(options.ready ? { ready: options.ready } : {}),
-    })
+    const service = openstackService({ ...options, log, faultBody: keystoneBody })
     versionRoutes(service.app)
     for (const routes of ROUTES) routes(service.app, ctx)
     const url = await service.listen()

@@ -1,10 +1,13 @@
 /** The image service: Glance's v2 API over an embedded store and a folder. One process owns the folder. */
+import { Readable } from 'node:stream'
 import type { Clock } from '@kilonova/base/clock.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import { migrate } from '@kilonova/base/database/migrate.ts'
 import { openDatabase } from '@kilonova/base/database/open.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Limits } from '@kilonova/disk-image/finding.ts'
 import type { FastifyInstance } from 'fastify'
+import { badRequest } from '../openstack/fault.ts'
 import { openstackService } from '../openstack/service.ts'
 import type { ServiceCredentials } from '../openstack/service-token.ts'
 import { tokenCheck } from '../openstack/token-check.ts'
@@ -33,6 +36,8 @@ export interface ImageOptions {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
+  /** With it the service speaks HTTPS. */
+  readonly tls?: CertificateFiles
   /** Holds the bytes; made when missing. */
   readonly directory: string
   readonly databaseUrl: string
@@ -101,9 +106,9 @@ export async function startImage(options: ImageOptions): Promise<ImageService> {
       staged: new Map(),
     }
     const running = imports(ctx)
-    const { host, port, ready } = options
-    const service = openstackService({ host, port, log, faultBody, ...(ready ? { ready } : {}) })
+    const service = openstackService({ ...options, log, faultBody })
     letUploadsTakeTheirTime(service.app)
+    refuseNulBytes(service.app)
     for (const routes of ROUTES) routes(service.app, ctx)
     importRoutes(service.app, ctx, running)
     versionRoutes(service.app)
@@ -132,5 +137,14 @@ function letUploadsTakeTheirTime(app: FastifyInstance): void {
       payload.once('close', () => clearTimeout(timer))
     }
     done(null, payload)
+  })
+}
+
+/** No text of an image has a NUL byte, and PostgreSQL keeps none. */
+function refuseNulBytes(app: FastifyInstance): void {
+  app.addHook('preHandler', (request, _reply, done) => {
+    const { body, url } = request
+    const inBody = typeof body === 'object' && !(body instanceof Readable) && JSON.stringify(body).includes('\\u0000')
+    done(inBody || /%00/.test(url) ? badRequest('A text may not have a NUL byte.') : undefined)
   })
 }

@@ -1,5 +1,6 @@
 /** The network service: Neutron's v2.0 API over an embedded store. It hands out addresses and keeps rules; hosts do the plugging. */
 import type { Clock } from '@kilonova/base/clock.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import { migrate } from '@kilonova/base/database/migrate.ts'
 import { openDatabase } from '@kilonova/base/database/open.ts'
 import type { Log } from '@kilonova/base/log.ts'
@@ -31,6 +32,8 @@ export interface NetworkOptions {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
+  /** With it the service speaks HTTPS. */
+  readonly tls?: CertificateFiles
   readonly databaseUrl: string
   readonly identityUrl: string
   readonly serviceCredentials: ServiceCredentials
@@ -54,7 +57,7 @@ export interface NetworkService {
 /** Errors: PortTakenError. */
 export async function startNetwork(options: NetworkOptions): Promise<NetworkService> {
   const log = options.log.in(import.meta)
-  const { clock, identityUrl, serviceCredentials, defaultMtu, defaultGroupRules = [], ready } = options
+  const { clock, identityUrl, serviceCredentials, defaultMtu, defaultGroupRules = [] } = options
   const database = openDatabase<NetworkTables>({ url: options.databaseUrl, synchronous: 'normal' })
   try {
     await migrate(database.kysely, migrations)
@@ -70,13 +73,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NetworkServ
       cursors: new Map(),
       changes: changeFeed(),
     }
-    const service = openstackService({
-      host: options.host,
-      port: options.port,
-      log,
-      faultBody,
-      ...(ready ? { ready } : {}),
-    })
+    const service = openstackService({ ...options, log, faultBody })
     for (const routes of [
       networkRoutes,
       subnetRoutes,

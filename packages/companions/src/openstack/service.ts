@@ -1,5 +1,6 @@
 /** An HTTP service of OpenStack's manners: a request id on every answer, faults in the service's own body, one log line a request. */
 import { newRequestId } from '@kilonova/base/context.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import { parseJson } from '@kilonova/base/http/json.ts'
 import { httpServer } from '@kilonova/base/http/server.ts'
 import type { Log } from '@kilonova/base/log.ts'
@@ -9,6 +10,8 @@ import { Fault } from './fault.ts'
 export interface ServiceOptions {
   readonly host: string
   readonly port: number
+  /** With it the service speaks HTTPS. */
+  readonly tls?: CertificateFiles
   readonly log: Log
   faultBody(fault: Fault): unknown
   /** What must hold before /healthz answers 200. */
@@ -24,8 +27,21 @@ export interface Service {
 const BODY_LIMIT_BYTES = 1024 * 1024
 const HOST = /^[\w.-]+(:\d{1,5})?$|^\[[\da-f:.]+\](:\d{1,5})?$/i
 
-export function openstackService({ host, port, log, faultBody, ready = () => undefined }: ServiceOptions): Service {
-  const { app, listen, close } = httpServer({ host, port, bodyLimitBytes: BODY_LIMIT_BYTES, ready })
+export function openstackService({
+  host,
+  port,
+  tls,
+  log,
+  faultBody,
+  ready = () => undefined,
+}: ServiceOptions): Service {
+  const { app, listen, close } = httpServer({
+    host,
+    port,
+    bodyLimitBytes: BODY_LIMIT_BYTES,
+    ready,
+    ...(tls ? { tls } : {}),
+  })
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
     try {

@@ -1,5 +1,6 @@
 /** The Compute API daemon: every operation of the registry under every prefix, and an answer in Nova's manner to whatever else is asked. */
 import { httpServer } from '@kilonova/base/http/server.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import type { ApiReach } from './context.ts'
 import { authenticate } from './authenticate.ts'
@@ -16,7 +17,7 @@ export interface ApiOptions extends Omit<ApiReach, 'lister'> {
   readonly port: number
   /** The SQLite file, when there is one: lists are then read in a thread of their own. */
   readonly readOnlyDatabaseFile?: string
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
+  readonly tls?: CertificateFiles
   /** What must hold before /healthz answers 200, or undefined. */
   ready(): string | undefined
 }

@@ -1,6 +1,7 @@
 /** Every daemon in one process, over SQLite and the in-memory bus. Only this folder constructs things; each part takes what it needs. */
 import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import type { RootLog } from '@kilonova/base/log.ts'
 import { ACTIONS } from '../actions/index.ts'
 import { startApi } from '../api/app.ts'
@@ -28,7 +29,7 @@ import type { Driver } from '../virt/driver.ts'
 import { guestDataOf, proxiesOf } from './guest-data.ts'
 import { guestPortsOf } from './guest-ports.ts'
 import { startHeartbeat } from './heartbeat.ts'
-import { conductorOptions, keystoneOptions, policyFilesOf, schedulerOptions, tlsOf } from './from-config.ts'
+import { conductorOptions, keystoneOptions, policyFilesOf, schedulerOptions } from './from-config.ts'
 
 export interface AllInOne {
   readonly config: KilonovaConfig
@@ -37,6 +38,8 @@ export interface AllInOne {
   /** The drivers of this process's hosts, by host name. */
   readonly drivers: ReadonlyMap<string, Driver>
   readonly metadataSecret: string
+  /** With it every listener speaks HTTPS. */
+  readonly tls?: CertificateFiles
   readonly log: RootLog
   readonly clock: Clock
   /** Ids of projects that get no quota limits; an operator may set some later. */
@@ -57,6 +60,7 @@ export async function startAllInOne({
   folder,
   drivers,
   metadataSecret,
+  tls,
   log,
   clock,
   unlimitedProjects,
@@ -64,6 +68,7 @@ export async function startAllInOne({
   ready,
 }: AllInOne): Promise<Running> {
   const { DEFAULT } = config
+  const listens = tls ? { tls } : {}
   const closers: (() => Promise<void>)[] = []
   const opened = <T extends { close(): Promise<void> }>(part: T): T => {
     closers.push(() => part.close())
@@ -102,7 +107,7 @@ export async function startAllInOne({
         log,
         ready,
         ...(database.kind === 'sqlite' ? { readOnlyDatabaseFile: url.slice('sqlite:'.length) } : {}),
-        ...tlsOf(config),
+        ...listens,
       }),
     )
     const metadata = opened(
@@ -124,10 +129,18 @@ export async function startAllInOne({
         ready,
         log,
         clock,
+        ...listens,
       }),
     )
     const images = opened(
-      await startImageRelay({ host: DEFAULT.my_ip, port: 0, glance: image, clock, log: log.in(import.meta) }),
+      await startImageRelay({
+        host: DEFAULT.my_ip,
+        port: 0,
+        glance: image,
+        clock,
+        log: log.in(import.meta),
+        ...listens,
+      }),
     )
     opened(startScheduler({ db, bus, clock, log: log.in(import.meta), options: schedulerOptions(config) }))
     opened(

@@ -19,7 +19,7 @@ const refusal = (options: string): string => {
 }
 
 test('without a certificate there is no HTTPS', () => {
-  assert.deepEqual(tlsOf(readConfig()), {})
+  assert.equal(tlsOf(readConfig()), undefined)
 })
 
 test('half of what HTTPS needs is refused: it would be HTTP', () => {

@@ -1,9 +1,10 @@
 /** What the daemons are given, read off the configuration. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { createSecureContext } from 'node:tls'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { ConfigError } from '@kilonova/base/config.ts'
+import type { Trust } from '@kilonova/base/http/client.ts'
+import { certificateFiles, type CertificateFiles } from '@kilonova/base/http/tls.ts'
 import type { KeystoneOptions } from '../clients/keystone.ts'
 import type { ConductorOptions } from '../conductor/conductor.ts'
 import type { KilonovaConfig } from '../config/index.ts'
@@ -60,20 +61,33 @@ export const policyFilesOf = ({ oslo_policy: section }: KilonovaConfig, folder: 
   newDefaults: section.enforce_new_defaults,
 })
 
-/** Errors: ConfigError when one of the two is missing, or they are not a certificate and its key. */
-export function tlsOf({ DEFAULT }: KilonovaConfig): { readonly tls?: { readonly cert: Buffer; readonly key: Buffer } } {
+/** What our listeners show. Errors: ConfigError when one of the two is missing, or they are not a certificate and its key. */
+export function tlsOf({ DEFAULT }: KilonovaConfig): CertificateFiles | undefined {
   const { ssl_cert_file: certFile, ssl_key_file: keyFile } = DEFAULT
-  if (certFile === undefined && keyFile === undefined) return {}
+  if (certFile === undefined && keyFile === undefined) return undefined
   if (certFile === undefined || keyFile === undefined)
     throw new ConfigError('[DEFAULT] ssl_cert_file and ssl_key_file are only of use together')
   try {
-    const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile) }
-    createSecureContext(tls)
-    return { tls }
+    return certificateFiles(certFile, keyFile)
   } catch (error) {
     throw new ConfigError(
       `[DEFAULT] ssl_cert_file ${certFile} with ssl_key_file ${keyFile} cannot be used: ${(error as Error).message}`,
       { cause: error },
     )
+  }
+}
+
+/** Whom our clients believe. Errors: ConfigError when the authorities cannot be read. */
+export function trustOf(config: KilonovaConfig, own: CertificateFiles | undefined): Trust {
+  const { cafile } = config.keystone_authtoken
+  try {
+    return {
+      ...(own ? { own: own.current().cert } : {}),
+      ...(cafile === undefined ? {} : { authorities: readFileSync(cafile) }),
+    }
+  } catch (error) {
+    throw new ConfigError(`[keystone_authtoken] cafile ${cafile} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    })
   }
 }

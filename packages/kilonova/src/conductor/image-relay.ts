@@ -2,6 +2,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { httpServer } from '@kilonova/base/http/server.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Glance } from '../clients/glance.ts'
@@ -19,12 +20,14 @@ const GOOD_FOR_MS = 24 * 3600 * 1000
 export async function startImageRelay({
   host,
   port,
+  tls,
   glance,
   clock,
   log,
 }: {
   host: string
   port: number
+  tls?: CertificateFiles
   glance: Glance
   clock: Clock
   log: Log
@@ -32,7 +35,7 @@ export async function startImageRelay({
   // Tickets die with this process; a task that is taken up again gets new ones.
   const secret = randomBytes(32)
   const sign = (text: string) => createHmac('sha256', secret).update(text).digest()
-  const server = httpServer({ host, port, bodyLimitBytes: 1024, ready: () => undefined })
+  const server = httpServer({ host, port, bodyLimitBytes: 1024, ready: () => undefined, ...(tls ? { tls } : {}) })
 
   function imageOf(ticket: string): string | undefined {
     const [imageId = '', taskId = '', expires = '', mac = ''] = ticket.split('.')

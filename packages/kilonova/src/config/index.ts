@@ -23,7 +23,9 @@ const DEFAULT = z.strictObject({
   osapi_compute_listen_port: port(8774, 'The port of the Compute API.'),
   metadata_listen: text('127.0.0.1', 'The address on which the metadata service listens.'),
   metadata_listen_port: port(8775, 'The port of the metadata service.'),
-  ssl_cert_file: optionalText('Certificate chain (PEM) of the Compute API; with ssl_key_file it speaks HTTPS.'),
+  ssl_cert_file: optionalText(
+    'Certificate chain (PEM) of all services of this process; with ssl_key_file they speak HTTPS. Read again on SIGHUP.',
+  ),
   ssl_key_file: optionalText('Private key (PEM) that belongs to ssl_cert_file.'),
   report_interval: whole(10, 'seconds', 'How often a host says that it is alive.', { min: 1 }),
   service_down_time: whole(60, 'seconds', 'A host that was silent for longer counts as down.', { min: 1 }),
@@ -122,6 +124,9 @@ const credentials = {
 const keystone_authtoken = z.strictObject({
   ...credentials,
   www_authenticate_uri: optionalText('The identity service as users reach it, told in a 401; without it auth_url.'),
+  cafile: optionalText(
+    'Authorities (PEM) by which the identity, image and network services are believed, beside those that the machine knows.',
+  ),
 })
 const glance = z.strictObject({
   endpoint_override: optionalText('The image service, instead of what the catalog says.'),

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { isIPv4 } from 'node:net'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { httpServer } from '@kilonova/base/http/server.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { kept } from '../clients/kept.ts'
@@ -17,6 +18,7 @@ export interface MetadataOptions {
   readonly host: string
   /** 0 picks a free one. */
   readonly port: number
+  readonly tls?: CertificateFiles
   readonly proxies: Proxies
   readonly dhcpDomain: string
   /** How long what was read of a server is told on; 0: not at all. */
@@ -56,6 +58,7 @@ export async function startMetadata(options: MetadataOptions): Promise<MetadataS
     port: options.port,
     bodyLimitBytes: MAX_BODY_BYTES,
     ready: options.ready ?? (() => undefined),
+    ...(options.tls ? { tls: options.tls } : {}),
   })
   const servers = kept<Server | undefined>(clock, (server) => (server ? keptMs : 0), MAX_KEPT)
   const ports = kept<readonly GuestPort[]>(clock, keptMs, MAX_KEPT)

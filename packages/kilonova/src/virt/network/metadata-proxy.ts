@@ -4,7 +4,9 @@
  */
 import { createHmac } from 'node:crypto'
 import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
+import { httpsAgent } from '@kilonova/base/http/client.ts'
 import type { Log } from '@kilonova/base/log.ts'
 
 export interface MetadataTarget {
@@ -56,7 +58,8 @@ const PATIENCE = {
 
 /** An HTTP server that does not listen yet. It cuts off who is slow, who comes too often, and who asks for too much at once. */
 export function metadataProxy(target: MetadataTarget, whoHas: WhoHas, log: Log, patience = PATIENCE): Server {
-  const agent = new Agent({ keepAlive: true, maxSockets: REQUESTS_AT_ONCE })
+  const pool = { keepAlive: true, maxSockets: REQUESTS_AT_ONCE }
+  const agent = isHttps(target) ? httpsAgent(pool) : new Agent(pool)
   const [connections, requests] = [countByAddress(), countByAddress()]
   const server = createServer(patience, (from, to) => {
     const address = from.socket.remoteAddress ?? ''
@@ -73,6 +76,8 @@ export function metadataProxy(target: MetadataTarget, whoHas: WhoHas, log: Log, 
   server.on('close', () => agent.destroy())
   return server
 }
+
+const isHttps = ({ proxyTo }: MetadataTarget): boolean => proxyTo.startsWith('https:')
 
 function countByAddress() {
   const counts = new Map<string, number>()
@@ -107,7 +112,7 @@ function pass(
   if (Number(from.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return answer(to, 413)
   // There are servers for which `X_Instance_ID` is the same header.
   const kept = Object.entries(from.headers).filter(([name]) => !OURS.has(name.replaceAll('_', '-')))
-  const out = request(new URL(target.proxyTo), {
+  const out = (isHttps(target) ? httpsRequest : request)(new URL(target.proxyTo), {
     // The path as it came: the service decides what it means.
     path: from.url?.startsWith('/') ? from.url : '/',
     method: from.method,
