@@ -1,10 +1,10 @@
 /** What hosts must be told of ports that run: the network service's feed of changes, and the facts of many ports in a handful of requests. */
-import type { PortFacts, RouterFacts } from '../virt/driver.ts'
+import type { PortFacts } from '../virt/driver.ts'
 import { serviceOf } from './as-us.ts'
 import type { Keystone } from './keystone.ts'
 import { portOf, type PortBody } from './neutron-bodies.ts'
 import { freshSources, inChunks, portFacts, type ReadList } from './neutron-facts.ts'
-import { routersByHost } from './neutron-routers.ts'
+import { readRouters, type Routers } from './neutron-routers.ts'
 import type { NeutronOptions, Port } from './neutron.ts'
 import { refused } from './service.ts'
 
@@ -30,8 +30,7 @@ export interface NetworkChanges {
   boundPorts(which: WhichPorts): Promise<readonly Port[]>
   /** As they are now, in the ports' order. */
   facts(ports: readonly Port[], hostnameOf: (port: Port) => string): Promise<readonly PortFacts[]>
-  /** For each host with a guest on a router's network, all routers that it needs. */
-  routers(): Promise<ReadonlyMap<string, readonly RouterFacts[]>>
+  routers(): Promise<Routers>
 }
 
 const NETWORK = 'network'
@@ -68,6 +67,6 @@ export function networkChanges(keystone: Keystone, { endpoint }: Pick<NeutronOpt
       return bodies.map(portOf).filter(({ host, deviceOwner }) => host !== '' && deviceOwner.startsWith(COMPUTE_OWNER))
     },
     facts: async (ports, hostnameOf) => portFacts(ports, hostnameOf, await freshSources(list, ports)),
-    routers: () => routersByHost(list),
+    routers: () => readRouters(list),
   }
 }

@@ -16,6 +16,19 @@ interface FloatingIpBody {
   readonly fixed_ip_address: string | null
   readonly port_id: string | null
   readonly router_id: string | null
+  readonly port_details?: { readonly device_id: string; readonly device_owner: string } | null
+}
+
+export interface Routers {
+  /** For each host with a guest on a router's network, all routers that it needs. */
+  readonly byHost: ReadonlyMap<string, readonly RouterFacts[]>
+  /** Those that lead to servers. */
+  readonly floatingIps: readonly {
+    readonly address: string
+    readonly fixedAddress: string
+    readonly portId: string
+    readonly serverId: string
+  }[]
 }
 
 type GuestPortBody = Pick<PortBody, 'id' | 'network_id' | 'device_owner' | 'binding:host_id'>
@@ -25,10 +38,11 @@ const INTERFACE = 'network:router_interface'
 const GATEWAY = 'network:router_gateway'
 const COMPUTE_OWNER = 'compute:'
 
-/** For each host with a guest on a router's network, all routers that it needs. One that is down is nobody's. */
-export async function routersByHost(list: ReadList): Promise<ReadonlyMap<string, readonly RouterFacts[]>> {
-  const routers = (await list<RouterBody>('routers', '')).filter((router) => router.admin_state_up !== false)
-  if (routers.length === 0) return new Map()
+/** A router that is down is on no host. */
+export async function readRouters(list: ReadList): Promise<Routers> {
+  const all = await list<RouterBody>('routers', '')
+  if (all.length === 0) return { byHost: new Map(), floatingIps: [] }
+  const routers = all.filter((router) => router.admin_state_up !== false)
   const [ports, floating] = await Promise.all([
     inChunks<PortBody>(list, 'ports', 'device_owner', [INTERFACE, GATEWAY]),
     list<FloatingIpBody>('floatingips', ''),
@@ -89,5 +103,10 @@ export async function routersByHost(list: ReadList): Promise<ReadonlyMap<string,
       byHost.set(host, [...(byHost.get(host) ?? []), facts])
     }
   }
-  return byHost
+  const floatingIps = floating.flatMap(({ floating_ip_address: address, fixed_ip_address: fixedAddress, ...lead }) =>
+    fixedAddress !== null && lead.port_id !== null && lead.port_details?.device_owner.startsWith(COMPUTE_OWNER)
+      ? [{ address, fixedAddress, portId: lead.port_id, serverId: lead.port_details.device_id }]
+      : [],
+  )
+  return { byHost, floatingIps: floatingIps.toSorted((a, b) => (a.address < b.address ? -1 : 1)) }
 }

@@ -24,6 +24,7 @@ import { compute, computeTopic, HOST_EVENTS, hostEvent, packPorts } from '../rpc
 import { PORTS_PLUGGED } from '../rpc/conductor.ts'
 import { client } from '../rpc/contract.ts'
 import type { PortFacts } from '../virt/driver.ts'
+import { showFloatingIps } from './floating-addresses.ts'
 import { tellRouters } from './tell-routers.ts'
 
 export interface NetworkWatchReach {
@@ -191,6 +192,7 @@ export function startNetworkWatch(
     const ours = await holdWatch(db, WATCH, owner, now, now + leaseMs)
     if (ours && !term) {
       term = new AbortController()
+      show = showFloatingIps(db)
       void follow(AbortSignal.any([term.signal, end.signal]))
     }
     if (!ours && term) {
@@ -210,8 +212,13 @@ export function startNetworkWatch(
   let later: NodeJS.Timeout | undefined
   /** Elsewhere than in our companion somebody else makes them. */
   let makesRouters = false
+  let show = showFloatingIps(db)
   const routers = tellRouters({
-    read: changes.routers,
+    read: async () => {
+      const { byHost, floatingIps } = await changes.routers()
+      if (isOurs()) await show(floatingIps)
+      return byHost
+    },
     hosts: async () => (await allHosts(db)).map(({ host }) => host),
     tell: async (host, told) => {
       if (isOurs())
@@ -229,6 +236,7 @@ export function startNetworkWatch(
         for (const id of plugged) todo.ports.add(id)
         plugged.clear()
         wake()
+        if (makesRouters) routers.wakeLater()
       }, PLUGGED_MS)
     }),
     bus.subscribe(HOST_EVENTS, (message) => {

@@ -212,7 +212,9 @@ async function predicate(filter: ServerFilter): Promise<((row: ListedRow) => boo
   const addressed = async (version: number, expression: string) => {
     const found = await expressionOf(expression)
     return ({ addresses }: ListedRow) =>
-      (JSON.parse(addresses) as Address[]).some((address) => address.version === version && found(address.address))
+      (JSON.parse(addresses) as Address[]).some(
+        ({ address, type, version: own }) => type !== 'floating' && own === version && found(address),
+      )
   }
   if (name !== undefined) {
     const found = await expressionOf(name)

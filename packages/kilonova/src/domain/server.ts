@@ -11,6 +11,8 @@ export interface Address {
   readonly address: string
   readonly version: 4 | 6
   readonly mac: string
+  /** A router leads it to the address before it. Absent: the port's own. */
+  readonly type?: 'floating'
 }
 
 /** A network interface asked for at create. `portId` given: the user's own port, kept when the server is deleted. */

@@ -25,6 +25,17 @@ test('addresses are shown by network', async (t) => {
   })
   assert.equal(at(await it.call('GET', '/servers?ip=10.0.0'), 'servers', 0, 'id'), id)
   assert.deepEqual(at(await it.call('GET', '/servers?ip=10.9'), 'servers'), [])
+
+  const fixed = { network: 'private', networkId: 'n', portId: 'p', address: '10.0.0.5', version: 4, mac: 'm' } as const
+  await setAddresses(it.db, id, [fixed, { ...fixed, address: '172.24.4.9', type: 'floating' }])
+  assert.deepEqual(at(await it.call('GET', `/servers/${id}`), 'server', 'addresses', 'private', 1), {
+    version: 4,
+    addr: '172.24.4.9',
+    'OS-EXT-IPS:type': 'floating',
+    'OS-EXT-IPS-MAC:mac_addr': 'm',
+  })
+  assert.equal(at(await it.call('GET', `/servers/${id}/ips/private`), 'private', 1, 'addr'), '172.24.4.9')
+  assert.deepEqual(at(await it.call('GET', '/servers?ip=172.24'), 'servers'), [], 'it is asked for by its own address')
 })
 
 test('interfaces and security groups are those of its ports', async (t) => {

@@ -103,9 +103,9 @@ const bookmark = (at: ServerAt, kind: string, id: string): string =>
 function addresses({ addresses: text }: ListedRow): string {
   if (text === '[]') return '{}'
   const byNetwork = new Map<string, string>()
-  for (const { network, address, version, mac } of JSON.parse(text) as Address[]) {
+  for (const { network, address, version, mac, type = 'fixed' } of JSON.parse(text) as Address[]) {
     const before = byNetwork.get(network)
-    const one = `{"version":${version},"addr":${json(address)},"OS-EXT-IPS:type":"fixed","OS-EXT-IPS-MAC:mac_addr":${json(mac)}}`
+    const one = `{"version":${version},"addr":${json(address)},"OS-EXT-IPS:type":"${type}","OS-EXT-IPS-MAC:mac_addr":${json(mac)}}`
     byNetwork.set(network, before === undefined ? one : `${before},${one}`)
   }
   return `{${[...byNetwork].map(([network, all]) => `${json(network)}:[${all}]`).join(',')}}`

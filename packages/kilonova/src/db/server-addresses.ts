@@ -1,0 +1,44 @@
+/** The addresses that users see at their servers, changed beside tasks: one statement per server, and only over what was read. */
+import type { Address } from '../domain/server.ts'
+import type { Db } from './database.ts'
+
+export interface ServerAddresses {
+  readonly id: string
+  readonly addresses: readonly Address[]
+  /** As it is written. */
+  readonly text: string
+}
+
+const IDS_AT_ONCE = 1000
+const FLOATING = '%"type":"floating"%'
+
+/** Of those servers, and of all that have a floating IP; each once. */
+export async function addressesOf(
+  db: Db,
+  ids: readonly string[],
+  floating: boolean,
+): Promise<readonly ServerAddresses[]> {
+  const found = new Map<string, string>()
+  const chosen = db.selectFrom('servers').select(['id', 'addresses'])
+  for (let from = 0; from < ids.length; from += IDS_AT_ONCE)
+    for (const row of await chosen.where('id', 'in', ids.slice(from, from + IDS_AT_ONCE)).execute())
+      found.set(row.id, row.addresses)
+  if (floating)
+    for (const row of await chosen.where('addresses', 'like', FLOATING).execute()) found.set(row.id, row.addresses)
+  return [...found].map(([id, text]) => ({ id, text, addresses: JSON.parse(text) as Address[] }))
+}
+
+/** Answers whether they still were as they had been read. */
+export async function replaceAddresses(
+  db: Db,
+  { id, text }: Pick<ServerAddresses, 'id' | 'text'>,
+  addresses: readonly Address[],
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('servers')
+    .set({ addresses: JSON.stringify(addresses) })
+    .where('id', '=', id)
+    .where('addresses', '=', text)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
