@@ -130,6 +130,11 @@ const LEAVE: readonly (readonly [string, () => unknown, () => Partial<Leftovers>
   ],
   ['an element of a set', () => nft('add element inet stray ours { 192.0.2.2 }'), () => ({ filterLines: 1 })],
   [
+    'a table of the root namespace',
+    () => run('nft', ['add', 'table', 'ip', names.hostTable]),
+    () => ({ hostTables: [`ip ${names.hostTable}`] }),
+  ],
+  [
     'a dnsmasq',
     async () => {
       mkdirSync(names.runtime('stray'), { recursive: true })

@@ -41,15 +41,15 @@ export async function applyHostFilter(names: Names, beyond = false): Promise<voi
   if (beyond) writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
 }
 
-/** Answers whether it was there. */
-export async function removeHostFilter(names: Names): Promise<boolean> {
-  if ((await hostTablesOf(names)).length === 0) return false
-  await run('nft', ['delete', 'table', 'inet', names.hostTable])
-  return true
+/** Answers what was there. */
+export async function removeHostFilter(names: Names): Promise<readonly string[]> {
+  const tables = await hostTablesOf(names)
+  for (const table of tables) await run('nft', ['delete', 'table', ...table.split(' ')])
+  return tables
 }
 
-/** As `inet <name>`. */
+/** Tables of our name, as `<family> <name>`. */
 export async function hostTablesOf({ hostTable }: Names): Promise<readonly string[]> {
-  const lines = (await run('nft', ['list', 'tables'])).split('\n')
-  return lines.filter((line) => line === `table inet ${hostTable}`).map((line) => line.slice('table '.length))
+  const tables = [...(await run('nft', ['list', 'tables'])).matchAll(/^table (\S+ \S+)$/gm)]
+  return tables.flatMap(([, table = '']) => (table.endsWith(` ${hostTable}`) ? table : []))
 }

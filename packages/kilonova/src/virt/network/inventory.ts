@@ -55,11 +55,16 @@ export async function removeStrays(names: Names, wanted: Wanted): Promise<readon
   await removeLinks(links)
   const namespaces = namespacesOf(names).filter((name) => !wanted.namespaces.has(name))
   for (const name of namespaces) await deleteNamespace(name)
-  const tables = wanted.links.size === 0 && (await removeHostFilter(names)) ? [`table ${names.hostTable}`] : []
+  const tables = wanted.links.size === 0 ? await removeHostFilter(names) : []
   for (const folder of listed(names.runtimeRoot).map((name) => join(names.runtimeRoot, name))) {
     if (!wanted.folders.has(folder)) rmSync(folder, { recursive: true, force: true })
   }
-  return [...processes.map(({ pid }) => `dnsmasq ${pid}`), ...links, ...namespaces, ...tables]
+  return [
+    ...processes.map(({ pid }) => `dnsmasq ${pid}`),
+    ...links,
+    ...namespaces,
+    ...tables.map((name) => `table ${name}`),
+  ]
 }
 
 const listed = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).toSorted() : [])
