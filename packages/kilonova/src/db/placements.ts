@@ -1,8 +1,8 @@
 /** How the servers of one request were placed: all of them by one decision, which is written with their claims or says why there are none. */
 import type { Db } from './database.ts'
 
-/** Locked by who decides, and by who gives a claim back: a server that is deleted meanwhile must not get one afterwards. */
-export const placementGuard = (reservationId: string): string => `placement/${reservationId}`
+/** Shared by some, so that there are few of them. Locked by who decides, and by who gives a claim back: a server that is deleted meanwhile must not get one afterwards. */
+export const placementGuard = (reservationId: string): string => `placement/${reservationId.slice(-2)}`
 
 /** Undefined: nothing is decided yet. `explanation` is null when they were placed. */
 export async function findPlacement(

@@ -60,6 +60,7 @@ export async function countServerGroups(db: Db, projectId: string): Promise<numb
 export async function deleteServerGroup(db: Db, id: string): Promise<void> {
   await db.updateTable('servers').set({ group_id: null }).where('group_id', '=', id).execute()
   await db.deleteFrom('server_groups').where('id', '=', id).execute()
+  await db.deleteFrom('guards').where('id', '=', groupGuard(id)).execute()
 }
 
 /** The servers in each of the groups that are not deleted, oldest first. */

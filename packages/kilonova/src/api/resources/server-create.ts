@@ -133,7 +133,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
     return {
       id,
       name,
-      description: server.description || null,
+      description: server.description ?? null,
       hostname: server.hostname ?? hostnameFor(server.name, id, count, index),
       projectId: caller.projectId,
       userId: caller.userId,
@@ -175,7 +175,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   })
   const [first] = made
   if (!first) throw badRequest('min_count must be >= 1')
-  ctx.setHeader('location', `${ctx.at.base}/servers/${first.id}`)
+  if (!server.return_reservation_id) ctx.setHeader('location', `${ctx.at.base}/servers/${first.id}`)
   return {
     id: first.id,
     adminPass: server.adminPass ?? randomText(12),

@@ -69,7 +69,7 @@ const changeOf = ({
   'OS-DCF:diskConfig': diskConfig,
 }: Change): ServerChange => ({
   ...(name === undefined ? {} : { name }),
-  ...(description === undefined ? {} : { description: description === '' ? null : description }),
+  ...(description === undefined ? {} : { description }),
   ...(hostname === undefined ? {} : { hostname }),
   ...(accessIPv4 === undefined ? {} : { accessIpV4: accessIPv4 || null }),
   ...(accessIPv6 === undefined ? {} : { accessIpV6: accessIPv6 || null }),
