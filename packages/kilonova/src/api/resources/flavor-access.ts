@@ -16,18 +16,24 @@ const tenant = z.strictObject({
 })
 const actions = z.strictObject({ addTenantAccess: tenant.optional(), removeTenantAccess: tenant.optional() })
 
+/** Until 2.6 access could be given to a flavor that everybody may use anyway. */
+const bodies = {
+  '2.1': actions.transform((asked) => ({ ...asked, publicToo: true })),
+  '2.7': actions.transform((asked) => ({ ...asked, publicToo: false })),
+} as const
+
 const conflict = (message: string) => new ApiFault(409, message)
 
 async function act(
   ctx: Ctx,
-  { addTenantAccess: add, removeTenantAccess: take }: z.output<typeof actions>,
+  { addTenantAccess: add, removeTenantAccess: take, publicToo }: z.output<(typeof bodies)['2.1']>,
 ): Promise<Flavor> {
   const { db } = ctx
   if ((add === undefined) === (take === undefined))
     throw badRequest('The request body holds exactly one of addTenantAccess and removeTenantAccess.')
   const flavor = await flavorFor(`os_compute_api:os-flavor-access:${add ? 'add' : 'remove'}_tenant_access`)(ctx)
   if (add) {
-    if (flavor.isPublic) throw conflict('Can not add access to a public flavor.')
+    if (flavor.isPublic && !publicToo) throw conflict('Can not add access to a public flavor.')
     if (!(await giveAccess(db, flavor.id, add.tenant)))
       throw conflict(`Flavor access already exists for flavor ${flavor.id} and project ${add.tenant} combination.`)
   }
@@ -53,7 +59,7 @@ export const flavorAccess = [
   }),
   post('/flavors/:id/action', {
     policy: 'by the body',
-    body: actions,
+    body: bodies,
     run: async (ctx, { body }) => list(ctx, await act(ctx, body)),
     view: (all) => ({ flavor_access: all }),
   }),

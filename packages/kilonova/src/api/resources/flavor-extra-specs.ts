@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { atomically } from '../../db/database.ts'
 import { changeFlavor, findFlavor, lockFlavor } from '../../db/flavors.ts'
 import { NovaError } from '../../domain/errors.ts'
+import { extraSpecProblem } from '../../domain/extra-specs.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import { get, post, put, remove } from '../resource.ts'
@@ -11,6 +12,13 @@ import { flavorFor, flavorTarget } from './flavor-target.ts'
 type Specs = Readonly<Record<string, string>>
 const value = z.union([z.string().max(255), z.number().transform(String)])
 const specs = z.record(z.string().regex(/^[a-zA-Z0-9-_:. ]{1,255}$/), value)
+
+/** From 2.86 on. */
+const checked = specs.superRefine((all, context) => {
+  const [message] = Object.entries(all).flatMap(([name, text]) => extraSpecProblem(name, text) ?? [])
+  if (message !== undefined) context.addIssue({ code: 'custom', message, path: [] })
+})
+const wrap = <S extends z.ZodType<Specs>>(all: S) => z.strictObject({ extra_specs: all })
 
 /** Reads, changes and writes under the flavor's row. */
 const edit = ({ db }: Ctx, id: string, change: (now: Specs) => Specs) =>
@@ -39,7 +47,7 @@ export const flavorExtraSpecs = [
   }),
   post('/flavors/:id/os-extra_specs', {
     policy: 'os_compute_api:os-flavor-extra-specs:create',
-    body: z.strictObject({ extra_specs: specs }),
+    body: { '2.1': wrap(specs), '2.86': wrap(checked) },
     target: flavorFor('os_compute_api:os-flavor-extra-specs:create'),
     run: async (ctx, { body, target }) => {
       await edit(ctx, target.id, (now) => ({ ...now, ...body.extra_specs }))
@@ -55,7 +63,7 @@ export const flavorExtraSpecs = [
   }),
   put('/flavors/:id/os-extra_specs/:key', {
     policy: 'os_compute_api:os-flavor-extra-specs:update',
-    body: specs,
+    body: { '2.1': specs, '2.86': checked },
     target: flavorFor('os_compute_api:os-flavor-extra-specs:update'),
     run: async (ctx, { body, target }) => {
       const [key, ...more] = Object.keys(body)
