@@ -16,6 +16,7 @@ export type Special = (values: readonly string[]) => RawBuilder<SqlBool>
 export type Specials = Readonly<Record<string, Special>>
 
 const MAX_LIMIT = 10_000
+const MAX_NUMBER = 2_147_483_647
 const TAG_FILTERS = new Set(['tags', 'tags-any', 'not-tags', 'not-tags-any'])
 const PAGING = new Set(['limit', 'marker', 'page_reverse', 'sort_key', 'sort_dir', 'fields'])
 
@@ -44,8 +45,11 @@ export function parseList(raw: unknown, table: string, columns: Columns, special
     const values = all(query, name)
     const special = Object.hasOwn(specials, name) ? specials[name]?.(values) : tagFilter(table, name, values)
     if (special) conditions.push(special)
-    else if (Object.hasOwn(columns, name)) filters.push({ field: name, values })
-    else throw invalid(`['${name}'] is invalid attribute for filtering`)
+    else if (Object.hasOwn(columns, name)) {
+      if (columns[name]?.kind === 'number' && values.some((value) => Math.abs(Number(value)) > MAX_NUMBER))
+        throw invalid(`${name} is no such number`)
+      filters.push({ field: name, values })
+    } else throw invalid(`['${name}'] is invalid attribute for filtering`)
   }
   mustBeModest(filters.length + conditions.length, all(query, 'sort_key').length)
   const directions = all(query, 'sort_dir')
