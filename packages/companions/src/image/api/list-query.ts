@@ -53,11 +53,12 @@ export function parseList(raw: unknown): ImageList {
   }
 }
 
-/** `in:a,b,"c,d"`. */
-const listIn = (value: string): readonly string[] =>
-  [...value.slice(3).matchAll(/"((?:[^"\\]|\\.)*)"|([^,]+)/g)].map(
-    ([, quoted, plain]) => quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? '',
-  )
+/** `in:a,b,"c,d"`; `in:` alone is a list of one empty text. */
+function listIn(value: string): readonly string[] {
+  const parts = [...value.slice(3).matchAll(/"((?:[^"\\]|\\.)*)"|([^,]+)/g)]
+  const values = parts.map(([, quoted, plain]) => quoted?.replaceAll(/\\(.)/g, '$1') ?? plain ?? '')
+  return values.length > 0 ? values : ['']
+}
 
 function oneOf(query: Query, name: string, values: readonly string[]): string | undefined {
   const value = last(query, name)

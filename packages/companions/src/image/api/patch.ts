@@ -1,4 +1,5 @@
 /** `PATCH /v2/images/{id}`: JSON patch over the writable part of an image, all of it or nothing. */
+import { parseJson } from '@kilonova/base/http/json.ts'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { parsed } from '../../openstack/body.ts'
@@ -47,7 +48,7 @@ function apply(document: Map<string, unknown>, { op, path, value }: z.output<typ
 export function patchRoutes(app: FastifyInstance, ctx: ImageContext): void {
   app.addContentTypeParser(MEDIA_TYPES, { parseAs: 'string' }, (_request, text, done) => {
     try {
-      done(null, JSON.parse(text.toString()))
+      done(null, parseJson(text.toString()))
     } catch (cause) {
       done(new Fault(400, 'The request body is not valid JSON.', { cause }))
     }
