@@ -47,8 +47,7 @@ after(async () => {
 })
 
 test('a router leads to two networks of a user, and out to public', async () => {
-  await client.run('router', 'create', 'way')
-  await client.run('router', 'set', '--external-gateway', 'public', 'way')
+  await client.run('router', 'create', '--external-gateway', 'public', 'way')
   const connect = async (name: string, range: string): Promise<void> => {
     await client.run('network', 'create', name)
     await client.run('subnet', 'create', '--network', name, '--subnet-range', range, name)
@@ -79,6 +78,7 @@ test('a guest answers at its floating IP, knows its metadata, and reaches the ot
   assert.equal(await pings(floating), false)
   await client.run('server', 'add', 'floating', 'ip', 'front', floating)
   await until(() => pings(floating), 60_000)
+  assert.ok((await addressesOf('front')).includes(floating), 'the server shows it')
   assert.equal(await inGuest(floating, key, 'hostname'), 'front')
   const metadata = await inGuest(
     floating,
@@ -86,7 +86,7 @@ test('a guest answers at its floating IP, knows its metadata, and reaches the ot
     'timeout 10 wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json',
   )
   assert.equal((JSON.parse(metadata) as { name: string }).name, 'front')
-  const back = await addressOf('back')
+  const [back = ''] = await addressesOf('back')
   assert.match(await inGuest(floating, key, `ping -c 1 -W 10 ${back}`), / 0% packet loss/)
 })
 
@@ -103,14 +103,14 @@ test('a floating IP that is moved leads to the other guest at once; that one had
 test('when all of it is deleted, nothing is left on the host', async () => {
   await client.run('server', 'delete', '--wait', 'front', 'back')
   await client.run('floating', 'ip', 'delete', floating)
-  for (const name of ['front', 'back']) await client.run('router', 'remove', 'subnet', 'way', name)
+  await Promise.all(['front', 'back'].map((name) => client.run('router', 'remove', 'subnet', 'way', name)))
   await client.run('router', 'delete', 'way')
-  for (const name of ['front', 'back']) await client.run('network', 'delete', name)
+  await client.run('network', 'delete', 'front', 'back')
   const { namespaces, links, routes, processes } = await inventoryOf(namesOf(cloud.installationId()))
   assert.deepEqual({ namespaces, links, routes, processes }, { namespaces: [], links: [], routes: [], processes: [] })
 })
 
-async function addressOf(name: string): Promise<string> {
+async function addressesOf(name: string): Promise<readonly string[]> {
   const { addresses } = await client.json<{ addresses: Record<string, string[]> }>('server', 'show', name)
-  return addresses[name]?.[0] ?? ''
+  return addresses[name] ?? []
 }
