@@ -9,7 +9,8 @@ import { holds } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Resources } from '../domain/flavor.ts'
 import type { GroupState, HostState } from '../scheduler/host-state.ts'
-import { groupAllows, groupState, joined } from './group-state.ts'
+import { joined } from '../scheduler/select-several.ts'
+import { groupAllows, groupState } from './group-state.ts'
 
 export type Claimed = { readonly outcome: 'claimed' | 'full' } | { readonly outcome: 'already'; readonly host: string }
 

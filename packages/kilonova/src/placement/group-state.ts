@@ -22,7 +22,3 @@ export async function groupState(
 export const groupAllows = (group: GroupState | undefined, host: HostState): boolean =>
   group === undefined ||
   [serverGroupAntiAffinity, serverGroupAffinity].every((filter) => filter(host, { group }) === undefined)
-
-/** With one server more on the host. */
-export const joined = (group: GroupState | undefined, host: string): GroupState | undefined =>
-  group && { ...group, servers: { ...group.servers, [host]: (group.servers[host] ?? 0) + 1 } }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { FILTERS } from './filters/index.ts'
 import type { HostState, RequestSpec, SchedulerOptions } from './host-state.ts'
+import { selectSeveral } from './select-several.ts'
 import { explain, LOST, select } from './select.ts'
 
 const OPTIONS: SchedulerOptions = { enabledFilters: Object.keys(FILTERS), multipliers: {}, defaultArchitecture: null }
@@ -192,6 +193,45 @@ test('property: every chosen host passes every filter; every rejection is the fi
         const state = snapshot.find((each) => each.host === host) ?? assert.fail()
         const first = Object.entries(FILTERS).find(([, entry]) => entry.filter(state, spec, OPTIONS) !== undefined)
         assert.deepEqual([first?.[0], first?.[1].filter(state, spec, OPTIONS)], [filter, reason])
+      }
+    }),
+  )
+})
+
+const groups = fc.option(
+  fc.record({
+    policy: fc.constantFrom('affinity', 'anti-affinity', 'soft-affinity', 'soft-anti-affinity'),
+    maxPerHost: fc.integer({ min: 1, max: 2 }),
+    servers: fc.dictionary(fc.constantFrom('host-0', 'host-1', 'host-2'), fc.integer({ min: 1, max: 2 })),
+  }),
+  { nil: undefined },
+)
+
+test('property: several servers go where each would go if those before it were there already', () => {
+  fc.assert(
+    fc.property(snapshots, specs, groups, fc.string(), (snapshot, plain, group, seed) => {
+      const spec: RequestSpec = { ...plain, ...(group ? { group } : {}) }
+      const several = selectSeveral(snapshot, spec, OPTIONS, seed)
+      let [hosts, now] = [snapshot, spec]
+      for (let n = 0; n < 12; n++) {
+        const one = select(hosts, now, OPTIONS, seed)
+        const [best] = one.hosts
+        const next = several.next()
+        if (!best) {
+          assert.ok(next.done)
+          return assert.deepEqual(next.value, one.rejections)
+        }
+        assert.ok(!next.done)
+        assert.equal(next.value.host, best.host)
+        const { used } = best
+        const { vcpus, memoryMb, diskGb } = spec.resources
+        const taken = { vcpus: used.vcpus + vcpus, memoryMb: used.memoryMb + memoryMb, diskGb: used.diskGb + diskGb }
+        hosts = hosts.map((host) =>
+          host.host === best.host ? { ...host, servers: host.servers + 1, used: taken } : host,
+        )
+        const members = now.group?.servers ?? {}
+        if (now.group)
+          now = { ...now, group: { ...now.group, servers: { ...members, [best.host]: (members[best.host] ?? 0) + 1 } } }
       }
     }),
   )

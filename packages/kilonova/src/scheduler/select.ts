@@ -16,6 +16,15 @@ export interface Selection {
 
 const FOR_FORCED = ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']
 
+/** The first filter that says no. */
+export function rejectionOf(host: HostState, spec: RequestSpec, options: SchedulerOptions): Rejection | undefined {
+  for (const filter of spec.forced ? FOR_FORCED : options.enabledFilters) {
+    const reason = FILTERS[filter]?.filter(host, spec, options)
+    if (reason !== undefined) return { host: host.host, filter, reason }
+  }
+  return undefined
+}
+
 /** `seed` (the request id) breaks ties, so that a placement can be replayed. */
 export function select(
   snapshot: readonly HostState[],
@@ -25,21 +34,23 @@ export function select(
 ): Selection {
   const rejections: Rejection[] = []
   const fitting = snapshot.filter((host) => {
-    for (const filter of spec.forced ? FOR_FORCED : options.enabledFilters) {
-      const reason = FILTERS[filter]?.filter(host, spec, options)
-      if (reason === undefined) continue
-      rejections.push({ host: host.host, filter, reason })
-      return false
-    }
-    return true
+    const rejection = rejectionOf(host, spec, options)
+    if (rejection) rejections.push(rejection)
+    return !rejection
   })
   const weights = weigh(fitting, spec, options)
-  const order = fitting.map((host, index) => ({ host, weight: weights[index] ?? 0, tie: hash(`${seed}/${host.host}`) }))
+  const order = fitting.map((host, index) => ({ host, weight: weights[index] ?? 0, tie: tieOf(seed, host) }))
   return { hosts: order.toSorted((a, b) => b.weight - a.weight || a.tie - b.tie).map(({ host }) => host), rejections }
 }
 
+export const tieOf = (seed: string, { host }: HostState): number => hash(`${seed}/${host}`)
+
 /** Each weigher's values are stretched to 0..1 over the hosts (all equal: 0), multiplied, and added up, as upstream does. */
-function weigh(hosts: readonly HostState[], spec: RequestSpec, { multipliers }: SchedulerOptions): readonly number[] {
+export function weigh(
+  hosts: readonly HostState[],
+  spec: RequestSpec,
+  { multipliers }: SchedulerOptions,
+): readonly number[] {
   const sums = hosts.map(() => 0)
   for (const { weigher, multiplier } of Object.values(WEIGHERS)) {
     const factor = multipliers[multiplier] ?? 1
