@@ -51,7 +51,8 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     requestTimeout: TIMES.requestTimeout,
     keepAliveTimeout: TIMES.keepAliveTimeout,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: true },
+    // The header's bound is the path's: what is too long for a name is for its handler to say, in its service's words.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreTrailingSlash: true },
     ...(options.tls
       ? { https: { ...bounds, handshakeTimeout: TIMES.headersTimeout, ...options.tls.current() } }
       : { http: bounds }),
