@@ -27,6 +27,13 @@ export interface HostRoutersOptions {
   readonly log: Log
 }
 
+const AT_ONCE = 4
+
+interface Failure {
+  readonly routerId: string
+  readonly reason: unknown
+}
+
 export function hostRouters({ names, networkOf, log }: HostRoutersOptions): HostRouters {
   const told = new Map<string, RouterFacts>()
   const runs = new Map<string, SharedRun>()
@@ -98,25 +105,35 @@ export function hostRouters({ names, networkOf, log }: HostRoutersOptions): Host
     runs.set(routerId, run)
     return run.run()
   }
+  /** A few at a time: each runs a handful of programs. Answers with the failures. */
+  const settleAll = async (routerIds: readonly string[]): Promise<readonly Failure[]> => {
+    const failures: Failure[] = []
+    const waiting = routerIds.toReversed()
+    const next = async (): Promise<void> => {
+      for (let routerId = waiting.pop(); routerId !== undefined; routerId = waiting.pop()) {
+        const failure = await failureOf(settle(routerId))
+        if (failure) failures.push({ ...failure, routerId })
+      }
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, next))
+    return failures
+  }
 
   return {
     apply: async (routers) => {
       const former = [...told.keys()]
       told.clear()
       for (const facts of routers) told.set(facts.routerId, facts)
-      const outcomes = await Promise.allSettled([...new Set([...former, ...told.keys()])].map(settle))
-      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+      const [failure] = await settleAll([...new Set([...former, ...told.keys()])])
+      if (failure) throw failure.reason
     },
     follow: async (networkIds) => {
       const ids = new Set(networkIds)
       const concerned = [...told.values()].filter(({ interfaces }) =>
         interfaces.some(({ networkId }) => ids.has(networkId)),
       )
-      await Promise.all(
-        concerned.map(({ routerId }) =>
-          settle(routerId).catch((error: unknown) => log.error('router cannot be made', { router: routerId, error })),
-        ),
-      )
+      for (const { routerId, reason } of await settleAll(concerned.map((router) => router.routerId)))
+        log.error('router cannot be made', { router: routerId, error: reason })
     },
     recall: (routers) => {
       for (const facts of routers) {

@@ -15,6 +15,36 @@ test('a routed subnet gives the namespace its gateway; others are talked to from
   assert.deepEqual(layout.routed, ['10.0.0.0/20'])
 })
 
+test('where a router has the gateway, the namespace has it no more, and the machine reaches the subnet all the same', () => {
+  const router = {
+    portId: 'r1',
+    networkId: 'net',
+    mac: 'fa:16:3e:00:00:aa',
+    mtu: 1500,
+    fixedIps: [{ address: '10.0.0.1', subnetId: 'subnet-a' }],
+    subnets: [],
+  }
+  const layout = layoutOf('net', [{ number: 1, facts: portOf() }], [router])
+  assert.deepEqual(layout.addresses, ['169.254.169.254/32'])
+  assert.deepEqual(layout.onLink, ['10.0.0.0/20'])
+  assert.deepEqual(layout.routed, ['10.0.0.0/20'])
+  assert.equal(layout.mtu, 1500)
+})
+
+test('without a guest, a network is what routers know of it', () => {
+  const router = {
+    portId: 'r1',
+    networkId: 'net',
+    mac: 'fa:16:3e:00:00:aa',
+    mtu: 1500,
+    fixedIps: [],
+    subnets: [subnetOf()],
+  }
+  const layout = layoutOf('net', [], [router])
+  assert.deepEqual(layout.addresses, ['169.254.169.254/32', '10.0.0.1/20'])
+  assert.deepEqual(layout.routed, ['10.0.0.0/20'])
+})
+
 test('what several ports know of the network adds up, and its card keeps its address', () => {
   const one = { number: 1, facts: portOf({ mtu: 1400 }) }
   const two = {

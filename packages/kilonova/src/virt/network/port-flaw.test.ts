@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PortFacts } from '../driver.ts'
-import { portFlaw } from './port-flaw.ts'
+import type { PortFacts, RouterFacts } from '../driver.ts'
+import { portFlaw, routerFlaw } from './port-flaw.ts'
 import { portOf, ruleOf, subnetOf } from './port-fixture.ts'
 
 test('facts that hold only what they should pass', () => {
@@ -28,4 +28,33 @@ test('whatever could reach a command, a file or a rule is refused by name', () =
     [{ allowedPairs: [{ cidr: '10.0.0.9/32', mac: 'fa:16:3e:00:00:01 }' }] }, /not an address pair/],
   ]
   for (const [wish, flaw] of flawed) assert.match(String(portFlaw(portOf(wish))), flaw)
+})
+
+test('so it is for routers', () => {
+  const link = {
+    portId: 'r1',
+    networkId: 'net',
+    mac: 'fa:16:3e:00:00:aa',
+    mtu: 1500,
+    fixedIps: [{ address: '10.0.0.1', subnetId: 'subnet-a' }],
+    subnets: [subnetOf()],
+  }
+  const sound: RouterFacts = {
+    routerId: 'router-1',
+    interfaces: [link],
+    gateway: { ...link, portId: 'r2', snat: true },
+    routes: [{ destination: '10.9.0.0/16', nexthop: '10.0.0.9' }],
+    floatingIps: [{ address: '172.24.4.9', fixedAddress: '10.0.0.5' }],
+  }
+  assert.equal(routerFlaw(sound), undefined)
+  const flawed: [Partial<RouterFacts>, RegExp][] = [
+    [{ routerId: 'a b' }, /not an id/],
+    [{ interfaces: [{ ...link, mac: 'x' }] }, /card's address/],
+    [{ gateway: { ...link, mtu: 10, snat: true } }, /MTU/],
+    [{ routes: [{ destination: 'default', nexthop: '10.0.0.9' }] }, /is not a prefix/],
+    [{ routes: [{ destination: '10.9.0.0/16', nexthop: '10.0.0.9 dev lo' }] }, /is not an address/],
+    [{ floatingIps: [{ address: '172.24.4.9 }', fixedAddress: '10.0.0.5' }] }, /is not an address/],
+    [{ floatingIps: [{ address: '172.24.4.9', fixedAddress: 'fd00::5' }] }, /is not of version 4/],
+  ]
+  for (const [wish, flaw] of flawed) assert.match(String(routerFlaw({ ...sound, ...wish })), flaw)
 })

@@ -1,7 +1,7 @@
 /** Why the facts of a port or a router cannot be used on this host, if they cannot: what passes is safe to write into commands, files and rules. */
 import { isIP } from 'node:net'
 import type { PortFacts, RouterFacts, RouterPort } from '../driver.ts'
-import { isCidr } from './address.ts'
+import { isCidr, versionOf } from './address.ts'
 import { ruleFlaw } from './security-rules.ts'
 
 export function portFlaw(port: PortFacts): string | undefined {
@@ -36,6 +36,10 @@ export function routerFlaw(router: RouterFacts): string | undefined {
     ...router.floatingIps.flatMap((each) => [each.address, each.fixedAddress]),
   ].find((text) => !isAddress(text))
   if (address !== undefined) return `"${address}" is not an address`
+  const other = router.floatingIps
+    .flatMap((each) => [each.address, each.fixedAddress])
+    .find((each) => versionOf(each) === 6)
+  if (other !== undefined) return `floating IP "${other}" is not of version 4`
   const cidr = router.routes.map(({ destination }) => destination).find((text) => !isCidr(text))
   return cidr === undefined ? undefined : `"${cidr}" is not a prefix`
 }
