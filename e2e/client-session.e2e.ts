@@ -116,7 +116,7 @@ test('networks, subnets and ports: created, listed, shown, deleted', async () =>
   await openstack.run('network', 'create', 'own')
   await openstack.run('subnet', 'create', '--network', 'own', '--subnet-range', '192.168.77.0/24', 'own-subnet')
   await openstack.run('port', 'create', '--network', 'own', '--fixed-ip', 'ip-address=192.168.77.9', 'own-port')
-  assert.deepEqual(await names('network', 'list'), ['own', 'private'])
+  assert.deepEqual(await names('network', 'list'), ['own', 'private', 'public'])
   assert.deepEqual(await names('subnet', 'list'), ['own-subnet', 'private'])
   assert.equal((await openstack.json('network', 'show', 'own'))['name'], 'own')
   assert.equal((await openstack.json('subnet', 'show', 'own-subnet'))['gateway_ip'], '192.168.77.1')
@@ -280,6 +280,7 @@ test('after the servers are deleted nothing of them is left but the port that wa
     namespaces: [],
     links: [],
     filterLines: 0,
+    hostTables: left.hostTables,
     dnsmasqs: 0,
     leases: 0,
     routes: [],
