@@ -209,6 +209,31 @@ test('of many that want the same port at once one gets it; a port that is delete
   }
 })
 
+test('a way that is taken away while somebody takes it is there for both or for none', async () => {
+  const { inside: own, router: gate } = await behindRouter(demo, '10.4.0.0/24')
+  const target = await make(demo, 'ports', { network_id: own.network.id })
+  const fip = await floating()
+  const path = `/v2.0/routers/${gate.id}`
+  const wire = (verb: string) => demo.call('PUT', `${path}/${verb}_router_interface`, { subnet_id: own.subnet.id })
+  const lead = (network_id?: string) =>
+    demo.call('PUT', path, { router: { external_gateway_info: network_id === undefined ? null : { network_id } } })
+  const ways = [
+    { take: () => wire('remove'), give: () => wire('add') },
+    { take: () => lead(), give: () => lead(outside.network.id) },
+  ]
+  for (let round = 0; round < 8; round++) {
+    const way = ways[round % 2]
+    assert.ok(way)
+    const [taken, tied] = await Promise.all([
+      way.take(),
+      demo.call('PUT', `/v2.0/floatingips/${fip.id}`, { floatingip: { port_id: target.id } }),
+    ])
+    assert.ok(['200 404', '409 200'].includes(`${taken.status} ${tied.status}`), `${taken.status} ${tied.status}`)
+    if (taken.status === 200) assert.equal((await way.give()).status, 200)
+    await update(demo, `floatingips/${fip.id}`, { port_id: null })
+  }
+})
+
 test('fifty race for the addresses that are left', async () => {
   const small = await block(admin, '172.30.0.0/29', { 'router:external': true })
   const answers = await Promise.all(

@@ -75,6 +75,8 @@ test('a service makes a port for a project, bound to a host, and finds it again 
   assert.deepEqual(await ids('device_id=server-1&device_owner=compute:nova&status=ACTIVE'), [made.id])
   assert.deepEqual(await ids(`fixed_ips=ip_address=${addresses(made)[0]}`), [made.id])
   assert.deepEqual(await ids('binding:host_id=host-1'), [made.id])
+  for (const query of ['binding:host_id=host-1', 'sort_key=binding:host_id'])
+    assert.equal((await demo.call('GET', `/v2.0/ports?${query}`)).status, 403)
 })
 
 test('who is no admin or service cannot bind, nor loosen a port on somebody else’s network', async () => {
@@ -339,8 +341,9 @@ test('five hundred ports with their groups are one quick list', async () => {
     const ports = Array.from({ length: 100 }, () => ({ network_id: network.id, project_id: 'crowd' }))
     assert.equal((await service.call('POST', '/v2.0/ports', { ports })).status, 201)
   }
-  const began = performance.now()
+  const before = process.cpuUsage()
   const found = await list(service, `network_id=${network.id}`)
-  assert.ok(performance.now() - began < 1_000)
+  const { user, system } = process.cpuUsage(before)
+  assert.ok(user + system < 1_000_000, `${user + system} microseconds`)
   assert.ok(found.length === 500 && found.every((port) => addresses(port).length === 1))
 })

@@ -247,7 +247,11 @@ export function portRoutes(app: FastifyInstance, ctx: NetworkContext): void {
     one: 'port',
     many: 'ports',
     parseList: (query) => parseList(query, 'ports', portColumns, portSpecials),
-    list: async (caller, list) => (await listPorts(kysely, kind, caller, list)).map((row) => portView(row, caller)),
+    list: async (caller, list) => {
+      const asked = [...list.filters, ...list.sort].some(({ field }) => field === 'binding:host_id')
+      if (asked && !privileged(caller)) throw disallowed('get_port:binding:host_id')
+      return (await listPorts(kysely, kind, caller, list)).map((row) => portView(row, caller))
+    },
     show: async (caller, id) => portView(await visible(kysely, caller, id), caller),
     create: async (caller, body) => {
       const wanted = bodyOf('port', portCreation, body)
