@@ -298,6 +298,13 @@ const OWNERS: readonly [RegExp, readonly string[]][] = [
 const mayHear = (who: string, secret: string): boolean =>
   OWNERS.some(([names, owners]) => names.test(secret) && owners.includes(who))
 
+/** The log is written while the cloud goes on: when what was asked last is there, everything before it is. */
+async function lastLine({ cloud, ask }: Bench, logs: string): Promise<void> {
+  const { value } = planted('the end')
+  await ask('stranger', { method: 'GET', url: `${cloud.urls['compute']}/v2.1/${value}` })
+  while (!readFileSync(join(logs, 'kilonova.log'), 'utf8').includes(value)) await turn()
+}
+
 for (const form of ['JSON', 'text'] as const)
   test(
     `no secret is in a log of ${form}, on a command line, or in an answer to somebody else`,
@@ -306,7 +313,7 @@ for (const form of ['JSON', 'text'] as const)
       const it = await bench(t, form === 'JSON')
       const { secrets, userData } = await use(it)
       const logs = join(it.folder, 'log')
-      it.cloud.flush()
+      await lastLine(it, logs)
       const everything = [...secrets, userData]
       assert.ok(secrets.length > 40 && secrets.every(({ value }) => value.length >= 16), 'nothing was planted')
       const text = readFileSync(join(logs, 'kilonova.log'), 'utf8')
@@ -332,8 +339,8 @@ for (const form of ['JSON', 'text'] as const)
       log.debug('failed', { error: new Error('no', { cause: new Error(`with ${userData.value}`) }) })
       log.flush()
       assert.deepEqual(
-        secretsInLogs(logs, everything).map((line) => line.split(' in ')[0]),
-        [secret.name, userData.name],
+        new Set(secretsInLogs(logs, everything).map((line) => line.split(' in ')[0])),
+        new Set([secret.name, userData.name]),
       )
     },
   )
