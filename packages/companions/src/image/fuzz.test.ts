@@ -80,7 +80,7 @@ test('images and changes of them', async () => {
         answered(await demo.call('POST', `/v2/images/${id}/members`, body))
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 50 },
   )
 })
 
@@ -102,6 +102,6 @@ test('lists, and names in paths', async () => {
       for (const method of ['PUT', 'DELETE'] as const)
         answered(await demo.call(method, `/v2/images/${id}/tags/${name}`), id)
     }),
-    { numRuns: 150 },
+    { numRuns: 50 },
   )
 })

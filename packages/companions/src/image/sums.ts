@@ -1,6 +1,6 @@
 /**
  * SHA-512 and MD5 of a stream, made while it is written. Each costs as much as all else an upload does, so each has a thread of its own, shared
- * by all uploads and gone with the last of them; what fits into one block is not worth a thread.
+ * by all uploads and gone soon after the last of them; what fits into one block is not worth a thread.
  */
 import { createHash } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
@@ -21,37 +21,63 @@ export const sumsOf = (bytes: Uint8Array) => ({
 
 interface HashThread {
   ask(message: ToHash): Promise<string>
+  isAlive(): boolean
+  /** Whether the process waits for it. */
+  hold(held: boolean): void
   end(): void
 }
 
-let threads: { readonly sha512: HashThread; readonly md5: HashThread } | undefined
-let users = 0
+interface Pair {
+  /** SHA-512 and MD5. */
+  readonly threads: readonly [HashThread, HashThread]
+  users: number
+  ending: NodeJS.Timeout | undefined
+}
+
+/** The next upload often follows. */
+const LINGER_MS = 5_000
+
+let current: Pair | undefined
 let streams = 0
 
 export function threadedSums(): Sums {
-  const { sha512, md5 } = (threads ??= { sha512: hashThread('sha512'), md5: hashThread('md5') })
-  users++
+  const pair = taken()
   const stream = ++streams
+  const ask = (message: ToHash) => Promise.all(pair.threads.map((thread) => thread.ask(message)))
   let open = true
   return {
-    update: async (block) => void (await Promise.all([sha512, md5].map((thread) => thread.ask({ stream, block })))),
+    update: async (block) => void (await ask({ stream, block })),
     digest: async () => {
-      const [first = '', second = ''] = await Promise.all(
-        [sha512, md5].map((thread) => thread.ask({ stream, end: 'digest' })),
-      )
-      return { sha512: first, md5: second }
+      const [sha512 = '', md5 = ''] = await ask({ stream, end: 'digest' })
+      return { sha512, md5 }
     },
     close: () => {
       if (!open) return
       open = false
-      // Their answers are of no use to anyone.
-      for (const thread of [sha512, md5]) thread.ask({ stream, end: 'forget' }).catch(() => {})
-      if (--users > 0) return
-      threads = undefined
-      sha512.end()
-      md5.end()
+      // Its answer is of no use to anyone.
+      ask({ stream, end: 'forget' }).catch(() => {})
+      givenBack(pair)
     },
   }
+}
+
+function taken(): Pair {
+  const alive = current?.threads.every((thread) => thread.isAlive()) ? current : undefined
+  const pair = alive ?? { threads: [hashThread('sha512'), hashThread('md5')], users: 0, ending: undefined }
+  current = pair
+  clearTimeout(pair.ending)
+  pair.users++
+  for (const thread of pair.threads) thread.hold(true)
+  return pair
+}
+
+function givenBack(pair: Pair): void {
+  if (--pair.users > 0) return
+  for (const thread of pair.threads) thread.hold(false)
+  pair.ending = setTimeout(() => {
+    if (current === pair) current = undefined
+    for (const thread of pair.threads) thread.end()
+  }, LINGER_MS).unref()
 }
 
 /** A thread that dies fails what it was asked, and all that it is asked later. */
@@ -59,7 +85,6 @@ function hashThread(algorithm: string): HashThread {
   const worker = new Worker(new URL('hash-thread.ts', import.meta.url), { workerData: algorithm })
   const asked: PromiseWithResolvers<string>[] = []
   let dead: Error | undefined
-  worker.unref()
   worker.on('message', ({ sum = '' }: FromHash) => asked.shift()?.resolve(sum))
   const die = (error: Error): void => {
     dead ??= error
@@ -75,6 +100,8 @@ function hashThread(algorithm: string): HashThread {
       worker.postMessage(message)
       return answer.promise
     },
+    isAlive: () => !dead,
+    hold: (held) => (held ? worker.ref() : worker.unref()),
     end: () => void worker.terminate(),
   }
 }
