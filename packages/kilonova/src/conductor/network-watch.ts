@@ -50,7 +50,7 @@ const SWEEP_WITHOUT_FEED_MS = 60_000
 /** What was plugged is looked at after that long: a storm of boots costs a few looks, not one each. */
 const PLUGGED_MS = 300
 /** Between two reads there is at least that many times what the last one took, up to the limit: the rest is for others. */
-const REST = { times: 4, mostMs: 400 }
+const REST = { times: 4, mostMs: 600 }
 const FIRST_BACK_OFF_MS = 500
 const MOST_BACK_OFF_MS = 30_000
 const VERB_TIMEOUT_MS = 60_000
