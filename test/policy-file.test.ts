@@ -50,7 +50,7 @@ test('a change holds within seconds, against administrators too; a wrong one cha
     () => services(admin),
     ({ status }) => status === 403,
   )
-  assert.ok(performance.now() - began < 5_000)
+  assert.ok(performance.now() - began < 10_000)
   assert.deepEqual(refused.body, {
     forbidden: { code: 403, message: `Policy doesn't allow ${SERVICES} to be performed.` },
   })
