@@ -7,7 +7,7 @@ import type { Log } from '@kilonova/base/log.ts'
 import type { RouterFacts, RouterPort } from '../driver.ts'
 import type { GuestNetwork } from './guest-network.ts'
 import type { Names } from './names.ts'
-import { makeRouter, portsOf, removeRouter, routerExists } from './router.ts'
+import { changeFloatingIps, makeRouter, portsOf, removeRouter, routerExists } from './router.ts'
 import { type SharedRun, sharedRun } from './shared-run.ts'
 
 export interface HostRouters {
@@ -29,6 +29,13 @@ export interface HostRoutersOptions {
 
 const AT_ONCE = 4
 
+interface Made {
+  readonly facts: RouterFacts
+  readonly behind: ReadonlyMap<string, string>
+  readonly generations: readonly number[]
+}
+const withoutFloatingIps = (made: Made): Made => ({ ...made, facts: { ...made.facts, floatingIps: [] } })
+
 interface Failure {
   readonly routerId: string
   readonly reason: unknown
@@ -40,7 +47,7 @@ export function hostRouters({ names, networkOf, log }: HostRoutersOptions): Host
   /** What each router holds of its networks, by port. */
   const attached = new Map<string, ReadonlyMap<string, RouterPort>>()
   /** What each was made from; undefined until this process has made it. */
-  const made = new Map<string, unknown>()
+  const made = new Map<string, Made>()
 
   const isHere = ({ interfaces }: RouterFacts): boolean =>
     interfaces.some(({ networkId }) => networkOf(networkId).hasGuests())
@@ -90,14 +97,17 @@ export function hostRouters({ names, networkOf, log }: HostRoutersOptions): Host
       const host = networkOf(networkId).hostBehind()
       if (host !== undefined) behind.set(portId, host)
     }
-    const from = {
+    const from: Made = {
       facts,
       behind,
       generations: portsOf(facts).map(({ networkId }) => networkOf(networkId).generation()),
     }
-    if (isDeepStrictEqual(made.get(routerId), from) && routerExists(names, routerId)) return
+    const former = routerExists(names, routerId) ? made.get(routerId) : undefined
+    if (isDeepStrictEqual(former, from)) return
     made.delete(routerId)
-    await makeRouter(names, facts, behind)
+    if (former && isDeepStrictEqual(withoutFloatingIps(former), withoutFloatingIps(from)))
+      await changeFloatingIps(names, facts, former.facts)
+    else await makeRouter(names, facts, behind)
     made.set(routerId, from)
   }
   const settle = (routerId: string): Promise<void> => {

@@ -31,20 +31,31 @@ export async function makeRouter(names: Names, facts: RouterFacts, behind: Reado
     namespace,
   )
   await makeLinks(names, namespace, ports, there)
-  // Translation first: nothing passes untranslated, also not while addresses and routes come.
-  await run('nsenter', [`--net=/run/netns/${namespace}`, 'nft', '-f', '-'], { input: routerFilter(facts) })
+  await translate(namespace, facts)
   await ipBatch(
     ports.flatMap((port) => addresses(facts, port, there.get(innerLink(port.portId)) ?? [])),
     namespace,
   )
   await metadataRules(namespace, facts)
   await makeRoutes(namespace, facts, behind)
-  // A card that is given its address, also the same one, tells its neighbours of all its addresses.
-  await ipBatch(
-    ports.map(({ portId, mac }) => `link set ${innerLink(portId)} address ${mac}`),
-    namespace,
-  )
+  await ipBatch(ports.map(announce), namespace)
 }
+
+/** The shorter way for a router that is as `former` says and has other floating IPs now. */
+export async function changeFloatingIps(names: Names, facts: RouterFacts, former: RouterFacts): Promise<void> {
+  const { gateway } = facts
+  if (!gateway) return
+  const namespace = names.routerNamespace(facts.routerId)
+  await translate(namespace, facts)
+  await ipBatch([...addresses(facts, gateway, wantedAddresses(former, gateway)), announce(gateway)], namespace)
+}
+
+/** Before anything else: nothing passes untranslated, also not while addresses and routes come. */
+const translate = (namespace: string, facts: RouterFacts): Promise<string> =>
+  run('nsenter', [`--net=/run/netns/${namespace}`, 'nft', '-f', '-'], { input: routerFilter(facts) })
+
+/** A card that is given its address, also the same one, tells its neighbours of all its addresses. */
+const announce = ({ portId, mac }: RouterPort): string => `link set ${innerLink(portId)} address ${mac}`
 
 /** The links go at once: those of a deleted namespace alone would go some time later. */
 export async function removeRouter(names: Names, routerId: string): Promise<void> {
@@ -108,15 +119,19 @@ async function makeLinks(
 
 const is4 = (address: string): boolean => versionOf(address) === 4
 
-function addresses({ gateway, floatingIps }: RouterFacts, port: RouterPort, there: readonly string[]): string[] {
-  const link = innerLink(port.portId)
+function wantedAddresses({ gateway, floatingIps }: RouterFacts, port: RouterPort): readonly string[] {
   const own = port.fixedIps
     .filter(({ address }) => is4(address))
     .flatMap(({ address, subnetId }) => {
       const subnet = port.subnets.find(({ id }) => id === subnetId)
       return subnet ? [`${address}/${prefixLength(subnet.cidr)}`] : []
     })
-  const wanted = [...own, ...(port === gateway ? floatingIps.map(({ address }) => `${address}/32`) : [])]
+  return [...own, ...(port.portId === gateway?.portId ? floatingIps.map(({ address }) => `${address}/32`) : [])]
+}
+
+function addresses(facts: RouterFacts, port: RouterPort, there: readonly string[]): string[] {
+  const link = innerLink(port.portId)
+  const wanted = wantedAddresses(facts, port)
   return [
     ...there.filter((address) => !wanted.includes(address)).map((address) => `addr del ${address} dev ${link}`),
     ...wanted.filter((address) => !there.includes(address)).map((address) => `addr add ${address} dev ${link}`),
