@@ -2,7 +2,7 @@
 import type { ExpressionBuilder } from 'kysely'
 import { z } from 'zod'
 import { parsed } from '../openstack/body.ts'
-import { unauthorized } from '../openstack/fault.ts'
+import { Fault, unauthorized } from '../openstack/fault.ts'
 import type { IdentityContext } from './context.ts'
 import { notUnderstood, refusedAction } from './errors.ts'
 import type { Attempt } from './login-limit.ts'
@@ -205,8 +205,8 @@ const NOWHERE: Scope = { projectId: null, domainId: null, system: false }
 /** The scope asked for, if the user has a role there. Without one: the user's default project, or none. Errors: 401. */
 export async function scopeOf(ctx: IdentityContext, { scope }: Auth, user: Identified): Promise<Scope> {
   if (user.applicationCredential) {
-    // It is for one project, and nothing else may be asked of it.
-    if (scope !== undefined) throw unauthorized()
+    if (scope !== undefined)
+      throw new Fault(401, 'An application credential is for its own project: no scope can be asked for with it.')
     return { ...NOWHERE, projectId: user.applicationCredential.projectId }
   }
   if (scope === undefined) {

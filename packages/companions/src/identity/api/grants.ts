@@ -124,7 +124,7 @@ function grant(app: FastifyInstance, ctx: IdentityContext, kind: Kind, path: str
       const { actor, target, domainId } = await ends(caller, request, `create_${word}`, mayManage)
       const { id, domain_id: roleDomain } = await role((request.params as Params).role)
       must(caller.admin || !(await isAdmin(ctx, id)), `create_${word}`)
-      if (roleDomain !== null && roleDomain !== domainId)
+      if (kind.target === 'project' && roleDomain !== null && roleDomain !== domainId)
         throw refusedAction(`Role ${id} is of another domain than ${kind.target} ${target}`)
       await kysely
         .insertInto('assignments')
