@@ -39,7 +39,7 @@ const flavorBody = (number: number, isPublic = true) => ({
 })
 async function aFlavor(world: World, isPublic = true): Promise<string> {
   const id = idIn(await adminMakes(world, '/flavors', flavorBody(world.number, isPublic)), 'flavor')
-  await adminMakes(world, `/flavors/${id}/os-extra_specs`, { extra_specs: { 'hw:x': '1' } })
+  await adminMakes(world, `/flavors/${id}/os-extra_specs`, { extra_specs: { 'hw:boot_menu': 'true' } })
   return id
 }
 const ofFlavor =
@@ -81,10 +81,10 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'PUT /flavors/{}': ofFlavor({ flavor: { description: 'other' } }),
   'DELETE /flavors/{}': ofFlavor(),
   'GET /flavors/{}/os-extra_specs': ofFlavor(),
-  'POST /flavors/{}/os-extra_specs': ofFlavor({ extra_specs: { 'hw:y': '2' } }),
-  'GET /flavors/{}/os-extra_specs/{}': ofFlavor(undefined, 'hw:x'),
-  'PUT /flavors/{}/os-extra_specs/{}': ofFlavor({ 'hw:x': '2' }, 'hw:x'),
-  'DELETE /flavors/{}/os-extra_specs/{}': ofFlavor(undefined, 'hw:x'),
+  'POST /flavors/{}/os-extra_specs': ofFlavor({ extra_specs: { 'hw:mem_page_size': 'large' } }),
+  'GET /flavors/{}/os-extra_specs/{}': ofFlavor(undefined, 'hw:boot_menu'),
+  'PUT /flavors/{}/os-extra_specs/{}': ofFlavor({ 'hw:boot_menu': 'false' }, 'hw:boot_menu'),
+  'DELETE /flavors/{}/os-extra_specs/{}': ofFlavor(undefined, 'hw:boot_menu'),
   'GET /flavors/{}/os-flavor-access': async (world) => ({ names: [await aFlavor(world, false)] }),
   'POST /os-aggregates': ({ number }) => ({ json: { aggregate: { name: `a${number}` } } }),
   'GET /os-aggregates/{}': async (world) => ({ names: [await anAggregate(world)] }),
