@@ -5,7 +5,7 @@ const STORM = { drop: 0.04, duplicate: 0.15, delayMs: 3 }
 const CALM = { drop: 0, duplicate: 0, delayMs: 0 }
 
 /** mulberry32: small, even, and the same everywhere. */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -158,6 +158,11 @@ export async function world() {
     startHost,
     hosts: HOSTS,
     neutron: networkClient,
+    keystone: identity,
+    glance,
+    network,
+    /** Speaks to the network service. */
+    person: (name: 'demo' | 'other' | 'admin') => companions.person(name, companions.network.url),
 
     /** A port that its user made: it must outlive every server. */
     userPort: () => post('port', { network_id: network, project_id: project }),
