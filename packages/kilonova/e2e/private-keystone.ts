@@ -18,7 +18,7 @@ export interface PrivateKeystone {
   close(): Promise<void>
 }
 
-const START_MS = 60_000
+const START_MS = 240_000
 const [USER, GROUP] = ['nobody', 'nogroup']
 const run = promisify(execFile)
 

@@ -167,3 +167,10 @@ test('wrong bodies are a 400 that says where', async () => {
   for (const body of [...bodies, ...more.map((fields) => ({ project: fields }))])
     assert.equal((await it.admin.call('POST', '/v3/projects', body)).status, 400, JSON.stringify(body))
 })
+
+test('text with a NUL, which PostgreSQL cannot keep, is refused on every database', async () => {
+  const bodies = [{ name: 'a\0b' }, { name: 'a', color: ['\0'] }, { name: 'a', '\0': 1 }]
+  for (const project of bodies) assert.equal((await it.admin.call('POST', '/v3/projects', { project })).status, 400)
+  for (const path of ['users/a%00', 'projects?name=%00'])
+    assert.equal((await it.admin.call('GET', `/v3/${path}`)).status, 400)
+})
