@@ -85,9 +85,7 @@ test(
   { timeout: 120_000 + ROUNDS * 20_000 },
   async (t) => {
     const w = await world()
-    let living = life()
-    const startConductor = () => w.conductor(living, undefined, undefined, SHORT_LEASE)
-    let conductor = await startConductor()
+    const conductor = await w.conductor(life(), undefined, undefined, SHORT_LEASE)
     const hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
     await insertFlavor(w.db, flavorOf(), w.clock.now())
     await insertFlavor(w.db, flavorOf({ id: 'huge', name: 'huge', memoryMb: 20_000_000 }), w.clock.now())
