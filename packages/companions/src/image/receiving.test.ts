@@ -28,10 +28,10 @@ function* cut(bytes: Buffer, length: number): Generator<Buffer> {
 for (const [size, piece] of [
   [0, 1],
   [1, 1],
-  [MIB - 1, 65_536],
-  [MIB, 65_536],
-  [MIB + 1, 65_536],
-  [9 * MIB + 12_345, 65_535],
+  [2 * MIB - 1, 65_536],
+  [2 * MIB, 65_536],
+  [2 * MIB + 1, 65_536],
+  [19 * MIB + 12_345, 65_535],
   [9 * MIB, 7 * MIB],
 ] as const)
   test(`${size} bytes in pieces of ${piece}`, async (t) => {

@@ -22,9 +22,9 @@ export interface Expected {
   readonly limits: Limits
 }
 
-const BLOCK_BYTES = 1024 * 1024
-/** One is filled while the others are written and summed. */
-const BLOCKS = 4
+const BLOCK_BYTES = 2 * 1024 * 1024
+/** One is filled while the others are written and summed; as many as keep a busy machine from stalling at each of them. */
+const BLOCKS = 8
 
 const refused = (reason: string): Fault => new Fault(415, `The image data is refused: ${reason}.`)
 
