@@ -20,13 +20,25 @@ const served = new Map(
   OPERATIONS.filter(({ until }) => until === undefined).map((operation) => [pattern(operation), operation]),
 )
 
+/** Whether a body may have the key, in any version and before anything is made of it. */
+function hasKey(body: unknown, key: string): boolean {
+  if (body instanceof z.ZodObject) return key in body.shape
+  if (body instanceof z.ZodPipe) return hasKey(body.in, key)
+  return (
+    typeof body === 'object' &&
+    body !== null &&
+    !(body instanceof z.ZodType) &&
+    Object.values(body).some((each) => hasKey(each, key))
+  )
+}
+
 /** A line of the list, taken apart: method and path, then perhaps an action in braces. */
 function isServed(line: string): boolean {
   const [, endpoint = '', action] = /^(\w+ \S+)(?: \{(\w+)\})?/.exec(line) ?? []
   if (DOCUMENTS.has(endpoint)) return true
   const operation = served.get(endpoint)
   if (!operation || action === undefined) return operation !== undefined
-  return operation.body instanceof z.ZodObject && action in operation.body.shape
+  return hasKey(operation.body, action)
 }
 
 const shown = (line: string): string => line.replaceAll('*', '…')
