@@ -77,7 +77,7 @@ async function call(w: World, user: User, send: Send, { below, one }: Random): P
     () => send('GET', '/servers/detail'),
     () => send('GET', '/limits'),
   ]
-  return (one(calls) ?? create)()
+  return servers.length === 0 ? create() : (one(calls) ?? create)()
 }
 
 test(
