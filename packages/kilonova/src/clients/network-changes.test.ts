@@ -48,16 +48,14 @@ const answers = ({ path, query }: Request): Answer | undefined => {
   if (path === '/v2.0/networks')
     return {
       json: {
-        networks: query
-          .getAll('id')
-          .map((id) => ({
-            id,
-            name: id,
-            mtu: 1450,
-            shared: id !== 'n1',
-            admin_state_up: id !== 'n2',
-            tags: ['kilonova:routed'],
-          })),
+        networks: query.getAll('id').map((id) => ({
+          id,
+          name: id,
+          mtu: 1450,
+          shared: id !== 'n1',
+          admin_state_up: id !== 'n2',
+          tags: ['kilonova:routed'],
+        })),
       },
     }
   if (path === '/v2.0/subnets')
