@@ -73,7 +73,10 @@ export const guestPids = (stateDir: string): readonly number[] =>
       }
     })
 
-/** Without the counters, the list of one table as lines; the elements of a set may share one, so they are counted by their commas. */
+/**
+ * Without the counters, the list of one table as lines; the elements of a set may share one, so they are counted by their commas.
+ * Where nft breaks a line depends on how long the elements are.
+ */
 async function filterLines(table: string): Promise<number> {
   const [namespace = '', ...name] = table.split(' ')
   const { stdout } = await run('nsenter', [
@@ -84,7 +87,7 @@ async function filterLines(table: string): Promise<number> {
     'table',
     ...name,
   ])
-  return stdout.split(/[\n,]/).length
+  return stdout.replaceAll(/,\s*\n\s*/g, ',').split(/[\n,]/).length
 }
 
 const leaseLines = (folder: string): number =>
