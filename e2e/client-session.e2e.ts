@@ -117,7 +117,7 @@ test('networks, subnets and ports: created, listed, shown, deleted', async () =>
   await openstack.run('subnet', 'create', '--network', 'own', '--subnet-range', '192.168.77.0/24', 'own-subnet')
   await openstack.run('port', 'create', '--network', 'own', '--fixed-ip', 'ip-address=192.168.77.9', 'own-port')
   assert.deepEqual(await names('network', 'list'), ['own', 'private', 'public'])
-  assert.deepEqual(await names('subnet', 'list'), ['own-subnet', 'private'])
+  assert.deepEqual(await names('subnet', 'list'), ['own-subnet', 'private', 'public'])
   assert.equal((await openstack.json('network', 'show', 'own'))['name'], 'own')
   assert.equal((await openstack.json('subnet', 'show', 'own-subnet'))['gateway_ip'], '192.168.77.1')
   assert.match(JSON.stringify(await openstack.json('port', 'show', 'own-port')), /192\.168\.77\.9/)

@@ -1,7 +1,7 @@
 """What a program does with a whole cloud by python3-openstacksdk: people and roles, images, networks, real servers.
 
 Arguments: the file of an image, the file of a public ssh key, the file of its private key. clouds.yaml is named by OS_CLIENT_CONFIG_FILE.
-Ends with 0 and the word "done", or with what was wrong. (Networks in more detail: networking-sdk.py.)
+Ends with 0 and the word "done", or with what was wrong. (Networks in more detail: matrix/networking-sdk.py.)
 """
 import hashlib
 import subprocess

@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
-import { cloudProcess, type CloudProcess } from './cloud-process.ts'
-import { stockClient, type StockClient } from './stock-client.ts'
+import { cloudProcess, type CloudProcess } from '../cloud-process.ts'
+import { stockClient, type StockClient } from '../stock-client.ts'
 
 type Row = Readonly<Record<string, unknown>>
 

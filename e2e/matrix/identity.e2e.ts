@@ -9,7 +9,7 @@ import { systemClock } from '@kilonova/base/clock.ts'
 import { openLog, type RootLog } from '@kilonova/base/log.ts'
 import { writeCloudsYaml } from '@kilonova/cloud/clouds-yaml.ts'
 import { startIdentity, type Identity } from '@kilonova/companions/identity/server.ts'
-import { stockClient, type StockClient } from './stock-client.ts'
+import { stockClient, type StockClient } from '../stock-client.ts'
 
 const REGION = 'RegionOne'
 /** Every secret of this test: none may be in the log. */
