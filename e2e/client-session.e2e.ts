@@ -126,7 +126,7 @@ test('networks, subnets and ports: created, listed, shown, deleted', async () =>
   await openstack.run('port', 'delete', 'own-port')
   await openstack.run('subnet', 'delete', 'own-subnet')
   await openstack.run('network', 'delete', 'own')
-  assert.deepEqual(await names('network', 'list'), ['private'])
+  assert.deepEqual(await names('network', 'list'), ['private', 'public'])
 })
 
 test('two servers boot, one told by the metadata service, one by its config drive and with a port of its own', async () => {
