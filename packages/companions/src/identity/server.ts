@@ -25,7 +25,6 @@ import { bootstrap, type Bootstrapped, type BootstrapPlan } from './bootstrap.ts
 import type { IdentityContext } from './context.ts'
 import { loginLimit } from './login-limit.ts'
 import { revocations } from './revocations.ts'
-import { refuseNul } from './storable.ts'
 import { migrations, type IdentityTables } from './store/tables.ts'
 
 export interface IdentityOptions {
@@ -84,7 +83,6 @@ export async function startIdentity(options: IdentityOptions): Promise<Identity>
     }
     const service = openstackService({ ...options, log, faultBody: keystoneBody })
     versionRoutes(service.app)
-    refuseNul(service.app)
     for (const routes of ROUTES) routes(service.app, ctx)
     const url = await service.listen()
     log.info('identity service listens', { url })

@@ -1,5 +1,4 @@
 /** The image service: Glance's v2 API over an embedded store and a folder. One process owns the folder. */
-import { Readable } from 'node:stream'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import { migrate } from '@kilonova/base/database/migrate.ts'
@@ -7,7 +6,6 @@ import { openDatabase } from '@kilonova/base/database/open.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Limits } from '@kilonova/disk-image/finding.ts'
 import type { FastifyInstance } from 'fastify'
-import { badRequest } from '../openstack/fault.ts'
 import { openstackService } from '../openstack/service.ts'
 import type { ServiceCredentials } from '../openstack/service-token.ts'
 import { tokenCheck } from '../openstack/token-check.ts'
@@ -108,7 +106,6 @@ export async function startImage(options: ImageOptions): Promise<ImageService> {
     const running = imports(ctx)
     const service = openstackService({ ...options, log, faultBody })
     letUploadsTakeTheirTime(service.app)
-    refuseNulBytes(service.app)
     for (const routes of ROUTES) routes(service.app, ctx)
     importRoutes(service.app, ctx, running)
     versionRoutes(service.app)
@@ -137,14 +134,5 @@ function letUploadsTakeTheirTime(app: FastifyInstance): void {
       payload.once('close', () => clearTimeout(timer))
     }
     done(null, payload)
-  })
-}
-
-/** No text of an image has a NUL byte, and PostgreSQL keeps none. */
-function refuseNulBytes(app: FastifyInstance): void {
-  app.addHook('preHandler', (request, _reply, done) => {
-    const { body, url } = request
-    const inBody = typeof body === 'object' && !(body instanceof Readable) && JSON.stringify(body).includes('\\u0000')
-    done(inBody || /%00/.test(url) ? badRequest('A text may not have a NUL byte.') : undefined)
   })
 }

@@ -26,7 +26,6 @@ import type { NetworkContext } from './context.ts'
 import { faultBody } from './errors.ts'
 import type { DefaultRule } from './store/security-groups.ts'
 import { setLimits, unlimited } from './store/quotas.ts'
-import { mustBeStorable } from './storable.ts'
 import { migrations, type NetworkTables } from './store/tables.ts'
 
 export interface NetworkOptions {
@@ -75,10 +74,6 @@ export async function startNetwork(options: NetworkOptions): Promise<NetworkServ
       changes: changeFeed(),
     }
     const service = openstackService({ ...options, log, faultBody })
-    service.app.addHook('preHandler', (request, _reply, done) => {
-      mustBeStorable(request)
-      done()
-    })
     for (const routes of [
       networkRoutes,
       subnetRoutes,
