@@ -15,12 +15,15 @@ test('its output is the answer, its last words the error', async () => {
   await assert.rejects(command('no-such-program', []), { name: 'CommandFailed', message: /cannot be run/ })
 })
 
-test('it is ended when it takes too long, or when nobody wants it any more', async () => {
+test('it is ended when it takes too long, or when nobody wants it any more, with all that it started', async () => {
+  const began = performance.now()
   await assert.rejects(shell('sleep 30', { timeoutMs: 50 }), { name: 'CommandFailed', message: /longer than 50 ms/ })
   const gone = new AbortController()
   const running = shell('sleep 30', { signal: gone.signal })
   gone.abort(new Error('not wanted'))
   await assert.rejects(running, /not wanted/)
+  await assert.rejects(shell('sleep 30 & wait', { timeoutMs: 50 }), /longer than 50 ms/)
+  assert.ok(performance.now() - began < 10_000, 'nobody waits for a sleep of 30 s')
 })
 
 test('who reads strangers’ files gets so much processor time, memory and disk, and no more', async (t) => {

@@ -22,9 +22,19 @@ export async function command(program: string, args: readonly string[], options:
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-    signal: abort,
-    killSignal: 'SIGKILL',
+    // A group of its own: what the program started itself ends with it, and keeps no pipe open.
+    detached: true,
   })
+  const end = (): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    } catch (error) {
+      // It ended just now.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+  if (abort.aborted) end()
+  else abort.addEventListener('abort', end, { once: true })
   let output = ''
   let errors = ''
   child.stdout
@@ -32,9 +42,11 @@ export async function command(program: string, args: readonly string[], options:
     .on('data', (text: string) => void (output.length < MAX_OUTPUT_BYTES && (output += text)))
   child.stderr.setEncoding('utf8').on('data', (text: string) => void (errors = (errors + text).slice(-2000)))
   const { promise, resolve, reject } = Promise.withResolvers<number | string>()
-  child.on('close', (code, killedBy) => resolve(code ?? killedBy ?? 'unknown'))
-  // Aborting it tells 'error' too, before it has ended: only a program that never ran has no 'close'.
-  child.on('error', (error) => child.pid === undefined && reject(error))
+  child.on('close', (code, killedBy) => {
+    abort.removeEventListener('abort', end)
+    resolve(code ?? killedBy ?? 'unknown')
+  })
+  child.on('error', reject)
   const code = await promise.catch((cause: unknown) => {
     throw new HostError(
       'CommandFailed',
