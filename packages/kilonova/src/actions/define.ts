@@ -2,6 +2,7 @@
 import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import type { VendorData } from '../clients/vendor-data.ts'
+import type { Microversion, VersionTable } from '../domain/microversion.ts'
 import type { Address } from '../domain/server.ts'
 import type { PowerState } from '../domain/states.ts'
 import type { Placement, PlaceRequest } from '../rpc/scheduler.ts'
@@ -71,7 +72,14 @@ export type ServerAction = AnyAction<Reach> & {
 export interface Wire {
   readonly key: string
   readonly status: number
-  /** The schema of the value under the key. */
-  readonly value: { parse(value: unknown): unknown }
+  /** The schema of the value under the key; a table holds from each version until the next entry, and before the first there is no such action. */
+  readonly value: ValueSchema | VersionTable<ValueSchema>
+  /** Up to and with this microversion. */
+  readonly until?: Microversion
+  /** Where the key has a rule of its own. */
+  readonly policy?: string
+}
+export interface ValueSchema {
+  parse(value: unknown): unknown
 }
 export const onWire = <A extends AnyAction<Reach>>(wire: Wire, a: A): A & { readonly wire: Wire } => ({ ...a, wire })

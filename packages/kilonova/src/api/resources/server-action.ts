@@ -1,11 +1,20 @@
 /** `POST /servers/{id}/action`: the body's one key says what. Most are tasks of the action registry, a few are answered at once. */
 import { z } from 'zod'
 import { admit } from '../../actions/admit.ts'
-import type { ServerAction } from '../../actions/define.ts'
+import type { ServerAction, ValueSchema } from '../../actions/define.ts'
 import { ACTIONS } from '../../actions/index.ts'
+import {
+  byMinor,
+  MAX_MINOR,
+  MIN_MINOR,
+  minorOf,
+  versionOf,
+  type Microversion,
+  type VersionTable,
+} from '../../domain/microversion.ts'
 import type { Server } from '../../domain/server.ts'
 import type { Ctx } from '../context.ts'
-import { badRequest } from '../faults.ts'
+import { badRequest, notFound } from '../faults.ts'
 import { invalid } from '../invalid.ts'
 import { post } from '../resource.ts'
 import { consoleOutput } from './console-output.ts'
@@ -14,7 +23,10 @@ import { serverTarget } from './server-target.ts'
 /** What is answered at once, without a task. */
 export interface PlainAction {
   readonly policy: string
-  readonly value: z.ZodType
+  /** Of what stands under the key; a table holds from each version until the next entry, and before the first there is no such action. */
+  readonly value: z.ZodType | VersionTable<z.ZodType>
+  /** Up to and with this microversion. */
+  readonly until?: Microversion
   run(ctx: Ctx, server: Server, value: unknown): Promise<{ readonly status: number; readonly body?: unknown }>
 }
 
@@ -40,54 +52,81 @@ const wrong = (error: unknown, key: string, value: unknown) =>
       )
     : error
 
-function fitting(key: string, value: unknown): { readonly action: ServerAction; readonly body: unknown } | undefined {
+const isSchema = <S extends ValueSchema>(value: S | VersionTable<S>): value is S => 'parse' in value
+
+/** The schema at this version. Errors: ApiFault 404 where the version has no such action. */
+function schemaAt<S extends ValueSchema>(
+  { value, until }: { readonly value: S | VersionTable<S>; readonly until?: Microversion },
+  minor: number,
+): S {
+  const schema = isSchema(value) ? value : byMinor(value)(minor)
+  if (!schema || (until !== undefined && minor > minorOf(until))) throw notFound()
+  return schema
+}
+
+function fitting(
+  key: string,
+  value: unknown,
+  minor: number,
+): { readonly action: ServerAction; readonly body: unknown } | undefined {
   let problem: unknown
-  for (const action of TASKS.get(key) ?? [])
+  for (const action of TASKS.get(key) ?? []) {
+    const schema = action.wire && schemaAt(action.wire, minor)
     // An empty object says as little as null does, and some clients send it.
     for (const given of typeof value === 'object' && value !== null && Object.keys(value).length === 0
       ? [value, null]
       : [value])
       try {
-        return { action, body: action.wire?.value.parse(given) }
+        return { action, body: schema?.parse(given) }
       } catch (error) {
         problem ??= error
       }
+  }
   if (problem !== undefined) throw wrong(problem, key, value)
   return undefined
 }
 
-async function act(
-  ctx: Ctx,
-  request: Readonly<Record<string, unknown>>,
-  server: Server,
-): Promise<{ readonly body?: unknown }> {
+interface Asked {
+  readonly request: Readonly<Record<string, unknown>>
+  readonly minor: number
+}
+
+async function act(ctx: Ctx, { request, minor }: Asked, server: Server): Promise<{ readonly body?: unknown }> {
   const [key = '', ...others] = Object.keys(request)
   if (others.length > 0) throw badRequest('Multiple actions specified: the request body holds exactly one.')
   const value = request[key]
   const target = { projectId: server.projectId, userId: server.userId }
   const plain = Object.hasOwn(PLAIN, key) ? PLAIN[key] : undefined
   if (plain) {
-    const parsed = plain.value.safeParse(value)
+    const parsed = schemaAt(plain, minor).safeParse(value)
     if (!parsed.success) throw wrong(parsed.error, key, value)
     ctx.check(plain.policy, target)
     const { status, body } = await plain.run(ctx, server, parsed.data)
     ctx.setStatus(status)
     return { body }
   }
-  const task = fitting(key, value)
+  const task = fitting(key, value, minor)
   if (!task) throw badRequest(`There is no such action: ${key}. Verify the request body contains a valid action.`)
-  ctx.check(task.action.policy, target)
+  ctx.check(task.action.wire?.policy ?? task.action.policy, target)
   await admit(ctx, ctx.caller, task.action, server.id, task.body)
   ctx.setStatus(task.action.wire?.status ?? 202)
   return {}
 }
 
+/** What a key's value may be depends on the version, so the version comes with the body. */
+const body: Readonly<Record<Microversion, z.ZodType<Asked>>> = Object.fromEntries(
+  Array.from({ length: MAX_MINOR - MIN_MINOR + 1 }, (_each, index) => index + MIN_MINOR).map((minor) => [
+    versionOf(minor),
+    z.record(z.string(), z.unknown()).transform((request) => ({ request, minor })),
+  ]),
+)
+
 export const serverAction = [
   post('/servers/:id/action', {
     policy: 'by the body',
-    body: z.record(z.string(), z.unknown()),
+    body,
     target: serverTarget,
-    run: (ctx, { body, target }) => act(ctx, body, target),
-    view: ({ body }) => body,
+    run: (ctx, { body: asked, target }) => act(ctx, asked, target),
+    view: ({ body: answer }) => answer,
   }),
 ]
