@@ -2,6 +2,7 @@
  * What each microversion changed, one entry each, from upstream's history. A change of something that is served is proven: what is seen at the
  * version before, and what at the version. What is not served yet is named; the test fails once it is served and nothing proves its change.
  */
+import { PROJECT } from '@kilonova/kilonova/api/testing/cloud.ts'
 import { has, part, type Scene } from './scene.ts'
 
 export interface Change {
@@ -111,6 +112,16 @@ const keyPair = (what: string, wanted: readonly [number, number], more: (scene: 
     '/os-keypairs',
     { keypair: { name: scene.fresh(), public_key: KEY, ...more(scene) } },
     as,
+  ])
+const ADDRESSES = ['fixed_ips', 'floating_ips', 'security_groups', 'security_group_rules']
+const FILES = ['injected_files', 'injected_file_content_bytes', 'injected_file_path_bytes']
+const QUOTAS = `/os-quota-sets/${PROJECT}`
+const QUOTA_CLASS = '/os-quota-class-sets/default'
+/** What quotas no longer speak of. */
+const quotasWithout = (names: readonly string[]): readonly Change[] =>
+  names.flatMap((name) => [
+    ...['', '/detail', '/defaults'].map((path) => gone('quotas have', () => `${QUOTAS}${path}`, ['quota_set', name])),
+    status(`quotas set with ${name}`, [200, 400], () => ['PUT', QUOTAS, { quota_set: { [name]: 5 } }, 'admin']),
   ])
 const taggedDevice = ({ image }: Scene) => ({
   block_device_mapping_v2: [
@@ -342,7 +353,9 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       'maxSecurityGroupRules',
       'totalFloatingIpsUsed',
       'totalSecurityGroupsUsed',
-    ].map((key) => gone('limits have', () => '/limits', ['limits', 'absolute', key])),
+    ]
+      .map((key) => gone('limits have', () => '/limits', ['limits', 'absolute', key]))
+      .concat(quotasWithout(ADDRESSES)),
     later: ['GET /images', 'GET /os-networks', 'GET /os-volumes', 'GET /os-security-groups', 'GET /os-floating-ips'],
   },
   '2.37': {
@@ -410,8 +423,19 @@ export const TABLE: Readonly<Record<string, Entry>> = {
     later: ['POST /servers/*/os-interface', 'POST /servers/*/os-volume_attachments'],
   },
   '2.50': {
-    says: 'quota classes have server groups',
-    later: ['GET /os-quota-class-sets/*', 'PUT /os-quota-class-sets/*'],
+    says: 'quota classes have server groups, and no addresses',
+    changes: [
+      ...['server_groups', 'server_group_members'].map((key) =>
+        field('a class has', () => QUOTA_CLASS, ['quota_class_set', key], 'admin'),
+      ),
+      ...ADDRESSES.map((key) => gone('a class has', () => QUOTA_CLASS, ['quota_class_set', key], 'admin')),
+      status('a class given addresses', [200, 400], () => [
+        'PUT',
+        QUOTA_CLASS,
+        { quota_class_set: { floating_ips: -1 } },
+        'admin',
+      ]),
+    ],
   },
   '2.51': {
     says: 'volumes may have grown; everybody sees the events of actions',
@@ -498,8 +522,10 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       creating('files', [202, 400], () => ({ personality: [{ path: '/f', contents: 'YQ==' }] })),
       gone('limits have', () => '/limits', ['limits', 'absolute', 'maxPersonality']),
       gone('limits have', () => '/limits', ['limits', 'absolute', 'maxPersonalitySize']),
+      ...quotasWithout(FILES),
+      ...FILES.map((key) => gone('a class has', () => QUOTA_CLASS, ['quota_class_set', key], 'admin')),
     ],
-    later: ['action rebuild', 'GET /os-quota-sets/*'],
+    later: ['action rebuild'],
   },
   '2.58': {
     says: 'actions in pages and since a time',
@@ -635,6 +661,7 @@ export const TABLE: Readonly<Record<string, Entry>> = {
         status(`${path}?unknown`, [200, 400], () => ['GET', `${path}?unknown=1`]),
       ),
       status('/os-services?unknown', [200, 400], () => ['GET', '/os-services?unknown=1', undefined, 'admin']),
+      status('/os-quota-sets?unknown', [200, 400], () => ['GET', `${QUOTAS}?unknown=1`]),
       {
         what: 'swap of a flavor',
         see: async ({ call }, version) => part(await call('GET', '/flavors/1', version), 'flavor', 'swap'),

@@ -105,6 +105,13 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'POST /os-server-external-events': async (world) => ({
     json: { events: [{ name: 'network-changed', server_uuid: await aServer(world) }] },
   }),
+  'GET /os-quota-sets/{}': () => ({ names: [PROJECT] }),
+  'PUT /os-quota-sets/{}': ({ number }) => ({ names: [PROJECT], json: { quota_set: { key_pairs: 1000 + number } } }),
+  'DELETE /os-quota-sets/{}': () => ({ names: [PROJECT] }),
+  'GET /os-quota-sets/{}/detail': () => ({ names: [PROJECT] }),
+  'GET /os-quota-sets/{}/defaults': () => ({ names: [PROJECT] }),
+  'GET /os-quota-class-sets/{}': () => ({ names: ['default'] }),
+  'PUT /os-quota-class-sets/{}': ({ number }) => ({ names: ['gold'], json: { quota_class_set: { cores: number } } }),
   'GET /os-simple-tenant-usage/{}': () => ({ names: [PROJECT] }),
   'POST /os-server-groups': () => ({ json: { server_group: { name: 'g', policy: 'affinity' } } }),
   'GET /os-server-groups/{}': async (world) => ({ names: [await aGroup(world)] }),

@@ -9,14 +9,15 @@ import { demoServer } from '../domain/server-fixture.ts'
 import type { Server } from '../domain/server.ts'
 import { TASK_ADMITTED, TASK_CANCELLED } from '../rpc/conductor.ts'
 import { memoryBus } from '../rpc/memory/bus.ts'
-import { admit, admitCreate, type Caller, type Limits } from './admit.ts'
+import { setQuota, setUserQuota, type QuotaDefaults } from '../db/quotas.ts'
+import { admit, admitCreate, type Caller } from './admit.ts'
 import { deleteServer } from './delete.ts'
 import { start } from './start.ts'
 import { stop } from './stop.ts'
 
 const CALLER: Caller = { userId: 'alice', projectId: 'project-1', requestId: 'req-1', isAdmin: false }
 const BODY = { onlyHost: null, securityGroupIds: [] }
-const LIMITS: Limits = { instances: 10, cores: -1, ram: -1 }
+const LIMITS: QuotaDefaults = { instances: 10, cores: -1, ram: -1 }
 
 const newServer = (wish: Partial<Server> = {}): NewServer => {
   const {
@@ -67,6 +68,33 @@ test('of fifty creates at once for the last unit of quota, exactly one is admitt
   )
   assert.deepEqual([count(words, 'admitted'), count(words, 'TooManyInstances')], [1, 49])
   assert.equal((await usedByProject(to.db, 'project-1')).instances, 10)
+})
+
+test('of fifty creates at once of all sizes, by two users, no sum goes over any limit', async (t) => {
+  const to = await admission(t)
+  await setQuota(to.db, 'project-1', 'cores', 31)
+  await setQuota(to.db, 'project-1', 'ram', 20_000)
+  await setUserQuota(to.db, 'project-1', 'bob', 'instances', 3)
+  const sizes = Array.from({ length: 50 }, (_, n) => {
+    const { flavor } = demoServer()
+    const userId = n % 2 === 0 ? 'alice' : 'bob'
+    return newServer({ userId, flavor: { ...flavor, vcpus: 1 + (n % 4), memoryMb: 256 * (1 + (n % 3)) } })
+  })
+  const words = names(
+    await Promise.allSettled(sizes.map((server) => admitCreate(to, CALLER, [server], BODY, { instances: 20 }))),
+  )
+  assert.equal(count(words, 'admitted') + count(words, 'TooManyInstances'), 50)
+  const [all, ofBob] = [await usedByProject(to.db, 'project-1'), await usedByProject(to.db, 'project-1', 'bob')]
+  assert.equal(all.instances, count(words, 'admitted'))
+  assert.ok(all.instances <= 20 && all.cores <= 31 && all.ram <= 20_000 && ofBob.instances === 3, JSON.stringify(all))
+  const one = { ...demoServer().flavor, vcpus: 1, memoryMb: 1 }
+  const room = Math.min(20 - all.instances, 31 - all.cores)
+  const last = await Promise.allSettled(
+    Array.from({ length: room + 5 }, () =>
+      admitCreate(to, CALLER, [newServer({ userId: 'alice', flavor: one })], BODY, { instances: 20 }),
+    ),
+  )
+  assert.equal(count(names(last), 'admitted'), room, 'what was left is given out to the last unit')
 })
 
 test('a create of many is admitted whole or not at all, and says what was exceeded', async (t) => {

@@ -5,7 +5,8 @@ import { atomically, type Db } from '../db/database.ts'
 import { lockGuards } from '../db/guards.ts'
 import { promisedPort } from '../db/port-promises.ts'
 import { findServerGroup, groupGuard, membersOf } from '../db/server-groups.ts'
-import { findServer, insertServer, transition, usedByProject, type NewServer } from '../db/servers.ts'
+import { nearestLimits, projectGuard, type QuotaDefaults } from '../db/quotas.ts'
+import { findServer, insertServer, transition, type NewServer } from '../db/servers.ts'
 import { cancelTask, insertTask } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import { NovaError } from '../domain/errors.ts'
@@ -16,6 +17,7 @@ import type { Admitted } from '../task/action.ts'
 import { denied } from '../task/denied.ts'
 import { create, type CreateBody } from './create.ts'
 import type { ServerAction } from './define.ts'
+import { quotaAllows, type Amounts } from './quota.ts'
 
 export interface Caller {
   readonly userId: string
@@ -28,25 +30,18 @@ export interface Admission {
   readonly bus: Bus
   readonly clock: Clock
 }
-/** -1 is unlimited. */
-export interface Limits {
-  readonly instances: number
-  readonly cores: number
-  readonly ram: number
-}
-export interface CreateLimits extends Limits {
-  readonly server_group_members?: number
-}
-
 const standing = ({ vmState, taskState, powerState }: Admitted): Admitted => ({ vmState, taskState, powerState })
 
-/** All of them or none. Errors: NovaError TooManyInstances, TooManyGroupMembers, UnknownServerGroup, PortInUse; then nothing was written. */
+/**
+ * All of them or none; the limits are those that operators set, `defaults` where they set none. Errors: NovaError TooManyInstances, TooManyGroupMembers, UnknownServerGroup,
+ * PortInUse; then nothing was written.
+ */
 export async function admitCreate(
   { db, bus, clock }: Admission,
   caller: Caller,
   servers: readonly NewServer[],
   body: CreateBody,
-  limits: CreateLimits,
+  defaults: QuotaDefaults,
 ): Promise<void> {
   const now = clock.now()
   const [first] = servers
@@ -54,10 +49,12 @@ export async function admitCreate(
   const tasks = servers.map((server) => ({ server, id: newId() }))
   await atomically(db, async (tx) => {
     const { groupId = null } = first
-    await lockGuards(tx, [`project/${first.projectId}`, ...(groupId === null ? [] : [groupGuard(groupId)])])
-    if (groupId !== null) await groupHasRoom(tx, groupId, servers.length, limits.server_group_members ?? -1)
-    if (limits.instances >= 0 || limits.cores >= 0 || limits.ram >= 0)
-      quotaAllows(await usedByProject(tx, first.projectId), servers, limits)
+    await lockGuards(tx, [projectGuard(first.projectId), ...(groupId === null ? [] : [groupGuard(groupId)])])
+    if (groupId !== null) {
+      const { server_group_members: most } = await nearestLimits(tx, first, defaults)
+      await groupHasRoom(tx, groupId, servers.length, most)
+    }
+    await quotaAllows(tx, first, sumOf(servers), defaults)
     const port = await promisedPort(
       tx,
       servers.flatMap(({ requestedNics }) => requestedNics.flatMap(({ portId }) => portId ?? [])),
@@ -89,25 +86,11 @@ async function groupHasRoom(tx: Db, groupId: string, more: number, allowed: numb
   if (allowed >= 0 && members + more > allowed) throw new NovaError('TooManyGroupMembers', {})
 }
 
-function quotaAllows(used: Limits, servers: readonly NewServer[], limits: Limits): void {
-  const sum = (of: (server: NewServer) => number) => servers.reduce((total, server) => total + of(server), 0)
-  const requested: Limits = {
-    instances: servers.length,
-    cores: sum(({ flavor }) => flavor.vcpus),
-    ram: sum(({ flavor }) => flavor.memoryMb),
-  }
-  const overs = (['cores', 'instances', 'ram'] as const).filter(
-    (what) => limits[what] >= 0 && used[what] + requested[what] > limits[what],
-  )
-  if (overs.length === 0) return
-  const list = (of: Limits) => overs.map((what) => of[what]).join(', ')
-  throw new NovaError('TooManyInstances', {
-    overs: overs.join(', '),
-    requested: list(requested),
-    used: list(used),
-    allowed: list(limits),
-  })
-}
+const sumOf = (servers: readonly NewServer[]): Amounts => ({
+  instances: servers.length,
+  cores: servers.reduce((total, { flavor }) => total + flavor.vcpus, 0),
+  ram: servers.reduce((total, { flavor }) => total + flavor.memoryMb, 0),
+})
 
 /** Errors: NovaError InstanceNotFound, InstanceIsLocked, InstanceInvalidState, InstanceNotReady; then nothing was written. */
 export async function admit(

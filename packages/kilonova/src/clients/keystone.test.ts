@@ -11,6 +11,9 @@ async function service(t: TestContext) {
   const state = { logins: 0, valid: new Set(['alice-token', 'scopeless']), refuseOurs: '' }
   const expires = () => new Date(clock.now() + HOUR_MS).toISOString()
   const http = await httpService(t, ({ method, path, headers, json }: Request) => {
+    if (path === '/v3/projects/p') return { json: { project: { id: 'p' } } }
+    if (path === '/v3/projects/secret') return { status: 403, json: {} }
+    if (path === '/v3/projects/broken') return { status: 503, json: {} }
     if (path !== '/v3/auth/tokens') return undefined
     if (method === 'POST') {
       const { password } = (json as { auth: { identity: { password: { user: { password: string } } } } }).auth.identity
@@ -64,6 +67,7 @@ async function service(t: TestContext) {
     state,
     client,
     looks: () => http.asked.filter(({ method, path }) => method === 'GET' && path === '/v3/auth/tokens').length,
+    asked: http.asked,
     close: http.close,
   }
 }
@@ -118,4 +122,14 @@ test('wrong credentials are refused in the service’s words; silence is worth a
   await assert.rejects(it.client('guessed').serviceToken(), { name: 'ServiceRefused', message: /wrong password/ })
   await it.close()
   await assert.rejects(it.client().serviceToken(), { name: 'ServiceUnavailable', kind: 'unavailable' })
+})
+
+test('a project is unknown only when the identity service says so, to the user', async (t) => {
+  const { client, asked } = await service(t)
+  const { projectExists } = client()
+  const known = await Promise.all(
+    ['p', 'secret', 'broken', 'none', '../p'].map((id) => projectExists(id, 'alice-token')),
+  )
+  assert.deepEqual(known, [true, true, true, false, false])
+  assert.ok(asked.every(({ headers }) => headers['x-auth-token'] === 'alice-token'))
 })

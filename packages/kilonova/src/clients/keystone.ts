@@ -1,6 +1,7 @@
 /** Identity: who a token belongs to, our own token, and where the other services are. Upstream: Keystone v3. */
 import { hash } from 'node:crypto'
 import type { Clock } from '@kilonova/base/clock.ts'
+import { isNovaError } from '../domain/errors.ts'
 import { kept } from './kept.ts'
 import { followRevocations, type RevocationFeed } from './keystone-revocations.ts'
 import { ask, refused, unavailable, withoutVersion } from './service.ts'
@@ -26,6 +27,8 @@ export interface Keystone {
   serviceToken(): Promise<string>
   /** The service answered 401 to it: the next one is asked for anew. */
   forgetServiceToken(token: string): void
+  /** Whether there is such a project, asked with the user's token. Who may not be told, or cannot be asked, does not say no. */
+  projectExists(id: string, token: string): Promise<boolean>
   /** The URL of a service in the catalog: `image`, `network`. */
   endpoint(type: string): Promise<string>
 }
@@ -159,6 +162,15 @@ export function keystone(options: KeystoneOptions): KeystoneClient {
     },
     serviceToken: async () => (await ours()).id,
     forgetServiceToken: forget,
+    projectExists: async (id, token) => {
+      const url = `${root}/v3/projects/${encodeURIComponent(id)}`
+      try {
+        return (await ask(IDENTITY, { method: 'GET', url, headers: { 'x-auth-token': token } })).status !== 404
+      } catch (error) {
+        if (isNovaError(error, 'ServiceUnavailable')) return true
+        throw error
+      }
+    },
     endpoint: async (type) => {
       const { catalog } = await ours()
       const found = catalog

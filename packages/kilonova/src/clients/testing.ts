@@ -74,6 +74,7 @@ export function fakeKeystone(endpoints: Readonly<Record<string, string>>): Keyst
     validate: async () => undefined,
     serviceToken: async () => `ours-${number}`,
     forgetServiceToken: (token) => void (token === `ours-${number}` && number++),
+    projectExists: async () => true,
     endpoint: async (type) => endpoints[type] ?? '',
   }
 }

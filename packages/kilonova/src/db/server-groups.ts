@@ -47,12 +47,14 @@ export async function listServerGroups(
   return (await query.orderBy('number').limit(limit).offset(offset).execute()).map(toGroup)
 }
 
-export async function countServerGroups(db: Db, projectId: string): Promise<number> {
-  const row = await db
+/** Of a project, or of one of its users. */
+export async function countServerGroups(db: Db, projectId: string, userId?: string): Promise<number> {
+  let query = db
     .selectFrom('server_groups')
     .select(({ fn }) => fn.countAll<number>().as('n'))
     .where('project_id', '=', projectId)
-    .executeTakeFirst()
+  if (userId !== undefined) query = query.where('user_id', '=', userId)
+  const row = await query.executeTakeFirst()
   return Number(row?.n ?? 0)
 }
 

@@ -276,12 +276,13 @@ export async function serversOn(db: Db, host: string): Promise<readonly Server[]
   return rows.map(toServer)
 }
 
-/** What a project's living servers add up to; quota is checked against this, inside the admitting transaction. */
+/** What the living servers of a project, or of one of its users, add up to; quota is checked against this, inside the admitting transaction. */
 export async function usedByProject(
   db: Db,
   projectId: string,
+  userId?: string,
 ): Promise<{ readonly instances: number; readonly cores: number; readonly ram: number }> {
-  const row = await db
+  let query = db
     .selectFrom('servers')
     .select(({ fn }) => [
       fn.countAll<number>().as('instances'),
@@ -290,7 +291,8 @@ export async function usedByProject(
     ])
     .where('project_id', '=', projectId)
     .where('deleted_at', 'is', null)
-    .executeTakeFirst()
+  if (userId !== undefined) query = query.where('user_id', '=', userId)
+  const row = await query.executeTakeFirst()
   return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) }
 }
 

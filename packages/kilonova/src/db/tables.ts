@@ -207,6 +207,17 @@ export interface QuotasTable {
   hard_limit: number
 }
 
+/** As `quotas`, for one user of a project. */
+export interface UserQuotasTable extends QuotasTable {
+  user_id: string
+}
+
+export interface QuotaClassesTable {
+  name: string
+  resource: string
+  hard_limit: number
+}
+
 /** One row per project, host or server group: what a claim locks first, in id order. */
 export interface GuardsTable {
   id: string
@@ -252,6 +263,8 @@ export interface Tables {
   aggregate_hosts: AggregateHostsTable
   services: ServicesTable
   quotas: QuotasTable
+  user_quotas: UserQuotasTable
+  quota_classes: QuotaClassesTable
   guards: GuardsTable
   server_groups: ServerGroupsTable
   placements: PlacementsTable

@@ -12,6 +12,8 @@ import { instanceActions } from './instance-actions.ts'
 import { interfaces } from './interfaces.ts'
 import { keyPairs } from './key-pairs.ts'
 import { limits } from './limits.ts'
+import { quotaClasses } from './quota-classes.ts'
+import { quotas } from './quotas.ts'
 import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
 import { serverGroups } from './server-groups.ts'
@@ -47,6 +49,8 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...aggregates,
   ...availabilityZones,
   ...limits,
+  ...quotas,
+  ...quotaClasses,
   ...tenantUsage,
   ...extensions,
   ...externalEvents,

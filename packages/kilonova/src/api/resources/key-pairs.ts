@@ -12,7 +12,7 @@ import {
   listKeyPairs,
   type KeptKeyPair,
 } from '../../db/key-pairs.ts'
-import { quotaLimits } from '../../db/quotas.ts'
+import { nearestLimits } from '../../db/quotas.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { KeyPair } from '../../domain/key-pair.ts'
 import { certificateFingerprint, fingerprintOf, opensshOf } from '../ssh-key.ts'
@@ -125,7 +125,7 @@ async function create(ctx: Ctx, { name, type = 'ssh', public_key: given, user_id
     fingerprint: fingerprint(type, made.publicKey),
     createdAt: clock.now(),
   }
-  const { key_pairs: limit } = await quotaLimits(db, caller.projectId, config.quota)
+  const { key_pairs: limit } = await nearestLimits(db, { projectId: caller.projectId, userId }, config.quota)
   await atomically(db, async (tx) => {
     await lockGuards(tx, [`key-pairs/${userId}`])
     if (limit >= 0 && (await countKeyPairs(tx, userId)) >= limit) throw new NovaError('KeypairLimitExceeded', {})

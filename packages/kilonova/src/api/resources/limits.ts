@@ -1,21 +1,14 @@
 /** Limits: what a project may have at most, and what it has. */
 import { z } from 'zod'
-import { quotaLimits, type QuotaLimits } from '../../db/quotas.ts'
-import { countServerGroups } from '../../db/server-groups.ts'
-import { usedByProject } from '../../db/servers.ts'
+import { quotaLimits, quotaUsage, type QuotaLimits } from '../../db/quotas.ts'
 import type { Ctx } from '../context.ts'
 import { once, query } from '../fields.ts'
 import { before, get, view } from '../resource.ts'
 
 interface Limits {
   readonly limits: QuotaLimits
-  readonly files: { readonly most: number; readonly bytes: number }
-  readonly groups: number
-  readonly used: { readonly instances: number; readonly cores: number; readonly ram: number }
+  readonly used: QuotaLimits
 }
-/** What users could once be limited in and now are not, or not here. */
-const unlimited = () => -1
-const none = () => 0
 
 const absolute = view<Limits>({
   maxTotalInstances: ({ limits }) => limits.instances,
@@ -26,17 +19,17 @@ const absolute = view<Limits>({
   maxImageMeta: before('2.39', ({ limits }) => limits.metadata_items),
   maxServerGroups: ({ limits }) => limits.server_groups,
   maxServerGroupMembers: ({ limits }) => limits.server_group_members,
-  maxPersonality: before('2.57', ({ files }) => files.most),
-  maxPersonalitySize: before('2.57', ({ files }) => files.bytes),
-  maxTotalFloatingIps: before('2.36', unlimited),
-  maxSecurityGroups: before('2.36', unlimited),
-  maxSecurityGroupRules: before('2.36', unlimited),
+  maxPersonality: before('2.57', ({ limits }) => limits.injected_files),
+  maxPersonalitySize: before('2.57', ({ limits }) => limits.injected_file_content_bytes),
+  maxTotalFloatingIps: before('2.36', ({ limits }) => limits.floating_ips),
+  maxSecurityGroups: before('2.36', ({ limits }) => limits.security_groups),
+  maxSecurityGroupRules: before('2.36', ({ limits }) => limits.security_group_rules),
   totalInstancesUsed: ({ used }) => used.instances,
   totalCoresUsed: ({ used }) => used.cores,
   totalRAMUsed: ({ used }) => used.ram,
-  totalServerGroupsUsed: ({ groups }) => groups,
-  totalFloatingIpsUsed: before('2.36', none),
-  totalSecurityGroupsUsed: before('2.36', none),
+  totalServerGroupsUsed: ({ used }) => used.server_groups,
+  totalFloatingIpsUsed: before('2.36', ({ used }) => used.floating_ips),
+  totalSecurityGroupsUsed: before('2.36', ({ used }) => used.security_groups),
 })
 
 async function read({ db, caller, config, check }: Ctx, asked: string | undefined): Promise<Limits> {
@@ -44,9 +37,7 @@ async function read({ db, caller, config, check }: Ctx, asked: string | undefine
   if (projectId !== caller.projectId) check('os_compute_api:limits:other_project', { projectId })
   return {
     limits: await quotaLimits(db, projectId, config.quota),
-    files: { most: config.quota.injected_files, bytes: config.quota.injected_file_content_bytes },
-    used: await usedByProject(db, projectId),
-    groups: await countServerGroups(db, projectId),
+    used: await quotaUsage(db, projectId),
   }
 }
 

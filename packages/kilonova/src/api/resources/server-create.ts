@@ -1,10 +1,11 @@
 /** Create servers: everything that can be known to be wrong is said before anything is written; then one transaction admits them all. */
 import { randomBytes } from 'node:crypto'
 import { newId } from '@kilonova/base/clock.ts'
-import { admitCreate, type CreateLimits } from '../../actions/admit.ts'
+import { admitCreate } from '../../actions/admit.ts'
+import { roomFor } from '../../actions/quota.ts'
 import type { CreateBody } from '../../actions/create.ts'
-import { quotaLimits } from '../../db/quotas.ts'
-import { usedByProject, type NewServer } from '../../db/servers.ts'
+import { nearestLimits } from '../../db/quotas.ts'
+import type { NewServer } from '../../db/servers.ts'
 import { isNovaError, NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import { hostnameOf, numberedHostname } from '../../domain/hostname.ts'
@@ -53,24 +54,10 @@ function counts({ min_count, max_count }: CreateRequest['server']): Counts {
 }
 
 /** As many as the quota has room for, at least `least`: then it is the admission that refuses. */
-async function fitting(
-  { db, caller }: Ctx,
-  { least, most }: Counts,
-  { vcpus, memoryMb }: Flavor,
-  limits: CreateLimits,
-): Promise<number> {
+async function fitting({ db, caller, config }: Ctx, { least, most }: Counts, flavor: Flavor): Promise<number> {
   if (least === most) return least
-  const used = await usedByProject(db, caller.projectId)
-  const room = (limit: number, taken: number, each: number) => (limit < 0 ? most : Math.floor((limit - taken) / each))
-  return Math.max(
-    least,
-    Math.min(
-      most,
-      room(limits.instances, used.instances, 1),
-      room(limits.cores, used.cores, vcpus),
-      room(limits.ram, used.ram, memoryMb),
-    ),
-  )
+  const room = await roomFor(db, caller, { instances: 1, cores: flavor.vcpus, ram: flavor.memoryMb }, config.quota)
+  return Math.max(least, Math.min(most, room))
 }
 
 /** Of several, each has its number; one whose name says nothing has its id. */
@@ -89,14 +76,13 @@ async function admitted(
   ctx: Ctx,
   counts: Counts,
   flavor: Flavor,
-  limits: CreateLimits,
   { serverOf, body }: Wish,
 ): Promise<readonly NewServer[]> {
   for (let { most } = counts; ;) {
-    const count = await fitting(ctx, { ...counts, most }, flavor, limits)
+    const count = await fitting(ctx, { ...counts, most }, flavor)
     const servers = Array.from({ length: count }, (_, index) => serverOf(count, index))
     try {
-      await admitCreate(ctx, ctx.caller, servers, body, limits)
+      await admitCreate(ctx, ctx.caller, servers, body, ctx.config.quota)
       return servers
     } catch (error) {
       if (count === counts.least || !isNovaError(error, 'TooManyInstances')) throw error
@@ -111,7 +97,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   const { least, most } = counts(server)
   const hints = hintsOf(body)
   const flavor = await flavorFor(ctx, server.flavorRef)
-  const limits = await quotaLimits(db, caller.projectId, config.quota)
+  const limits = await nearestLimits(db, caller, config.quota)
   if (limits.metadata_items >= 0 && Object.keys(server.metadata ?? {}).length > limits.metadata_items)
     throw new NovaError('MetadataLimitExceeded', { allowed: limits.metadata_items })
   const [image, key, place, interfaces, groups, groupId] = [
@@ -124,7 +110,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   ]
   if (server.hostname !== undefined && most > 1)
     throw badRequest('Unable to allocate a single hostname to multiple instances')
-  const files = injectedFiles(ctx, server.personality)
+  const files = injectedFiles(limits, server.personality)
   const now = ctx.clock.now()
   const reservationId = `r-${randomText(8).toLowerCase()}`
   const serverOf = (count: number, index: number): NewServer => {
@@ -169,7 +155,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       createdAt: now,
     }
   }
-  const made = await admitted(ctx, { least, most }, flavor, limits, {
+  const made = await admitted(ctx, { least, most }, flavor, {
     serverOf,
     body: { onlyHost: place.onlyHost, forced: place.forced, securityGroupIds: [...groups.ids] },
   })

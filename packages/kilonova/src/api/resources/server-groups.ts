@@ -3,7 +3,7 @@ import { newId } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
 import { atomically } from '../../db/database.ts'
 import { lockGuards } from '../../db/guards.ts'
-import { quotaLimits } from '../../db/quotas.ts'
+import { ofUser, projectGuard, quotaLimits } from '../../db/quotas.ts'
 import {
   countServerGroups,
   deleteServerGroup,
@@ -82,11 +82,13 @@ async function create({ db, caller, config, clock }: Ctx, { name, policy, rules 
   if (policy !== 'anti-affinity' && maxPerHost !== null) throw badRequest('Only anti-affinity policy supports rules.')
   const { projectId, userId } = caller
   const group: ServerGroup = { id: newId(), name, projectId, userId, policy, maxPerHost }
-  const { server_groups: allowed } = await quotaLimits(db, projectId, config.quota)
   await atomically(db, async (tx) => {
-    await lockGuards(tx, [`project/${projectId}`])
-    if (allowed >= 0 && (await countServerGroups(tx, projectId)) >= allowed)
-      throw new NovaError('TooManyServerGroups', {})
+    await lockGuards(tx, [projectGuard(projectId)])
+    const { server_groups: most } = await quotaLimits(tx, projectId, config.quota)
+    const { server_groups: own = -1 } = await ofUser(tx, projectId, userId)
+    for (const [limit, user] of [[most], [own, userId]] as const)
+      if (limit >= 0 && (await countServerGroups(tx, projectId, user)) >= limit)
+        throw new NovaError('TooManyServerGroups', {})
     await insertServerGroup(tx, group, clock.now())
   })
   return { ...group, members: [] }

@@ -1,7 +1,7 @@
 /** Metadata of a server: texts under keys, changed item by item or as a whole. */
 import { z } from 'zod'
 import { atomically } from '../../db/database.ts'
-import { quotaLimits } from '../../db/quotas.ts'
+import { nearestLimits } from '../../db/quotas.ts'
 import { findServer, setMetadata } from '../../db/servers.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Server } from '../../domain/server.ts'
@@ -22,11 +22,11 @@ const what = { create: 'update metadata', update: 'update metadata', delete: 'de
 /** Reads, changes and writes in one transaction. Errors: InstanceIsLocked, InstanceInvalidState, MetadataLimitExceeded. */
 async function edit(
   { db, clock, caller, config }: Ctx,
-  { id, projectId }: Server,
+  { id, projectId, userId }: Server,
   kind: keyof typeof what,
   change: (now: Items) => Items,
 ): Promise<Items> {
-  const { metadata_items: allowed } = await quotaLimits(db, projectId, config.quota)
+  const { metadata_items: allowed } = await nearestLimits(db, { projectId, userId }, config.quota)
   return atomically(db, async (tx) => {
     const server = await findServer(tx, id)
     if (!server) throw new NovaError('InstanceNotFound', { id })

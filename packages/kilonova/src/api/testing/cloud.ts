@@ -148,6 +148,7 @@ function keystone(identities: ReadonlyMap<string, Identity>): Keystone {
     validate: async (token) => identities.get(token),
     serviceToken: async () => 'ours',
     forgetServiceToken: () => undefined,
+    projectExists: async (id) => [...identities.values()].some(({ projectId }) => projectId === id),
     endpoint: async (type) => `http://${type}.invalid`,
   }
 }

@@ -6,6 +6,7 @@ import { serverRequest } from './0003-server-request.ts'
 import { guestData } from './0004-guest-data.ts'
 import { watches } from './0005-watches.ts'
 import { tagsAndGroups } from './0006-tags-and-groups.ts'
+import { quotaRows } from './0010-quota-rows.ts'
 
 const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSERIAL PRIMARY KEY' } as const
 
@@ -19,5 +20,6 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0004-guest-data': guestData,
       '0005-watches': watches,
       '0006-tags-and-groups': tagsAndGroups,
+      '0010-quota-rows': quotaRows,
     }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]),
   )
