@@ -15,13 +15,17 @@ interface Ends {
   readonly before: Pick<Result, 'change' | 'standing'>
 }
 
+/** How the servers stood of which it is asked, where they were not active. */
+const STOOD: Readonly<Record<string, { readonly vmState: string; readonly powerState: string }>> = {
+  start: { vmState: 'stopped', powerState: 'shutdown' },
+  unpause: { vmState: 'paused', powerState: 'paused' },
+  resume: { vmState: 'suspended', powerState: 'shutdown' },
+}
+
 /** What the states become, from the action's own words. */
 function endsOf(action: ServerAction, unharmed: Result): Ends {
   const created = { vmState: 'error', taskState: null, powerState: 'nostate', placed: false }
-  const power =
-    action.name === 'start'
-      ? { vmState: 'stopped', powerState: 'shutdown' }
-      : { vmState: 'active', powerState: 'running' }
+  const power = STOOD[action.name] ?? { vmState: 'active', powerState: 'running' }
   const standing = action.name === 'create' ? created : { ...power, taskState: null, placed: true }
   return { then: { change: unharmed.change, standing: unharmed.standing }, before: { change: {}, standing } }
 }

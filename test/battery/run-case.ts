@@ -9,7 +9,12 @@ import type { Asked, Counts } from './things.ts'
 import type { World } from './world.ts'
 
 /** What must be there before an action can be asked for. */
-const NEEDS: Readonly<Record<string, readonly string[]>> = { create: [], start: ['stop'] }
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
+  create: [],
+  start: ['stop'],
+  unpause: ['pause'],
+  resume: ['suspend'],
+}
 
 async function calmly<T>(world: World, work: () => Promise<T>): Promise<T> {
   world.setWeather('calm')

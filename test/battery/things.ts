@@ -30,6 +30,8 @@ export interface Counts {
   readonly guests: readonly string[]
   readonly disks: number
   readonly configDrives: number
+  /** Memories of suspended guests. */
+  readonly memories: number
   readonly plugged: number
   readonly ports: number
   readonly boundPorts: number

@@ -219,6 +219,7 @@ export async function world() {
         guests: guests.map(({ serverId, powerState }) => `${serverId} ${powerState}`).toSorted(),
         disks: sum(({ disks }) => disks),
         configDrives: sum(({ configDrives }) => configDrives),
+        memories: sum(({ memories }) => memories),
         plugged: sum((inventory) => inventory.ports),
         ports: ports.length,
         boundPorts: ports.filter(({ device_id }) => device_id !== '').length,

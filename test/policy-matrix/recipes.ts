@@ -174,11 +174,13 @@ async function tagged(world: World): Promise<string> {
   await world.it.call('PUT', `/servers/${id}/tags/old`, { version: '2.26' })
   return id
 }
-const stopped = async (world: World): Promise<string> => {
-  const id = await aServer(world)
-  await world.it.db.updateTable('servers').set({ vm_state: 'stopped' }).where('id', '=', id).execute()
-  return id
-}
+const standing =
+  (state: string) =>
+  async (world: World): Promise<string> => {
+    const id = await aServer(world)
+    await world.it.db.updateTable('servers').set({ vm_state: state }).where('id', '=', id).execute()
+    return id
+  }
 const onServer =
   (value: unknown, prepare: (world: World) => Promise<string> = aServer): Recipe =>
   async (world) => ({ names: [await prepare(world)], json: value })
@@ -207,9 +209,13 @@ export const ACTION_RECIPES: Readonly<Record<string, Readonly<Record<string, Rec
     set_metadata: async (world) => ({ names: [await anAggregate(world)], json: { metadata: { a: 'b' } } }),
   },
   '/servers/{}/action': {
-    'os-start': onServer(null, stopped),
+    'os-start': onServer(null, standing('stopped')),
     'os-stop': onServer(null),
     reboot: onServer({ type: 'HARD' }),
+    pause: onServer(null),
+    unpause: onServer(null, standing('paused')),
+    suspend: onServer(null),
+    resume: onServer(null, standing('suspended')),
     'os-getConsoleOutput': onServer({}),
   },
 }

@@ -1,4 +1,5 @@
 /** What the steps of our actions may reach, and how an action is asked for on the wire. Interfaces only: tests pass fakes. */
+import { z } from 'zod'
 import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import type { VendorData } from '../clients/vendor-data.ts'
@@ -18,6 +19,9 @@ export interface HostVerbs {
   plug(ports: readonly PortFacts[]): Promise<void>
   unplug(): Promise<void>
   start(guest: GuestSpec): Promise<void>
+  pause(): Promise<void>
+  unpause(): Promise<void>
+  suspend(): Promise<void>
   shutdown(): Promise<void>
   powerOff(): Promise<void>
   destroy(): Promise<void>
@@ -82,4 +86,7 @@ export interface Wire {
 export interface ValueSchema {
   parse(value: unknown): unknown
 }
+/** Upstream takes whatever stands under the key, and looks at none of it. */
+export const anything = z.unknown().transform(() => null)
+
 export const onWire = <A extends AnyAction<Reach>>(wire: Wire, a: A): A & { readonly wire: Wire } => ({ ...a, wire })

@@ -2,11 +2,26 @@
 import { create } from './create.ts'
 import type { ServerAction } from './define.ts'
 import { deleteServer } from './delete.ts'
+import { pause } from './pause.ts'
 import { rebootHard, rebootSoft } from './reboot.ts'
+import { resume } from './resume.ts'
 import { start } from './start.ts'
 import { stop } from './stop.ts'
+import { suspend } from './suspend.ts'
+import { unpause } from './unpause.ts'
 
-const all: readonly ServerAction[] = [create, deleteServer, start, stop, rebootSoft, rebootHard]
+const all: readonly ServerAction[] = [
+  create,
+  deleteServer,
+  start,
+  stop,
+  rebootSoft,
+  rebootHard,
+  pause,
+  unpause,
+  suspend,
+  resume,
+]
 
 export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(
   all.map((action) => [action.name, action]),

@@ -44,8 +44,10 @@ export async function startGuest(ctx: Ctx): Promise<void> {
   await host.start(guestOf(ctx.server, ports))
 }
 
-/** Undo of whatever took the power away: as admitted, running or off. */
+/** Undo of whatever took the power away: as admitted, running, paused or off. */
 export async function restorePower(ctx: Ctx): Promise<void> {
-  if (ctx.admitted.powerState === 'running') await startGuest(ctx)
-  else await hostOf(ctx).powerOff()
+  const { powerState } = ctx.admitted
+  if (powerState !== 'running' && powerState !== 'paused') return hostOf(ctx).powerOff()
+  await startGuest(ctx)
+  if (powerState === 'paused') await hostOf(ctx).pause()
 }

@@ -46,7 +46,17 @@ export const rebootHard = onWire(
     policy: 'os_compute_api:servers:reboot',
     when: {
       vmState: ['active', 'stopped', 'paused', 'suspended', 'error'],
-      taskState: [null, 'rebooting', 'reboot_pending', 'reboot_started', 'rebooting_hard'],
+      taskState: [
+        null,
+        'rebooting',
+        'reboot_pending',
+        'reboot_started',
+        'rebooting_hard',
+        'pausing',
+        'unpausing',
+        'suspending',
+        'resuming',
+      ],
       needsHost: true,
     },
     duringTask: 'cancel',

@@ -57,12 +57,35 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
       return null
     },
     start: ({ fence, guest }, { requestId }) => nothing('start', fence, requestId, () => driver.start(guest)),
+    pause: ({ fence }, { requestId }) => nothing('pause', fence, requestId, () => driver.pause(fence.serverId)),
+    unpause: ({ fence }, { requestId }) => nothing('unpause', fence, requestId, () => driver.unpause(fence.serverId)),
+    startSuspend: async ({ fence }, { requestId }) => {
+      fencing.check(fence)
+      jobs.start(fence.key, fence.epoch, async (progress, signal) => {
+        await nothing('suspend', fence, requestId, () => driver.suspend(fence.serverId, progress, signal))
+      })
+      return null
+    },
     shutdown: ({ fence }, { requestId }) =>
       nothing('shutdown', fence, requestId, () => driver.shutdown(fence.serverId)),
     powerOff: ({ fence }, { requestId }) =>
       nothing('powerOff', fence, requestId, () => driver.powerOff(fence.serverId)),
     destroy: ({ fence }, { requestId }) => nothing('destroy', fence, requestId, () => driver.destroy(fence.serverId)),
     powerState: ({ serverId }) => driver.powerState(serverId),
+    injectNmi: ({ serverId }) => driver.injectNmi(serverId),
+    setPassword: ({ serverId, user, password }) => driver.setPassword(serverId, user, password),
+    diagnostics: async ({ serverId }) => {
+      const seen = await driver.diagnostics(serverId)
+      return seen
+        ? {
+            ...seen,
+            memoryDetails: { ...seen.memoryDetails },
+            cpus: [...seen.cpus],
+            disks: [...seen.disks],
+            nics: [...seen.nics],
+          }
+        : null
+    },
     guestNics: async ({ serverId }) => [...(await driver.guestNics(serverId))],
     consoleOutput: ({ serverId, maxBytes }) => driver.consoleOutput(serverId, maxBytes),
   }

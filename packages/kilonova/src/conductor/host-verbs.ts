@@ -57,28 +57,39 @@ export function hostVerbs(
     if (found) await whileHeld(reach.db, task, (tx) => owe(tx, host, serverId, verb, task.epoch, reach.clock.now()))
   }
 
+  /** A long verb: begun, then waited for by its key. */
+  async function long(job: Fence, cancelled: string, begin: () => Promise<null>): Promise<void> {
+    await awaitJob({
+      jobs: reach.jobs,
+      key: job.key,
+      signal: base.signal,
+      // Let go of, it goes on: whoever has the task next waits for it by its key.
+      abandons: (reason) => reason instanceof FencedError,
+      begin: async () => void (await begin()),
+      status: () => call.jobStatus({ key: job.key }),
+      cancel: async () =>
+        void (await client(
+          compute,
+          reach.bus,
+          computeTopic(host),
+          context,
+          reach.verbTimeoutMs ?? VERB_TIMEOUT_MS,
+        ).cancelJob({ fence: fence(cancelled), job: job.key })),
+      progress: base.progress,
+    })
+  }
+
   return {
     fetchImage: async (ticket) => {
       const job = fence('fetchImage')
-      await awaitJob({
-        jobs: reach.jobs,
-        key: job.key,
-        signal: base.signal,
-        // Let go of, it goes on: whoever has the task next waits for it by its key.
-        abandons: (reason) => reason instanceof FencedError,
-        begin: async () => void (await call.startFetchImage({ fence: job, ticket })),
-        status: () => call.jobStatus({ key: job.key }),
-        cancel: async () =>
-          void (await client(
-            compute,
-            reach.bus,
-            computeTopic(host),
-            context,
-            reach.verbTimeoutMs ?? VERB_TIMEOUT_MS,
-          ).cancelJob({ fence: fence('cancelFetchImage'), job: job.key })),
-        progress: base.progress,
-      })
+      await long(job, 'cancelFetchImage', () => call.startFetchImage({ fence: job, ticket }))
     },
+    suspend: async () => {
+      const job = fence('suspend')
+      await long(job, 'cancelSuspend', () => call.startSuspend({ fence: job }))
+    },
+    pause: async () => void (await call.pause({ fence: fence('pause') })),
+    unpause: async () => void (await call.unpause({ fence: fence('unpause') })),
     createDisk: async (disk) => void (await call.createDisk({ fence: fence('createDisk'), disk })),
     createConfigDrive: async (configDrive) =>
       void (await call.createConfigDrive({ fence: fence('createConfigDrive'), configDrive })),

@@ -75,11 +75,20 @@ test('what another host says of the server does not count', async (t) => {
   assert.deepEqual([await s.states(), s.asked], [['active', 'running'], []])
 })
 
-test('only active and stopped servers follow; a guest that is gone is off', () => {
+test('a suspended server is not taken for one that its user switched off; a paused one whose guest is gone is off', async (t) => {
+  const suspended = await seen(t, 'suspended', 'shutdown', 'shutdown')
+  for (const power of POWER_STATES) await suspended.happens(power)
+  assert.deepEqual(await suspended.states(), ['suspended', 'shutdown'])
+  const paused = await seen(t, 'paused', 'paused', 'shutdown')
+  await paused.happens('shutdown')
+  assert.deepEqual(await paused.states(), ['stopped', 'shutdown'])
+})
+
+test('only active, paused and stopped servers follow; a guest that is gone is off', () => {
   for (const vmState of VM_STATES)
     for (const power of POWER_STATES) {
       const move = follow({ vmState, powerState: 'running' }, power)
-      if (vmState !== 'active' && vmState !== 'stopped') assert.equal(move, undefined)
+      if (!['active', 'paused', 'stopped'].includes(vmState)) assert.equal(move, undefined)
       assert.notEqual(move?.powerState, 'nostate')
     }
   assert.deepEqual(follow({ vmState: 'active', powerState: 'running' }, 'nostate'), {

@@ -1,10 +1,11 @@
 /**
  * Power states follow what hosts see. A server that has a task is left alone: its task gets the news as an event.
  *
- *     guest seen        server is      becomes
- *     off or gone       active         stopped
- *     running           stopped        active
- *     anything else     as it is       only the power state is written
+ *     guest seen        server is         becomes
+ *     off or gone       active, paused    stopped
+ *     running           stopped           active
+ *     anything else     one of these      only the power state is written
+ *     whatever          anything else     as it is: a suspended one is off, and goes on from its memory
  */
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
@@ -29,9 +30,10 @@ const OFF: ReadonlySet<PowerState> = new Set(['shutdown', 'crashed', 'nostate'])
 
 export function follow(server: Pick<Server, 'vmState' | 'powerState'>, seen: PowerState): Move | undefined {
   const powerState = seen === 'nostate' ? 'shutdown' : seen
-  if (OFF.has(seen) && server.vmState === 'active') return { vmState: 'stopped', powerState }
+  if (OFF.has(seen) && (server.vmState === 'active' || server.vmState === 'paused'))
+    return { vmState: 'stopped', powerState }
   if (seen === 'running' && server.vmState === 'stopped') return { vmState: 'active', powerState }
-  if (server.vmState !== 'active' && server.vmState !== 'stopped') return undefined
+  if (server.vmState !== 'active' && server.vmState !== 'stopped' && server.vmState !== 'paused') return undefined
   return powerState === server.powerState ? undefined : { powerState }
 }
 

@@ -31,6 +31,10 @@ export const TASK_STATES = [
   'reboot_started_hard',
   'powering-off',
   'powering-on',
+  'pausing',
+  'unpausing',
+  'suspending',
+  'resuming',
   'deleting',
 ] as const
 export type TaskState = (typeof TASK_STATES)[number] | null

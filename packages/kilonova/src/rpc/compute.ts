@@ -3,10 +3,12 @@ import { z } from 'zod'
 import { POWER_STATES } from '../domain/states.ts'
 import type {
   ConfigDriveSpec,
+  Diagnostics,
   DiskSpec,
   GuestNic,
   GuestSpec,
   ImageTicket,
+  PasswordOutcome,
   PortFacts,
   RouterFacts,
   RouterPort,
@@ -138,6 +140,39 @@ const guestNic = z.strictObject({
   address: z.string(),
 }) satisfies z.ZodType<GuestNic>
 
+const diagnostics = z.strictObject({
+  powerState: z.enum(POWER_STATES),
+  hypervisor: z.string(),
+  memoryMaximumKib: z.number(),
+  memoryUsedKib: z.number(),
+  memoryDetails: z.record(z.string(), z.number()),
+  cpus: z.array(z.strictObject({ id: z.int(), timeNs: z.number() })),
+  disks: z.array(
+    z.strictObject({
+      name: z.string(),
+      readBytes: z.number(),
+      readRequests: z.number(),
+      writeBytes: z.number(),
+      writeRequests: z.number(),
+    }),
+  ),
+  nics: z.array(
+    z.strictObject({
+      name: z.string(),
+      mac: z.string(),
+      rxBytes: z.number(),
+      rxPackets: z.number(),
+      rxErrors: z.number(),
+      rxDropped: z.number(),
+      txBytes: z.number(),
+      txPackets: z.number(),
+      txErrors: z.number(),
+      txDropped: z.number(),
+    }),
+  ),
+}) satisfies z.ZodType<Diagnostics>
+const passwordOutcome = z.enum(['set', 'notRunning', 'noAgent', 'refused']) satisfies z.ZodType<PasswordOutcome>
+
 const nothing = z.null()
 const fenced = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ fence, ...shape })
 
@@ -162,10 +197,19 @@ export const compute = {
   refreshPorts: method(refreshedPorts, nothing),
   applyRouters: method(z.strictObject({ routers: z.array(router) }), nothing),
   start: method(fenced({ guest }), nothing),
+  pause: method(fenced({}), nothing),
+  unpause: method(fenced({}), nothing),
+  startSuspend: method(fenced({}), nothing),
   shutdown: method(fenced({}), nothing),
   powerOff: method(fenced({}), nothing),
   destroy: method(fenced({}), nothing),
   powerState: method(z.strictObject({ serverId: z.string() }), z.enum(POWER_STATES)),
+  injectNmi: method(z.strictObject({ serverId: z.string() }), z.boolean()),
+  setPassword: method(
+    z.strictObject({ serverId: z.string(), user: z.string(), password: z.string() }),
+    passwordOutcome,
+  ),
+  diagnostics: method(z.strictObject({ serverId: z.string() }), diagnostics.nullable()),
   guestNics: method(z.strictObject({ serverId: z.string() }), z.array(guestNic)),
   consoleOutput: method(z.strictObject({ serverId: z.string(), maxBytes: z.int() }), z.string()),
 }

@@ -19,10 +19,24 @@ const ALLOWED: Readonly<Record<string, Allowed>> = {
   rebootSoft: { vmStates: ['active'], taskStates: [null] },
   rebootHard: {
     vmStates: ['active', 'stopped', 'paused', 'suspended', 'error'],
-    taskStates: [null, 'rebooting', 'reboot_pending', 'reboot_started', 'rebooting_hard'],
+    taskStates: [
+      null,
+      'rebooting',
+      'reboot_pending',
+      'reboot_started',
+      'rebooting_hard',
+      'pausing',
+      'unpausing',
+      'suspending',
+      'resuming',
+    ],
   },
+  pause: { vmStates: ['active'], taskStates: [null] },
+  unpause: { vmStates: ['paused'], taskStates: [null] },
+  suspend: { vmStates: ['active'], taskStates: [null] },
+  resume: { vmStates: ['suspended'], taskStates: [null] },
 }
-const NEEDS_HOST = ['start', 'stop', 'rebootSoft', 'rebootHard']
+const NEEDS_HOST = ['start', 'stop', 'rebootSoft', 'rebootHard', 'pause', 'unpause', 'suspend', 'resume']
 const ID = 'the-server'
 const server = { id: ID, vmState: 'active', taskState: null, locked: false, host: 'host-1' } as const
 

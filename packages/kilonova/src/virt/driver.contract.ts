@@ -54,15 +54,17 @@ function watch(driver: Driver) {
 }
 
 /** The console is a file that grows: looked at again and again. */
-export async function loginPrompt(driver: Driver, serverId: string): Promise<string> {
+async function consoleShows(driver: Driver, serverId: string, what: RegExp): Promise<string> {
   const until = Date.now() + BOOT_TIMEOUT_MS
   for (;;) {
     const text = await driver.consoleOutput(serverId, 64 * 1024)
-    if (/login: \s*$/.test(text)) return text
-    if (Date.now() > until) throw new Error(`no login prompt on the console of ${serverId}: ${text.slice(-2000)}`)
+    if (what.test(text)) return text
+    if (Date.now() > until) throw new Error(`no ${String(what)} on the console of ${serverId}: ${text.slice(-2000)}`)
     await delay(50)
   }
 }
+export const loginPrompt = (driver: Driver, serverId: string): Promise<string> =>
+  consoleShows(driver, serverId, /login: \s*$/)
 
 const named = (name: string) => (error: unknown) => error instanceof Error && error.name === name
 
@@ -179,6 +181,15 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     assert.deepEqual(await driver.guestNics(serverId), [])
   })
 
+  test('what does not run is neither paused nor suspended, and is told nothing', async () => {
+    const serverId = randomUUID()
+    for (const verb of [driver.pause, driver.unpause, (id: string) => driver.suspend(id, () => {}, never)])
+      await assert.rejects(verb(serverId), named('GuestNotRunning'))
+    assert.equal(await driver.injectNmi(serverId), false)
+    assert.equal(await driver.setPassword(serverId, 'root', 'secret'), 'notRunning')
+    assert.equal(await driver.diagnostics(serverId), undefined)
+  })
+
   test('newer facts of plugged ports are taken, again too; ports that are not here are passed over', async () => {
     const serverId = randomUUID()
     const facts = portOf({ portId: randomUUID(), networkId: randomUUID() })
@@ -233,6 +244,73 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await stateIs(serverId, 'nostate')
     assert.equal(await isListed(serverId), false)
     assert.equal(await driver.consoleOutput(serverId, 100), '')
+  })
+
+  test('a guest stands still while it is paused, and its figures grow while it runs', async () => {
+    const serverId = await withDisk()
+    events.forget()
+    await driver.start(guestOf(serverId))
+    await loginPrompt(driver, serverId)
+    const cpuTime = async () => (await driver.diagnostics(serverId))?.cpus[0]?.timeNs ?? 0
+    await driver.pause(serverId)
+    await driver.pause(serverId)
+    await events.until(serverId, 'paused')
+    await stateIs(serverId, 'paused')
+    const { disks = [], powerState } = (await driver.diagnostics(serverId)) ?? {}
+    assert.equal(powerState, 'paused')
+    assert.ok(disks[0]?.name === 'vda' && disks[0].readBytes > 0 && disks[0].readRequests > 0)
+    const used = await cpuTime()
+    assert.ok(used > 0)
+    await driver.unpause(serverId)
+    await driver.unpause(serverId)
+    await events.until(serverId, 'resumed')
+    await stateIs(serverId, 'running')
+    for (const until = Date.now() + BOOT_TIMEOUT_MS; (await cpuTime()) <= used;) {
+      assert.ok(Date.now() < until, 'the processor has not gone on')
+      await delay(50)
+    }
+    assert.equal(await driver.injectNmi(serverId), true)
+    await consoleShows(driver, serverId, /NMI received/)
+    assert.equal(await driver.setPassword(serverId, 'root', 'secret'), 'noAgent')
+    await remove(serverId)
+  })
+
+  test('a suspended guest is off, goes on where it was, and is forgotten with its power', async () => {
+    const serverId = await withDisk()
+    const boots = async () => (await driver.consoleOutput(serverId, 64 * 1024)).split('Linux version').length - 1
+    const suspend = () => driver.suspend(serverId, () => {}, never)
+    events.forget()
+    await driver.start(guestOf(serverId))
+    await loginPrompt(driver, serverId)
+    await assert.rejects(
+      driver.suspend(serverId, () => {}, AbortSignal.abort(new Error('not wanted'))),
+      /not wanted/,
+    )
+    await stateIs(serverId, 'running')
+    await suspend()
+    await suspend()
+    await events.until(serverId, 'stopped')
+    await stateIs(serverId, 'shutdown')
+    assert.equal(await isListed(serverId), true)
+    assert.deepEqual((await driver.diagnostics(serverId))?.cpus, [])
+    events.forget()
+    await driver.start(guestOf(serverId))
+    await stateIs(serverId, 'running')
+    assert.equal(await boots(), 1, 'it has not booted again')
+    await driver.shutdown(serverId)
+    await events.until(serverId, 'shutdown')
+
+    await driver.start(guestOf(serverId))
+    await suspend()
+    await driver.powerOff(serverId)
+    await driver.start(guestOf(serverId))
+    for (const until = Date.now() + BOOT_TIMEOUT_MS; (await boots()) < 3;) {
+      assert.ok(Date.now() < until, 'its memory was kept')
+      await delay(50)
+    }
+    await suspend()
+    await remove(serverId)
+    await stateIs(serverId, 'nostate')
   })
 
   test('a guest runs on while nobody watches, and is found again', async () => {

@@ -136,6 +136,42 @@ export interface GuestNic {
   readonly address: string
 }
 
+/** What a guest has used and done since it was started; null: not known. An empty list where the guest does not run. */
+export interface Diagnostics {
+  readonly powerState: PowerState
+  /** `kvm`, `qemu`, `fake`. */
+  readonly hypervisor: string
+  readonly memoryMaximumKib: number
+  readonly memoryUsedKib: number
+  /** What the balloon tells, by libvirt's names without `memory-`. */
+  readonly memoryDetails: Readonly<Record<string, number>>
+  /** Processor time in nanoseconds. */
+  readonly cpus: readonly { readonly id: number; readonly timeNs: number }[]
+  readonly disks: readonly {
+    readonly name: string
+    readonly readBytes: number
+    readonly readRequests: number
+    readonly writeBytes: number
+    readonly writeRequests: number
+  }[]
+  /** `name` is that of its end on the host; counts are the guest's: what it received and sent. */
+  readonly nics: readonly {
+    readonly name: string
+    readonly mac: string
+    readonly rxBytes: number
+    readonly rxPackets: number
+    readonly rxErrors: number
+    readonly rxDropped: number
+    readonly txBytes: number
+    readonly txPackets: number
+    readonly txErrors: number
+    readonly txDropped: number
+  }[]
+}
+
+/** `noAgent`: nobody in the guest listens. */
+export type PasswordOutcome = 'set' | 'notRunning' | 'noAgent' | 'refused'
+
 export interface PowerChange {
   readonly serverId: string
   readonly powerState: PowerState
@@ -177,16 +213,31 @@ export interface Driver {
    */
   applyRouters(routers: readonly RouterFacts[]): Promise<void>
 
-  /** Defines the guest if needed and makes it run. */
+  /** Defines the guest if needed and makes it run; one that was suspended goes on where it was. */
   start(spec: GuestSpec): Promise<void>
+  /** Stops the guest's processors; its memory stays where it is. Errors: GuestNotRunning. */
+  pause(serverId: string): Promise<void>
+  /** Lets a paused guest go on. Errors: GuestNotRunning. */
+  unpause(serverId: string): Promise<void>
+  /**
+   * Writes the guest's memory to the host's disk and takes its power: its power state is `shutdown`, and the next start goes on from
+   * there. Long: reports percent; stopped by the signal, the guest runs on. Errors: GuestNotRunning.
+   */
+  suspend(serverId: string, progress: (percent: number) => void, signal: AbortSignal): Promise<void>
   /** Asks the guest to shut down (ACPI) and returns at once; the power change tells when it did. */
   shutdown(serverId: string): Promise<void>
-  /** Takes the power away; the guest stays defined. */
+  /** Takes the power away, and the memory that was kept of a suspended guest; the guest stays defined. */
   powerOff(serverId: string): Promise<void>
-  /** Takes the power away and forgets the guest; files and ports stay. */
+  /** Takes the power away and forgets the guest with the memory that was kept of it; files and ports stay. */
   destroy(serverId: string): Promise<void>
   /** `nostate` when there is no such guest. */
   powerState(serverId: string): Promise<PowerState>
+  /** Raises a non-maskable interrupt: what the guest makes of it is its own affair. False: it does not run. */
+  injectNmi(serverId: string): Promise<boolean>
+  /** Asks the guest's agent to set a password of one of its users. */
+  setPassword(serverId: string, user: string, password: string): Promise<PasswordOutcome>
+  /** Undefined when there is no such guest. */
+  diagnostics(serverId: string): Promise<Diagnostics | undefined>
   /** Where the guest's network cards are on its buses; empty when there is no such guest. */
   guestNics(serverId: string): Promise<readonly GuestNic[]>
   /** The last bytes of the serial console; empty when there is none yet. */

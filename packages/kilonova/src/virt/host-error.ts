@@ -9,6 +9,7 @@ export type HostErrorName =
   | 'ImageUnsupported'
   | 'DiskMissing'
   | 'GuestNotFound'
+  | 'GuestNotRunning'
   | 'HypervisorUnavailable'
   | 'HypervisorRefused'
   | 'CommandFailed'

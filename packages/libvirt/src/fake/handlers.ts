@@ -2,7 +2,9 @@
 import { ConnectListAllDomainsFlags as List, DomainState, ErrorNumber as ERR } from '../constants.gen.ts'
 import type { Domain, Procedures } from '../protocol-types.gen.ts'
 import { withAgentState, withDevice, withId, withoutDevice } from './domain-xml.ts'
+import { param, type TypedParam } from '../typed-params.ts'
 import { fail } from './fail.ts'
+import { needAgent } from './qemu-handlers.ts'
 import { handleOf, isActive, type FakeDomain, type Hypervisor } from './hypervisor.ts'
 import type { ServerStream } from './server-stream.ts'
 
@@ -75,6 +77,26 @@ function changeDevices(serving: Serving, dom: Domain, flags: number, change: (xm
   return domain
 }
 
+const NOTHING = {
+  dataTotal: 0n,
+  dataProcessed: 0n,
+  dataRemaining: 0n,
+  memTotal: 0n,
+  memProcessed: 0n,
+  memRemaining: 0n,
+  fileTotal: 0n,
+  fileProcessed: 0n,
+  fileRemaining: 0n,
+}
+
+/** What QEMU itself would have to say (processors, disks, cards) is not there: nothing runs. */
+const statsOf = ({ state, reason, memoryKib }: FakeDomain): TypedParam[] => [
+  param.int('state.state', state),
+  param.int('state.reason', reason),
+  param.ullong('balloon.current', memoryKib),
+  param.ullong('balloon.maximum', memoryKib),
+]
+
 export const connectionHandlers: Handlers = {
   authList: () => ({ types: [0] }),
   connectOpen: () => {},
@@ -145,6 +167,25 @@ export const domainHandlers: Handlers = {
   domainManagedSaveRemove({ dom }, serving) {
     domainOf(serving, dom).managedSave = false
   },
+  // Done within its own call: nobody ever sees it under way.
+  domainGetJobInfo: () => ({ type: 0, timeElapsed: 0n, timeRemaining: 0n, ...NOTHING }),
+  domainAbortJob: ({ dom }, serving) => {
+    domainOf(serving, dom)
+    fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: no job is active on the domain')
+  },
+  domainInjectNMI({ dom }, serving) {
+    const domain = domainOf(serving, dom)
+    serving.hypervisor.needActive(domain)
+    domain.nmis++
+  },
+  domainSetUserPassword({ dom, user, password }, serving) {
+    const domain = domainOf(serving, dom)
+    needAgent(domain)
+    domain.passwords.set(user ?? '', password ?? '')
+  },
+  connectGetAllDomainStats: ({ doms }, serving) => ({
+    retStats: doms.map((dom) => ({ dom, params: statsOf(domainOf(serving, dom)) })),
+  }),
   domainGetState({ dom }, serving) {
     const { state, reason } = domainOf(serving, dom)
     return { state, reason }

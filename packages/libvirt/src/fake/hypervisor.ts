@@ -34,6 +34,10 @@ export interface FakeDomain {
   /** The guest has its agent's channel open; of one that was saved: it had. */
   agentConnected: boolean
   memoryParameters: TypedParam[]
+  /** Non-maskable interrupts that it got. */
+  nmis: number
+  /** As its agent was told, by user. */
+  readonly passwords: Map<string, string>
   readonly memoryKib: bigint
   readonly vcpus: number
 }
@@ -140,6 +144,8 @@ export class Hypervisor {
       autostart: false,
       agentConnected: false,
       memoryParameters: [],
+      nmis: 0,
+      passwords: new Map(),
       memoryKib,
       vcpus,
     }

@@ -44,6 +44,19 @@ const askHumanMonitor = ({ state }: FakeDomain, text: string): string =>
     ? `VM status: ${state === DomainState.RUNNING ? 'running' : 'paused'}\r\n`
     : `unknown command: '${text}'\r\n`
 
+/** An agent is there, and listens. */
+export function needAgent(domain: FakeDomain): void {
+  if (domain.state !== DomainState.RUNNING) {
+    fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: domain is not running')
+  }
+  if (!hasAgentChannel(domain.xml)) {
+    fail(ERR.ARGUMENT_UNSUPPORTED, 'argument unsupported: QEMU guest agent is not configured')
+  }
+  if (!domain.agentConnected) {
+    fail(ERR.AGENT_UNRESPONSIVE, 'Guest agent is not responding: QEMU guest agent is not connected')
+  }
+}
+
 export const qemuHandlers: Handlers = {
   qemuDomainMonitorCommand({ dom, cmd, flags = 0 }, { hypervisor }) {
     if ((flags & ~MONITOR_HMP) !== 0) fail(ERR.INVALID_ARG, `unsupported flags (0x${flags.toString(16)})`)
@@ -53,15 +66,7 @@ export const qemuHandlers: Handlers = {
   },
   qemuDomainAgentCommand({ dom, cmd }, { hypervisor }) {
     const domain = hypervisor.find({ uuid: dom.uuid })
-    if (domain.state !== DomainState.RUNNING) {
-      fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: domain is not running')
-    }
-    if (!hasAgentChannel(domain.xml)) {
-      fail(ERR.ARGUMENT_UNSUPPORTED, 'argument unsupported: QEMU guest agent is not configured')
-    }
-    if (!domain.agentConnected) {
-      fail(ERR.AGENT_UNRESPONSIVE, 'Guest agent is not responding: QEMU guest agent is not connected')
-    }
+    needAgent(domain)
     const command = commandOf(cmd) ?? ''
     const answer =
       AGENT[command] ??

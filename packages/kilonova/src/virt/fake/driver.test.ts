@@ -33,11 +33,11 @@ test('it counts what it holds', async () => {
   await driver.createConfigDrive({ serverId: 'a', files: {} })
   await driver.plug('a', [portOf(), portOf({ portId: 'other' })])
   await driver.start(guestOf('a', { configDrive: true, ports: [portOf()] }))
-  assert.deepEqual(driver.inventory(), { guests: 1, disks: 1, configDrives: 1, ports: 1, cachedImages: 1 })
+  assert.deepEqual(driver.inventory(), { guests: 1, disks: 1, configDrives: 1, ports: 1, cachedImages: 1, memories: 0 })
   await driver.destroy('a')
   await driver.unplug('a')
   await driver.removeFiles('a')
-  assert.deepEqual(driver.inventory(), { guests: 0, disks: 0, configDrives: 0, ports: 0, cachedImages: 1 })
+  assert.deepEqual(driver.inventory(), { guests: 0, disks: 0, configDrives: 0, ports: 0, cachedImages: 1, memories: 0 })
 })
 
 test('it knows its ports by the newest facts it was told, and learns of none that way', async () => {
@@ -101,6 +101,42 @@ test('a thousand servers come and go in well under a second', async () => {
     await driver.removeFiles(id)
   }
   assert.ok(performance.now() - started < 1000)
+})
+
+test('its agent takes passwords where the image says that there is one', async () => {
+  const driver = fakeDriver({ host: 'h1', clock })
+  await driver.start(guestOf('a', { imageId: null, imageProperties: { hw_qemu_guest_agent: 'yes' } }))
+  assert.equal(await driver.setPassword('a', 'root', 'secret'), 'set')
+  assert.equal(driver.passwordOf('a', 'root'), 'secret')
+  await driver.pause('a')
+  assert.equal(await driver.setPassword('a', 'root', 'other'), 'notRunning')
+})
+
+test('its figures follow from what it is and how long it ran', async () => {
+  let now = 0
+  const driver = fakeDriver({ host: 'h1', clock: { now: () => now } })
+  const flavor = { ...guestOf('a').flavor, vcpus: 2 }
+  await driver.start(guestOf('a', { imageId: null, flavor, ports: [portOf()] }))
+  const cpus = async () => (await driver.diagnostics('a'))?.cpus.map(({ timeNs }) => timeNs)
+  now = 4000
+  assert.deepEqual(await cpus(), [4.5e9, 2.25e9])
+  await driver.pause('a')
+  now = 9000
+  assert.deepEqual(await cpus(), [4.5e9, 2.25e9])
+  await driver.unpause('a')
+  now = 10_000
+  assert.deepEqual(await cpus(), [5.5e9, 2.75e9])
+  await driver.suspend('a', ignore, never)
+  assert.equal(driver.inventory().memories, 1)
+  await driver.start(guestOf('a', { imageId: null, flavor, ports: [portOf()] }))
+  assert.deepEqual([driver.inventory().memories, await cpus()], [0, [5.5e9, 2.75e9]])
+  await driver.powerOff('a')
+  await driver.start(guestOf('a', { imageId: null, flavor, ports: [portOf()] }))
+  assert.deepEqual(await cpus(), [0.5e9, 0.25e9])
+  assert.deepEqual(
+    (await driver.diagnostics('a'))?.nics.map(({ mac }) => mac),
+    [portOf().mac],
+  )
 })
 
 test('a guest has a card on its bus for each of its ports', async () => {

@@ -3,10 +3,12 @@
  * what it holds, so that tests can see what was left behind. Each verb costs microseconds.
  */
 import type { Clock } from '@kilonova/base/clock.ts'
+import { hasAgent } from '../../domain/image-properties.ts'
 import type { PowerState } from '../../domain/states.ts'
 import type { ConfigDriveSpec, DiskSpec, Driver, GuestSpec, PortFacts, PowerChange, RouterFacts } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import { fakeConsole, type FakeConsole } from './console.ts'
+import { born, fakeDiagnostics, lived, type Life } from './diagnostics.ts'
 import type { Faults, Verb } from './faults.ts'
 import { contentKey, fakeImageCache } from './image-cache.ts'
 import { fakeReport } from './report.ts'
@@ -29,6 +31,8 @@ export interface Inventory {
   readonly configDrives: number
   readonly ports: number
   readonly cachedImages: number
+  /** Memories of suspended guests. */
+  readonly memories: number
 }
 
 export interface FakeDriver extends Driver {
@@ -40,11 +44,16 @@ export interface FakeDriver extends Driver {
   routers(): readonly RouterFacts[]
   /** The guest changes its state by itself: what a user inside, or a crash, would do. */
   happen(serverId: string, powerState: PowerState, event: string): void
+  /** As the guest's agent was last told; undefined: never. */
+  passwordOf(serverId: string, user: string): string | undefined
 }
 
-interface Guest {
+interface Guest extends Life {
   spec: GuestSpec
   powerState: PowerState
+  /** Its memory is kept: the next start goes on with it. */
+  saved: boolean
+  readonly passwords: Map<string, string>
 }
 
 const GB = 1024 ** 3
@@ -81,11 +90,15 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   }
   function change(guest: Guest, powerState: PowerState, event: string): void {
     if (guest.powerState === powerState) return
+    const goesOn = guest.powerState === 'paused' || guest.saved
+    Object.assign(guest, lived(guest, guest.powerState === 'running', clock.now()))
     guest.powerState = powerState
     const { serverId, name } = guest.spec
     const screen = consoleOf(serverId)
-    if (powerState === 'running') screen.boot(name)
-    else screen.line(`${name} ${event}`)
+    if (powerState === 'running' && !goesOn) {
+      Object.assign(guest, born(clock.now(), guest.boots + 1))
+      screen.boot(name)
+    } else screen.line(`${name} ${event}`)
     queueMicrotask(() => {
       for (const listener of listeners) listener({ serverId, powerState, event })
     })
@@ -96,10 +109,23 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     if (spec.configDrive && !configDrives.has(spec.serverId))
       throw new HostError('DiskMissing', `the config drive of server ${spec.serverId} is not on host ${host}`)
     if (spec.ports.length > 0) plugged.set(spec.serverId, spec.ports)
-    const guest = guests.get(spec.serverId) ?? { spec, powerState: 'nostate' }
+    const guest = guests.get(spec.serverId) ?? {
+      spec,
+      powerState: 'nostate',
+      saved: false,
+      passwords: new Map<string, string>(),
+      ...born(clock.now(), 0),
+    }
     guest.spec = spec
     guests.set(spec.serverId, guest)
     change(guest, 'running', 'started')
+    guest.saved = false
+  }
+  /** Errors: GuestNotRunning. */
+  function going(serverId: string): Guest {
+    const guest = guests.get(serverId)
+    if (guest?.powerState === 'running' || guest?.powerState === 'paused') return guest
+    throw new HostError('GuestNotRunning', `the guest of server ${serverId} does not run`)
   }
   function stop(serverId: string, event: string): void {
     const guest = guests.get(serverId)
@@ -167,17 +193,55 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       verb('start', spec.serverId, () => {
         if (guests.get(spec.serverId)?.powerState !== 'running') run(spec)
       }),
+    pause: (serverId) => verb('pause', serverId, () => change(going(serverId), 'paused', 'paused')),
+    unpause: (serverId) => verb('unpause', serverId, () => change(going(serverId), 'running', 'resumed')),
+    suspend: (serverId, progress, signal) =>
+      verb('suspend', serverId, () => {
+        signal.throwIfAborted()
+        if (guests.get(serverId)?.saved) return
+        const guest = going(serverId)
+        progress(100)
+        guest.saved = true
+        change(guest, 'shutdown', 'stopped')
+      }),
     shutdown: (serverId) =>
       verb('shutdown', serverId, () => {
         if (guests.get(serverId)?.powerState === 'running') stop(serverId, 'shutdown')
       }),
-    powerOff: (serverId) => verb('powerOff', serverId, () => stop(serverId, 'stopped')),
+    powerOff: (serverId) =>
+      verb('powerOff', serverId, () => {
+        stop(serverId, 'stopped')
+        const guest = guests.get(serverId)
+        if (guest) guest.saved = false
+      }),
     destroy: (serverId) =>
       verb('destroy', serverId, () => {
         stop(serverId, 'stopped')
         guests.delete(serverId)
       }),
     powerState: (serverId) => verb('powerState', serverId, () => guests.get(serverId)?.powerState ?? 'nostate'),
+    injectNmi: (serverId) =>
+      verb('injectNmi', serverId, () => {
+        const guest = guests.get(serverId)
+        if (guest?.powerState !== 'running' && guest?.powerState !== 'paused') return false
+        consoleOf(serverId).line('Uhhuh. NMI received for unknown reason')
+        return true
+      }),
+    setPassword: (serverId, user, password) =>
+      verb('setPassword', serverId, () => {
+        const guest = guests.get(serverId)
+        if (guest?.powerState !== 'running') return 'notRunning'
+        if (!hasAgent(guest.spec.imageProperties)) return 'noAgent'
+        guest.passwords.set(user, password)
+        return 'set'
+      }),
+    diagnostics: (serverId) =>
+      verb('diagnostics', serverId, () => {
+        const guest = guests.get(serverId)
+        if (!guest) return undefined
+        const names = [...(disks.has(serverId) ? ['vda'] : []), ...(configDrives.has(serverId) ? ['sda'] : [])]
+        return fakeDiagnostics(guest, names, clock.now())
+      }),
     guestNics: (serverId) =>
       verb('guestNics', serverId, () =>
         (guests.get(serverId)?.spec.ports ?? []).map(({ mac }, index) => ({
@@ -195,7 +259,9 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       configDrives: configDrives.size,
       ports: [...plugged.values()].reduce((sum, ports) => sum + ports.length, 0),
       cachedImages: images.size,
+      memories: [...guests.values()].filter(({ saved }) => saved).length,
     }),
+    passwordOf: (serverId, user) => guests.get(serverId)?.passwords.get(user),
     portFacts: (portId) => [...plugged.values()].flat().find((port) => port.portId === portId),
     routers: () => told,
     happen: (serverId, powerState, event) => {

@@ -17,7 +17,7 @@ export interface LibvirtTarget {
 
 export interface Connection {
   /** Errors: HypervisorUnavailable (retryable) when libvirtd cannot be reached for long, HypervisorRefused with libvirt's own words. */
-  use<T>(work: (client: Client) => Promise<T>): Promise<T>
+  use<T>(work: (client: Client) => Promise<T>, limits?: { readonly answerMs?: number }): Promise<T>
   close(): Promise<void>
 }
 
@@ -96,12 +96,12 @@ export async function openConnection({
 
   current = Promise.resolve(await open())
   return {
-    use: async (work) => {
+    use: async (work, limits = {}) => {
       const deadline = Date.now() + patienceMs
       for (let logd: 'untried' | 'revived' = 'untried'; ;) {
         const client = await inTime(get(), Math.max(1, deadline - Date.now()))
         try {
-          return await inTime(work(client), answerMs)
+          return await inTime(work(client), limits.answerMs ?? answerMs)
         } catch (error) {
           if (logd === 'untried' && misses(error, 'virtlogd')) {
             logd = 'revived'

@@ -1,4 +1,5 @@
 /** The guest as libvirt wants to read it. Pure: the same facts give the same text, kept in golden/. */
+import { hasAgent } from '../../domain/image-properties.ts'
 import type { GuestSpec } from '../driver.ts'
 import type { ConfigDriveFormat } from './config-drive.ts'
 import { domainName, METADATA_NAMESPACE } from './names.ts'
@@ -156,7 +157,7 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
     ),
     element('serial', { type: 'pty' }, log, element('target', { type: 'isa-serial', port: 0 })),
     element('console', { type: 'pty' }, log, element('target', { type: 'serial', port: 0 })),
-    spec.imageProperties['hw_qemu_guest_agent'] === 'yes' &&
+    hasAgent(spec.imageProperties) &&
       element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })),
     element('input', { type: 'tablet', bus: 'usb' }),
     // A socket of its own, which libvirt makes and only root opens: ports would be shared with every other libvirtd of the machine.

@@ -7,12 +7,14 @@ import type { Limits } from '@kilonova/disk-image/finding.ts'
 import type { Driver, GuestSpec } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import type { HostNetwork } from '../network/host-network.ts'
+import { setPassword } from './agent.ts'
 import { accelerator as chooseAccelerator } from './accelerator.ts'
 import { configDriveFormat, createConfigDrive, type ConfigDriveFormat } from './config-drive.ts'
 import { openConnection, type LibvirtTarget } from './connection.ts'
 import { consoleTail } from './console.ts'
 import { createDisk, exists } from './disk.ts'
 import { directIo } from './direct-io.ts'
+import { diagnosticsOf } from './diagnostics.ts'
 import { domainXml } from './domain-xml.ts'
 import { powerEvents } from './events.ts'
 import { serverFiles } from './files.ts'
@@ -106,6 +108,9 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     refreshPorts: network.refresh,
     applyRouters: network.applyRouters,
     start: (spec) => lifecycle.start(guest, spec),
+    pause: (serverId) => lifecycle.pause(guest, serverId),
+    unpause: (serverId) => lifecycle.unpause(guest, serverId),
+    suspend: (serverId, progress, signal) => lifecycle.suspend(guest, serverId, progress, signal),
     shutdown: (serverId) => lifecycle.shutdown(guest, serverId),
     powerOff: (serverId) => lifecycle.powerOff(guest, serverId),
     destroy: (serverId) => lifecycle.destroy(guest, serverId),
@@ -114,6 +119,10 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
         const domain = await lookUp(client, installationId, serverId)
         return domain ? stateOf(client, domain) : 'nostate'
       }),
+    injectNmi: (serverId) => lifecycle.injectNmi(guest, serverId),
+    setPassword: (serverId, user, password) =>
+      connection.use((client) => setPassword(client, installationId, serverId, user, password)),
+    diagnostics: (serverId) => connection.use((client) => diagnosticsOf(client, installationId, serverId, accelerator)),
     guestNics: (serverId) =>
       connection.use(async (client) => {
         const domain = await lookUp(client, installationId, serverId)

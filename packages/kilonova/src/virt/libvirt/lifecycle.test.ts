@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { silentLog as log } from '@kilonova/base/log.ts'
-import { DomainState, ErrorNumber } from '@kilonova/libvirt/constants.gen.ts'
+import { DomainRunningReason, DomainState, ErrorNumber } from '@kilonova/libvirt/constants.gen.ts'
+import { fail } from '@kilonova/libvirt/fake/fail.ts'
+import type { Handlers } from '@kilonova/libvirt/fake/handlers.ts'
 import { fakeLibvirtd } from '@kilonova/libvirt/fake/fake-libvirtd.ts'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,10 +31,10 @@ const xmlOf = (serverId: string, installationId: string) =>
     nics: [],
   })
 
-async function world(t: TestContext, revive?: () => Promise<unknown>) {
+async function world(t: TestContext, revive?: () => Promise<unknown>, handlers: Handlers = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'lifecycle-'))
   const listen = { path: join(folder, 'sock') }
-  let daemon = await fakeLibvirtd({ listen })
+  let daemon = await fakeLibvirtd({ listen, handlers })
   const events = powerEvents('ab12', log)
   const target = { socketPath: listen.path, ...(revive ? { revive } : {}) }
   const connection = await openConnection({ target, log, opened: events.attach, patienceMs: 300, answerMs: 300 })
@@ -118,6 +120,60 @@ test('a guest with a saved memory image is forgotten altogether', async (t) => {
   await lifecycle.destroy(w.context, id)
   await lifecycle.destroy(w.context, id)
   assert.equal(w.hypervisor.domains.size, 0)
+})
+
+test('a guest is paused and goes on, however often that is asked for; one that is off is not', async (t) => {
+  const w = await world(t)
+  await assert.rejects(lifecycle.pause(w.context, id), { name: 'GuestNotRunning' })
+  await lifecycle.start(w.context, guestOf(id))
+  for (const verb of [lifecycle.pause, lifecycle.unpause]) for (let i = 0; i < 2; i++) await verb(w.context, id)
+  await w.next('resumed')
+  assert.deepEqual(w.told, ['started', 'paused', 'resumed'])
+  assert.equal(await lifecycle.injectNmi(w.context, id), true)
+  assert.equal(w.hypervisor.find({ uuid: id }).nmis, 1)
+  await lifecycle.powerOff(w.context, id)
+  for (const verb of [lifecycle.pause, lifecycle.unpause])
+    await assert.rejects(verb(w.context, id), { name: 'GuestNotRunning' })
+  assert.equal(await lifecycle.injectNmi(w.context, id), false)
+})
+
+test('a guest is suspended once, goes on from its memory, and loses it with its power', async (t) => {
+  const w = await world(t)
+  const suspend = () => lifecycle.suspend(w.context, id, () => {}, new AbortController().signal)
+  await assert.rejects(suspend(), { name: 'GuestNotRunning' })
+  await lifecycle.start(w.context, guestOf(id))
+  for (const when of ['before', 'after'] as const) {
+    w.weather.spoil('domainManagedSave', { kind: 'drop', when })
+    await suspend()
+    const domain = w.hypervisor.find({ uuid: id })
+    assert.deepEqual([domain.state, domain.managedSave], [DomainState.SHUTOFF, true])
+    await lifecycle.start(w.context, guestOf(id))
+    assert.deepEqual([domain.reason, domain.managedSave], [DomainRunningReason.RESTORED, false])
+  }
+  await suspend()
+  await lifecycle.powerOff(w.context, id)
+  assert.equal(w.hypervisor.find({ uuid: id }).managedSave, false)
+  await assert.rejects(suspend(), { name: 'GuestNotRunning' })
+})
+
+test('a suspend that is not wanted any more is stopped, and the guest runs on', async (t) => {
+  const begun = Promise.withResolvers<void>()
+  const aborted = Promise.withResolvers<void>()
+  const w = await world(t, undefined, {
+    domainManagedSave: async () => {
+      begun.resolve()
+      await aborted.promise
+      fail(ErrorNumber.OPERATION_ABORTED, 'operation aborted: job canceled by client')
+    },
+    domainAbortJob: () => aborted.resolve(),
+  })
+  await lifecycle.start(w.context, guestOf(id))
+  const wanted = new AbortController()
+  const suspending = lifecycle.suspend(w.context, id, () => {}, wanted.signal)
+  await begun.promise
+  wanted.abort(new Error('not wanted'))
+  await assert.rejects(suspending)
+  assert.deepEqual(await w.guests(), [{ serverId: id, powerState: 'running' }])
 })
 
 test('a domain of another installation is neither listed, told of, nor touched', async (t) => {

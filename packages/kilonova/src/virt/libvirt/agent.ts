@@ -1,0 +1,29 @@
+/** What is asked of the QEMU guest agent, where the image says that there is one. */
+import { isLibvirtError } from '@kilonova/libvirt/errors.ts'
+import type { Client } from '@kilonova/libvirt/client.ts'
+import type { PasswordOutcome } from '../driver.ts'
+import { lookUp, stateOf } from './guests.ts'
+
+/** libvirt's words for a guest without the channel, and for one in which nobody listens. */
+const NOBODY = ['AGENT_UNRESPONSIVE', 'ARGUMENT_UNSUPPORTED', 'AGENT_UNSYNCED'] as const
+
+/** What the agent says against it may repeat what it was given: nothing of that is passed on. */
+export async function setPassword(
+  client: Client,
+  installationId: string,
+  serverId: string,
+  user: string,
+  password: string,
+): Promise<PasswordOutcome> {
+  const domain = await lookUp(client, installationId, serverId)
+  if (!domain || (await stateOf(client, domain)) !== 'running') return 'notRunning'
+  try {
+    await client.domainSetUserPassword(domain, user, password)
+    return 'set'
+  } catch (error) {
+    if (isLibvirtError(error, ...NOBODY)) return 'noAgent'
+    if (isLibvirtError(error, 'OPERATION_INVALID', 'NO_DOMAIN')) return 'notRunning'
+    if (isLibvirtError(error)) return 'refused'
+    throw error
+  }
+}
