@@ -5,11 +5,14 @@ import {
   cloud,
   flavorOf,
   portOf,
+  PROJECT,
   server,
   settled,
   type CallOptions,
   type Cloud,
 } from '@kilonova/kilonova/api/testing/cloud.ts'
+import { newId } from '@kilonova/base/clock.ts'
+import { insertMigration } from '@kilonova/kilonova/db/server-migrations.ts'
 import { insertFlavor } from '@kilonova/kilonova/db/flavors.ts'
 import { setAddresses } from '@kilonova/kilonova/db/servers.ts'
 import type { HttpAnswer } from '@kilonova/base/http/client.ts'
@@ -17,7 +20,7 @@ import type { HttpAnswer } from '@kilonova/base/http/client.ts'
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 export interface Scene {
   readonly it: Cloud
-  /** alice's, running on host1, in `group`, tagged `red`, with one port. */
+  /** alice's, running on host1, in `group`, tagged `red`, with one port; a live migration of it is written down. */
   readonly server: string
   /** alice's, deleted. */
   readonly deleted: string
@@ -70,6 +73,24 @@ export async function scene(t: TestContext): Promise<Scene> {
   await ask('PUT', `/servers/${id}/tags/red`, { version: '2.26' })
   const deleted = await server(it)
   const now = it.clock.now()
+  await insertMigration(it.db, {
+    id: newId(),
+    serverId: id,
+    projectId: PROJECT,
+    userId: 'alice',
+    type: 'live-migration',
+    status: 'running',
+    sourceHost: 'host1',
+    sourceHypervisor: 'host1.example',
+    destHost: 'host2',
+    destHypervisor: 'host2.example',
+    destIp: null,
+    oldFlavorNumber: null,
+    newFlavorNumber: null,
+    progress: null,
+    createdAt: now,
+    updatedAt: now,
+  })
   await it.db
     .updateTable('servers')
     .set({ vm_state: 'deleted', task_state: null, deleted_at: now })

@@ -113,6 +113,38 @@ const keyPair = (what: string, wanted: readonly [number, number], more: (scene: 
     { keypair: { name: scene.fresh(), public_key: KEY, ...more(scene) } },
     as,
   ])
+const VOLUME = '00000000-0000-4000-8000-000000000000'
+/** Nobody has a volume to attach: what is well formed is 404. */
+const attaching = (what: string, more: object): Change =>
+  status(`a volume with ${what}`, [400, 404], ({ server }) => [
+    'POST',
+    `/servers/${server}/os-volume_attachments`,
+    { volumeAttachment: { volumeId: VOLUME, ...more } },
+  ])
+const ofShelved = (what: string, call: (path: string) => readonly [Call[0], string, unknown?]): Change => ({
+  what: `a volume ${what} while the server is shelved`,
+  see: async (the, version) => {
+    const as = (vmState: string) =>
+      the.it.db.updateTable('servers').set({ vm_state: vmState }).where('id', '=', the.server).execute()
+    await as('shelved')
+    const [method, path, json] = call(`/servers/${the.server}/os-volume_attachments`)
+    const answer = await the.call(method, path, version, json)
+    await as('active')
+    return answer.status
+  },
+  before: 409,
+  after: 404,
+})
+const ofMigration = (key: string) => field('a migration has', () => '/os-migrations', ['migrations', 0, key], 'admin')
+const ofServersMigration = (key: string) =>
+  field("a server's migration has", ({ server }) => `/servers/${server}/migrations`, ['migrations', 0, key], 'admin')
+const LIMITS_OF_NETWORKS = [
+  'maxTotalFloatingIps',
+  'maxSecurityGroups',
+  'maxSecurityGroupRules',
+  'totalFloatingIpsUsed',
+  'totalSecurityGroupsUsed',
+]
 const ADDRESSES = ['fixed_ips', 'floating_ips', 'security_groups', 'security_group_rules']
 const FILES = ['injected_files', 'injected_file_content_bytes', 'injected_file_path_bytes']
 const QUOTAS = `/os-quota-sets/${PROJECT}`
@@ -134,14 +166,12 @@ const taggedNetwork = ({ network }: Scene) => ({ networks: [{ uuid: network, tag
 export const ENDED: readonly string[] = [
   ...['getVNCConsole', 'getSPICEConsole', 'getSerialConsole'].map((key) => `action os-${key}`),
   ...['addFixedIp', 'removeFixedIp', 'addFloatingIp', 'removeFloatingIp'].map((key) => `action ${key}`),
-  ...['/images', '/images/*/metadata', '/os-networks', '/os-volumes', '/os-security-groups', '/os-floating-ips'].map(
+  ...['/images', '/images/*/metadata', '/os-networks', '/os-security-groups', '/os-floating-ips'].map(
     (path) => `GET ${path}`,
   ),
   'GET /os-hosts',
   'GET /os-hosts/*',
   'PUT /os-hosts/*',
-  'GET /os-volumes_boot',
-  'POST /os-volumes_boot',
 ]
 
 export const TABLE: Readonly<Record<string, Entry>> = {
@@ -184,7 +214,6 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       'root_device_name',
       'user_data',
     ].map((key) => ofServer(`OS-EXT-SRV-ATTR:${key}`, 'admin')),
-    later: ['GET /servers/*/os-volume_attachments'],
   },
   '2.4': { says: 'fixed IPs say whether they are reserved', none: 'the resource is gone from upstream' },
   '2.5': { says: 'everybody may filter by ip6', changes: [found('ip6', 'ip6=fd00::', [true, false])] },
@@ -276,7 +305,10 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   },
   '2.20': {
     says: 'volumes of shelved servers',
-    later: ['POST /servers/*/os-volume_attachments', 'DELETE /servers/*/os-volume_attachments/*'],
+    changes: [
+      ofShelved('attached', (path) => ['POST', path, { volumeAttachment: { volumeId: VOLUME } }]),
+      ofShelved('detached', (path) => ['DELETE', `${path}/${VOLUME}`]),
+    ],
   },
   '2.21': {
     says: 'actions of deleted servers can be read',
@@ -287,12 +319,41 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       ]),
     ],
   },
-  '2.22': { says: 'a live migration can be forced to complete', later: ['POST /servers/*/migrations/*/action'] },
+  '2.22': {
+    says: 'a live migration can be forced to complete',
+    changes: [
+      status('one of a server that does not migrate', [404, 409], ({ server }) => [
+        'POST',
+        `/servers/${server}/migrations/1/action`,
+        { force_complete: null },
+        'admin',
+      ]),
+    ],
+  },
   '2.23': {
     says: 'migrations of a server; migrations say of which type they are',
-    later: ['GET /servers/*/migrations', 'GET /servers/*/migrations/*', 'GET /os-migrations'],
+    changes: [
+      status('those of a server', [404, 200], ({ server }) => [
+        'GET',
+        `/servers/${server}/migrations`,
+        undefined,
+        'admin',
+      ]),
+      status('one', [404, 200], ({ server }) => ['GET', `/servers/${server}/migrations/1`, undefined, 'admin']),
+      ...['migration_type', 'links'].map(ofMigration),
+    ],
   },
-  '2.24': { says: 'a live migration can be aborted', later: ['DELETE /servers/*/migrations/*'] },
+  '2.24': {
+    says: 'a live migration can be aborted',
+    changes: [
+      status('one of a server that does not migrate', [404, 409], ({ server }) => [
+        'DELETE',
+        `/servers/${server}/migrations/1`,
+        undefined,
+        'admin',
+      ]),
+    ],
+  },
   '2.25': { says: 'live migration finds out about shared storage itself', later: ['action os-migrateLive'] },
   '2.26': {
     says: 'tags of servers',
@@ -348,15 +409,13 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   '2.36': {
     says: 'the proxies of other services are gone, and their limits',
     changes: [
-      'maxTotalFloatingIps',
-      'maxSecurityGroups',
-      'maxSecurityGroupRules',
-      'totalFloatingIpsUsed',
-      'totalSecurityGroupsUsed',
-    ]
-      .map((key) => gone('limits have', () => '/limits', ['limits', 'absolute', key]))
-      .concat(quotasWithout(ADDRESSES)),
-    later: ['GET /images', 'GET /os-networks', 'GET /os-volumes', 'GET /os-security-groups', 'GET /os-floating-ips'],
+      ...LIMITS_OF_NETWORKS.map((key) => gone('limits have', () => '/limits', ['limits', 'absolute', key])),
+      ...quotasWithout(ADDRESSES),
+      ...['/os-volumes', '/os-volumes/detail', '/os-snapshots', '/os-snapshots/detail'].map((path) =>
+        status(path, [200, 404], () => ['GET', path]),
+      ),
+    ],
+    later: ['GET /images', 'GET /os-networks', 'GET /os-security-groups', 'GET /os-floating-ips'],
   },
   '2.37': {
     says: 'networks of new servers must be said, or auto, or none; their tags lost by mistake',
@@ -420,7 +479,8 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   '2.48': { says: 'diagnostics are alike for all hypervisors', later: ['GET /servers/*/diagnostics'] },
   '2.49': {
     says: 'attached devices are tagged',
-    later: ['POST /servers/*/os-interface', 'POST /servers/*/os-volume_attachments'],
+    changes: [attaching('a tag', { tag: 'data' })],
+    later: ['POST /servers/*/os-interface'],
   },
   '2.50': {
     says: 'quota classes have server groups, and no addresses',
@@ -550,8 +610,16 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       },
     ],
   },
-  '2.59': { says: 'migrations in pages, with a uuid', later: ['GET /os-migrations', 'GET /servers/*/migrations'] },
-  '2.60': { says: 'volumes of several servers', later: ['POST /servers/*/os-volume_attachments'] },
+  '2.59': {
+    says: 'migrations in pages, with a uuid',
+    changes: [
+      ofMigration('uuid'),
+      ofServersMigration('uuid'),
+      status('an unknown marker', [200, 400], () => ['GET', '/os-migrations?marker=none', undefined, 'admin']),
+      status('an unknown filter', [200, 400], () => ['GET', '/os-migrations?unknown=1', undefined, 'admin']),
+    ],
+  },
+  '2.60': { says: 'volumes of several servers', none: 'there are no volumes here' },
   '2.61': {
     says: 'flavors are shown with extra specs',
     changes: [field('a flavor has', () => '/flavors/1', ['flavor', 'extra_specs'])],
@@ -599,7 +667,26 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       ]),
     ],
   },
-  '2.65': { says: 'a live migration that waits can be aborted', later: ['DELETE /servers/*/migrations/*'] },
+  '2.65': {
+    says: 'a live migration that waits can be aborted',
+    changes: [
+      {
+        what: 'one that is queued: refused for its state, then for want of a way',
+        see: async ({ it, server, call }, version) => {
+          const as = async (taskState: string | null, status: string) => {
+            await it.db.updateTable('servers').set({ task_state: taskState }).where('id', '=', server).execute()
+            await it.db.updateTable('server_migrations').set({ status }).execute()
+          }
+          await as('migrating', 'queued')
+          const answer = await call('DELETE', `/servers/${server}/migrations/1`, version, undefined, 'admin')
+          await as(null, 'running')
+          return answer.status
+        },
+        before: 400,
+        after: 501,
+      },
+    ],
+  },
   '2.66': {
     says: 'changes-before',
     changes: [
@@ -608,8 +695,13 @@ export const TABLE: Readonly<Record<string, Entry>> = {
         'GET',
         `/servers/${server}/os-instance-actions?changes-before=2100-01-01T00:00:00Z`,
       ]),
+      status('of migrations', [400, 200], () => [
+        'GET',
+        '/os-migrations?changes-before=2100-01-01T00:00:00Z',
+        undefined,
+        'admin',
+      ]),
     ],
-    later: ['GET /os-migrations'],
   },
   '2.67': {
     says: 'new volumes have a type',
@@ -635,7 +727,6 @@ export const TABLE: Readonly<Record<string, Entry>> = {
     changes: [
       field('an interface has', ({ server }) => `/servers/${server}/os-interface`, ['interfaceAttachments', 0, 'tag']),
     ],
-    later: ['GET /servers/*/os-volume_attachments'],
   },
   '2.71': { says: 'a server names its groups', changes: [ofServer('server_groups')] },
   '2.72': {
@@ -688,8 +779,17 @@ export const TABLE: Readonly<Record<string, Entry>> = {
     says: 'topology of servers',
     changes: [status('topology', [404, 200], ({ server }) => ['GET', `/servers/${server}/topology`])],
   },
-  '2.79': { says: 'attached volumes may go with the server', later: ['POST /servers/*/os-volume_attachments'] },
-  '2.80': { says: 'migrations name user and project', later: ['GET /os-migrations', 'GET /servers/*/migrations'] },
+  '2.79': {
+    says: 'attached volumes may go with the server',
+    changes: [attaching('delete_on_termination', { delete_on_termination: true })],
+  },
+  '2.80': {
+    says: 'migrations name user and project',
+    changes: [
+      ...['user_id', 'project_id'].flatMap((key) => [ofMigration(key), ofServersMigration(key)]),
+      status('filtered by user', [400, 200], () => ['GET', '/os-migrations?user_id=alice', undefined, 'admin']),
+    ],
+  },
   '2.81': { says: 'images are fetched before they are needed', later: ['POST /os-aggregates/*/images'] },
   '2.82': { says: 'accelerators may be bound', changes: [event('accelerator-request-bound')] },
   '2.83': {
@@ -720,7 +820,16 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       },
     ],
   },
-  '2.85': { says: 'what becomes of an attached volume may change', later: ['PUT /servers/*/os-volume_attachments/*'] },
+  '2.85': {
+    says: 'what becomes of an attached volume may change',
+    changes: [
+      status('delete_on_termination', [400, 404], ({ server }) => [
+        'PUT',
+        `/servers/${server}/os-volume_attachments/${VOLUME}`,
+        { volumeAttachment: { volumeId: VOLUME, delete_on_termination: true } },
+      ]),
+    ],
+  },
   '2.86': {
     says: 'extra specs that are known are checked',
     changes: [
@@ -760,7 +869,7 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       },
     ],
   },
-  '2.89': { says: 'attachments name their ids', later: ['GET /servers/*/os-volume_attachments'] },
+  '2.89': { says: 'attachments name their ids', none: 'there are no volumes here' },
   '2.90': {
     says: 'host names of servers can be chosen',
     changes: [
@@ -792,14 +901,24 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   },
   '2.95': { says: 'what is evacuated stays stopped', later: ['action evacuate'] },
   '2.96': { says: 'a server names the zone it is kept in', changes: [ofServer('pinned_availability_zone')] },
-  '2.97': { says: 'shares', later: ['GET /servers/*/shares', 'POST /servers/*/shares'] },
+  '2.97': {
+    says: 'shares',
+    changes: [
+      status('shares', [404, 200], ({ server }) => ['GET', `/servers/${server}/shares`]),
+      status('one attached while the server runs', [404, 409], ({ server }) => [
+        'POST',
+        `/servers/${server}/shares`,
+        { share: { share_id: VOLUME } },
+      ]),
+    ],
+  },
   '2.98': {
     says: "a server's image is shown with its properties",
     changes: [field('a server has', ({ server }) => `/servers/${server}`, ['server', 'image', 'properties'])],
   },
   '2.99': { says: 'SPICE without a proxy', later: ['POST /servers/*/remote-consoles'] },
   '2.100': { says: 'a server shows its hints', changes: [ofServer('scheduler_hints')] },
-  '2.101': { says: 'volumes are attached later', later: ['POST /servers/*/os-volume_attachments'] },
+  '2.101': { says: 'volumes are attached later', none: 'there are no volumes here' },
   '2.102': {
     says: 'flavors by name; rxtx_factor and disabled are gone; unknown parameters are refused everywhere',
     changes: [
@@ -823,5 +942,11 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       status('a server', [200, 400], ({ server }) => ['GET', `/servers/${server}?unknown=1`]),
     ],
   },
-  '2.103': { says: 'os-volumes_boot is gone', later: ['GET /os-volumes_boot', 'POST /os-volumes_boot'] },
+  '2.103': {
+    says: 'os-volumes_boot is gone',
+    changes: [
+      status('listed', [200, 404], () => ['GET', '/os-volumes_boot']),
+      status('made', [202, 404], (the) => ['POST', '/os-volumes_boot', newServer(the, '2.103', {})]),
+    ],
+  },
 }

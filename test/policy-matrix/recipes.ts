@@ -1,4 +1,6 @@
 /** How each operation and action is called so that it succeeds for whoever may: a path, a body, and what must be there before. */
+import { newId } from '@kilonova/base/clock.ts'
+import { insertMigration } from '@kilonova/kilonova/db/server-migrations.ts'
 import { keepReport } from '@kilonova/kilonova/db/hosts.ts'
 import { at, PROJECT, reportOf, server, settled, type Cloud } from '@kilonova/kilonova/api/testing/cloud.ts'
 import { setAddresses } from '@kilonova/kilonova/db/servers.ts'
@@ -14,6 +16,8 @@ export interface Call {
   /** In place of each `{}`, in turn. */
   readonly names?: readonly string[]
   readonly json?: unknown
+  /** Of whom: their project. */
+  readonly search?: (project: string) => string
 }
 type Recipe = (world: World) => Promise<Call> | Call
 
@@ -73,8 +77,55 @@ const aService: Recipe = () => ({ json: { host: 'host1', binary: 'nova-compute' 
 
 const metadata = { metadata: { colour: 'blue' } }
 
+const anId = '00000000-0000-4000-8000-000000000000'
+const volumeAttachment = { volumeAttachment: { volumeId: anId } }
+const ofStopped =
+  (json?: unknown, ...names: readonly string[]): Recipe =>
+  async (world) => ({ names: [await stopped(world), ...names], ...(json === undefined ? {} : { json }) })
+const newServer: Recipe = ({ it }) => ({
+  json: { server: { name: 'new', flavorRef: '1', imageRef: [...it.images.keys()][0], networks: 'none' } },
+})
+const snapshotInfo = { snapshot_id: 's', type: 'qcow2', new_file: 'f' }
+
 /** An operation that names nothing and has no body needs none. */
 export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
+  'GET /servers/{}/os-volume_attachments': ofServer(),
+  'POST /servers/{}/os-volume_attachments': ofServer(volumeAttachment),
+  'GET /servers/{}/os-volume_attachments/{}': ofServer(undefined, anId),
+  'PUT /servers/{}/os-volume_attachments/{}': ofServer(volumeAttachment, anId),
+  'DELETE /servers/{}/os-volume_attachments/{}': ofServer(undefined, anId),
+  'GET /servers/{}/shares': ofServer(),
+  'POST /servers/{}/shares': ofStopped({ share: { share_id: anId } }),
+  'GET /servers/{}/shares/{}': ofServer(undefined, anId),
+  'DELETE /servers/{}/shares/{}': ofStopped(undefined, anId),
+  'GET /servers/{}/migrations': ofServer(),
+  'GET /servers/{}/migrations/{}': async (world) => {
+    const id = await aServer(world)
+    await liveMigration(world, id)
+    const all = await world.it.call('GET', `/servers/${id}/migrations`, { as: 'admin', version: '2.23' })
+    return { names: [id, String(at(all, 'migrations', 0, 'id'))] }
+  },
+  'DELETE /servers/{}/migrations/{}': ofServer(undefined, '1'),
+  'POST /servers/{}/migrations/{}/action': ofServer({ force_complete: null }, '1'),
+  'GET /os-migrations': () => ({ search: (project) => `?project_id=${project}` }),
+  'POST /os-assisted-volume-snapshots': () => ({ json: { snapshot: { volume_id: 'v', create_info: snapshotInfo } } }),
+  'DELETE /os-assisted-volume-snapshots/{}': () => ({
+    names: ['s'],
+    search: () => `?delete_info=${encodeURIComponent('{"volume_id":"v"}')}`,
+  }),
+  'GET /os-volumes/{}': () => ({ names: [anId] }),
+  'POST /os-volumes': () => ({ json: { volume: { size: 1 } } }),
+  'DELETE /os-volumes/{}': () => ({ names: [anId] }),
+  'GET /os-snapshots/{}': () => ({ names: [anId] }),
+  'POST /os-snapshots': () => ({ json: { snapshot: { volume_id: anId } } }),
+  'DELETE /os-snapshots/{}': () => ({ names: [anId] }),
+  'POST /os-volumes_boot': newServer,
+  'GET /os-volumes_boot/{}': ofServer(),
+  'PUT /os-volumes_boot/{}': ofServer({ server: { name: 'other' } }),
+  'DELETE /os-volumes_boot/{}': ofServer(),
+  'POST /os-volumes_boot/{}/action': ofServer({ 'os-stop': null }),
+  'POST /os-fixed-ips/{}/action': () => ({ json: { reserve: null } }),
+  'POST /os-networks/{}/action': () => ({ json: { disassociate: null } }),
   'GET /extensions/{}': () => ({ names: ['os-keypairs'] }),
   'POST /flavors': ({ number }) => ({ json: flavorBody(number) }),
   'GET /flavors/{}': ofFlavor(),
@@ -124,9 +175,7 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'PUT /os-services/force-down': () => ({ json: { host: 'host1', binary: 'nova-compute', forced_down: false } }),
   'PUT /os-services/{}': async (world) => ({ names: [await aHost(world, 'services')], json: { status: 'enabled' } }),
   'DELETE /os-services/{}': async (world) => ({ names: [await aHost(world, 'services')] }),
-  'POST /servers': ({ it }) => ({
-    json: { server: { name: 'new', flavorRef: '1', imageRef: [...it.images.keys()][0], networks: 'none' } },
-  }),
+  'POST /servers': newServer,
   'GET /servers/{}': ofServer(),
   'PUT /servers/{}': ofServer({ server: { name: 'other' } }),
   'DELETE /servers/{}': ofServer(),
@@ -169,6 +218,26 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'DELETE /servers/{}/tags/{}': async (world) => ({ names: [await tagged(world), 'old'] }),
 }
 
+async function liveMigration({ it }: World, serverId: string): Promise<void> {
+  await insertMigration(it.db, {
+    id: newId(),
+    serverId,
+    projectId: PROJECT,
+    userId: 'alice',
+    type: 'live-migration',
+    status: 'running',
+    sourceHost: 'host1',
+    sourceHypervisor: null,
+    destHost: null,
+    destHypervisor: null,
+    destIp: null,
+    oldFlavorNumber: null,
+    newFlavorNumber: null,
+    progress: null,
+    createdAt: it.clock.now(),
+    updatedAt: null,
+  })
+}
 async function tagged(world: World): Promise<string> {
   const id = await aServer(world)
   await world.it.call('PUT', `/servers/${id}/tags/old`, { version: '2.26' })

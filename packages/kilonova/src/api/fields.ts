@@ -104,6 +104,14 @@ export const digits = z
   .regex(/^[0-9]*$/, { error: (issue) => `'${String(issue.input)}' does not match '^[0-9]*$'` })
   .transform((text) => (text === '' ? undefined : Number(text)))
 
+/** Of a query: a date and time, in milliseconds since 1970; without a zone it is UTC. */
+export const moment = once(
+  z
+    .string()
+    .transform((text) => Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`))
+    .refine((ms) => !Number.isNaN(ms), 'it is not a date and time'),
+)
+
 /** `limit` and `marker`, as every list takes them. */
 export const page = { limit: once(digits), marker: once(z.string()) }
 

@@ -15,6 +15,8 @@ export interface Operation<B, Q, T, R> {
   /** Up to and with this microversion. */
   readonly until?: Microversion
   readonly status?: number | VersionTable<number>
+  /** It can only refuse, or answer that there is none: what this cloud has not, in words for the documents. */
+  readonly lacks?: string
   readonly body?: B
   readonly query?: Q
   /** What the path names. Errors: NovaError of kind notFound. */

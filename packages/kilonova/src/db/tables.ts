@@ -242,6 +242,41 @@ export interface PlacementsTable {
   decided_at: number
 }
 
+/** A server's way from one host to another, or to another flavor. Flavors by number, as upstream tells them. */
+export interface ServerMigrationsTable {
+  id: string
+  number: Generated<number>
+  server_id: string
+  project_id: string
+  user_id: string
+  type: string
+  status: string
+  source_host: string | null
+  source_hypervisor: string | null
+  dest_host: string | null
+  dest_hypervisor: string | null
+  /** The address of the host it goes to. */
+  dest_ip: string | null
+  old_flavor_number: number | null
+  new_flavor_number: number | null
+  /** JSON: how much of memory and disk is over. */
+  progress: string | null
+  hidden: number
+  created_at: number
+  updated_at: number | null
+}
+
+/** What a host's usage audit of a period found. */
+export interface UsageAuditsTable {
+  host: string
+  period_start: number
+  period_end: number
+  state: string
+  servers: number
+  errors: number
+  message: string
+}
+
 export interface WatchesTable {
   name: string
   owner: string
@@ -269,4 +304,6 @@ export interface Tables {
   server_groups: ServerGroupsTable
   placements: PlacementsTable
   watches: WatchesTable
+  server_migrations: ServerMigrationsTable
+  usage_audits: UsageAuditsTable
 }

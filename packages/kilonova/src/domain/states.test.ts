@@ -24,6 +24,8 @@ const DURING: Readonly<Record<string, string>> = {
   'active rebooting_hard': 'HARD_REBOOT',
   'active reboot_pending_hard': 'HARD_REBOOT',
   'active reboot_started_hard': 'HARD_REBOOT',
+  'active migrating': 'MIGRATING',
+  'paused migrating': 'MIGRATING',
 }
 
 test('the status of every pair of states', () => {

@@ -35,6 +35,7 @@ export const TASK_STATES = [
   'unpausing',
   'suspending',
   'resuming',
+  'migrating',
   'deleting',
 ] as const
 export type TaskState = (typeof TASK_STATES)[number] | null
@@ -62,11 +63,12 @@ const REBOOTS = {
   reboot_pending_hard: 'HARD_REBOOT',
   reboot_started_hard: 'HARD_REBOOT',
 } as const
+const MIGRATING = { migrating: 'MIGRATING' } as const
 
 const STATUS: Readonly<Record<VmState, Status>> = {
   building: { status: 'BUILD' },
-  active: { status: 'ACTIVE', during: REBOOTS },
-  paused: { status: 'PAUSED' },
+  active: { status: 'ACTIVE', during: { ...REBOOTS, ...MIGRATING } },
+  paused: { status: 'PAUSED', during: MIGRATING },
   suspended: { status: 'SUSPENDED' },
   stopped: { status: 'SHUTOFF' },
   rescued: { status: 'RESCUE' },

@@ -1,61 +1,41 @@
-/** docs/api-coverage.md, from the registry: which of upstream's methods are served, and which are not. */
-import { z } from 'zod'
-import { ACTION_KEYS } from '../resources/server-action.ts'
-import { OPERATIONS } from '../resources/index.ts'
-import type { AnyOperation } from '../resource.ts'
-import { ENDPOINTS, SERVER_ACTIONS } from './upstream.ts'
+/** docs/api-coverage.md, from the registry: which of upstream's methods are served, which can only say that there is nothing, and which are missing. */
+import { operationOf, standingOf, standingOfAction, type Standing } from './measure.ts'
+import { MISSING } from './missing.ts'
+import { CAPPED, ENDPOINTS, REMOVED, SERVER_ACTIONS } from './upstream.ts'
 
 const INTRO = `# What of the Compute API is served
 
-Made from the registry by \`scripts/generate-docs.ts\`. Measured against upstream's methods that live at 2.103; what upstream itself ended earlier, or
-answers 410 to, is not counted. What is missing here answers 404, an action 400.
+Made from the registry by \`scripts/generate-docs.ts\`. Measured against every method of upstream, 2.1 to 2.103. **Not available** is what this cloud has not: bodies, states and policies
+are checked as upstream checks them, lists are empty, and every id is answered as one that does not exist. What is missing answers 404, an action 400.
 `
 
-/** Served outside of the registry: they need no token. */
-const DOCUMENTS = new Set(['GET /'])
-
-const pattern = ({ method, path }: Pick<AnyOperation, 'method' | 'path'>): string =>
-  `${method} ${path.replaceAll(/:\w+/g, '*')}`
-const served = new Map(
-  OPERATIONS.filter(({ until }) => until === undefined).map((operation) => [pattern(operation), operation]),
-)
-
-/** Whether a body may have the key, in any version and before anything is made of it. */
-function hasKey(body: unknown, key: string): boolean {
-  if (body instanceof z.ZodObject) return key in body.shape
-  if (body instanceof z.ZodPipe) return hasKey(body.in, key)
-  return (
-    typeof body === 'object' &&
-    body !== null &&
-    !(body instanceof z.ZodType) &&
-    Object.values(body).some((each) => hasKey(each, key))
-  )
-}
-
-/** A line of the list, taken apart: method and path, then perhaps an action in braces. */
-function isServed(line: string): boolean {
-  const [, endpoint = '', action] = /^(\w+ \S+)(?: \{(\w+)\})?/.exec(line) ?? []
-  if (DOCUMENTS.has(endpoint)) return true
-  const operation = served.get(endpoint)
-  if (!operation || action === undefined) return operation !== undefined
-  return hasKey(operation.body, action)
-}
-
 const shown = (line: string): string => line.replaceAll('*', '…')
-const list = (title: string, lines: readonly string[]): string =>
-  [`### ${title} (${lines.length})`, '', ...lines.map((line) => `- \`${shown(line)}\``), ''].join('\n')
+const list = (title: string, lines: readonly string[], why: (line: string) => string = () => ''): readonly string[] =>
+  lines.length === 0
+    ? []
+    : [`### ${title} (${lines.length})`, '', ...lines.map((line) => `- \`${shown(line)}\`${why(line)}`), '']
 
-function part(title: string, lines: readonly string[], done: (line: string) => boolean): string {
-  const here = lines.filter(done)
-  const missing = lines.filter((line) => !done(line))
-  return [`## ${title}: ${here.length} of ${lines.length}`, '', list('Served', here), list('Missing', missing)].join(
-    '\n',
-  )
+function part(title: string, lines: readonly string[], standing: (line: string) => Standing): string {
+  const of = (wanted: Standing) => lines.filter((line) => standing(line) === wanted)
+  return [
+    `## ${title}: ${lines.length - of('missing').length} of ${lines.length}`,
+    '',
+    ...list('Served', of('served')),
+    ...list(
+      'Not available',
+      of('not available'),
+      (line) => `: there is no ${withoutArticle(operationOf(line)?.lacks)}`,
+    ),
+    ...list('Missing', of('missing'), (line) => (MISSING[line] === undefined ? '' : `: ${MISSING[line]}`)),
+  ].join('\n')
 }
+const withoutArticle = (lacks = ''): string => lacks.replace(/^an? /, '')
 
 export const coveragePage = (): string =>
   [
     INTRO,
-    part('Methods', ENDPOINTS, isServed),
-    part('Actions on servers', SERVER_ACTIONS, (key) => ACTION_KEYS.includes(key)),
+    part('Methods', ENDPOINTS, standingOf),
+    part('Actions on servers', SERVER_ACTIONS, standingOfAction),
+    part('Methods that ended before 2.103', CAPPED, standingOf),
+    `## Removed: ${REMOVED.length}\n\nThese answer 410 at every version, as upstream does.\n\n${REMOVED.map((line) => `- \`${shown(line)}\``).join('\n')}\n`,
   ].join('\n')

@@ -1,6 +1,7 @@
 /** Every operation of the Compute API. The HTTP layer, the tests and the documents read this list. */
 import type { AnyOperation } from '../resource.ts'
 import { aggregates } from './aggregates.ts'
+import { assistedVolumeSnapshots } from './assisted-volume-snapshots.ts'
 import { availabilityZones } from './availability-zones.ts'
 import { extensions } from './extensions.ts'
 import { externalEvents } from './external-events.ts'
@@ -12,20 +13,27 @@ import { instanceActions } from './instance-actions.ts'
 import { interfaces } from './interfaces.ts'
 import { keyPairs } from './key-pairs.ts'
 import { limits } from './limits.ts'
+import { migrations } from './migrations.ts'
 import { quotaClasses } from './quota-classes.ts'
 import { quotas } from './quotas.ts'
+import { removed } from './removed.ts'
 import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
 import { serverGroups } from './server-groups.ts'
 import { serverIps } from './server-ips.ts'
 import { serverMetadata } from './server-metadata.ts'
+import { serverMigrations } from './server-migrations.ts'
 import { serverPassword } from './server-password.ts'
 import { serverSecurityGroups } from './server-security-groups.ts'
+import { serverShares } from './server-shares.ts'
 import { serverTags } from './server-tags.ts'
 import { serverTopology } from './server-topology.ts'
 import { servers } from './servers.ts'
 import { services } from './services.ts'
 import { tenantUsage } from './tenant-usage.ts'
+import { volumeAttachments } from './volume-attachments.ts'
+import { volumesBoot } from './volumes-boot.ts'
+import { volumes } from './volumes.ts'
 
 export const OPERATIONS: readonly AnyOperation[] = [
   ...servers,
@@ -38,6 +46,9 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...serverPassword,
   ...serverSecurityGroups,
   ...interfaces,
+  ...volumeAttachments,
+  ...serverShares,
+  ...serverMigrations,
   ...instanceActions,
   ...serverGroups,
   ...flavors,
@@ -54,4 +65,9 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...tenantUsage,
   ...extensions,
   ...externalEvents,
+  ...migrations,
+  ...assistedVolumeSnapshots,
+  ...volumes,
+  ...volumesBoot,
+  ...removed,
 ]

@@ -15,7 +15,7 @@ import { NovaError } from '../../domain/errors.ts'
 import type { Server } from '../../domain/server.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
-import { once, page } from '../fields.ts'
+import { moment, page } from '../fields.ts'
 import { fullPage, get, pageOf, since, view, wrapped } from '../resource.ts'
 import { serverOrDeleted } from './server-target.ts'
 
@@ -63,12 +63,6 @@ const one = view<Shown>({
     at.minor >= 51 || at.allows(EVENTS) ? events.map((event) => eventView(event, at)) : undefined,
 })
 
-const moment = once(
-  z
-    .string()
-    .transform((text) => Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`))
-    .refine((ms) => !Number.isNaN(ms), 'it is not a date and time'),
-)
 const paged = { ...page, 'changes-since': moment }
 /** Until 2.20 a deleted server was not there for this resource either. */
 const living = { livingOnly: true } as const

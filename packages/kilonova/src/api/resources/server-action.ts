@@ -18,6 +18,7 @@ import { badRequest, notFound } from '../faults.ts'
 import { invalid } from '../invalid.ts'
 import { post } from '../resource.ts'
 import { consoleOutput } from './console-output.ts'
+import { gone } from './removed.ts'
 import { serverTarget } from './server-target.ts'
 
 /** What is answered at once, without a task. */
@@ -31,6 +32,9 @@ export interface PlainAction {
 }
 
 const PLAIN: Readonly<Record<string, PlainAction>> = { 'os-getConsoleOutput': consoleOutput }
+
+/** What upstream removed. */
+const GONE: readonly string[] = ['os-getRDPConsole', 'resetNetwork']
 
 /** Reboot has two actions under one key: the one whose schema fits is meant. */
 const TASKS = Map.groupBy(
@@ -105,6 +109,7 @@ async function act(ctx: Ctx, { request, minor }: Asked, server: Server): Promise
     ctx.setStatus(status)
     return { body }
   }
+  if (GONE.includes(key)) throw gone()
   const task = fitting(key, value, minor)
   if (!task) throw badRequest(`There is no such action: ${key}. Verify the request body contains a valid action.`)
   ctx.check(task.action.wire?.policy ?? task.action.policy, target)

@@ -7,6 +7,7 @@ import { guestData } from './0004-guest-data.ts'
 import { watches } from './0005-watches.ts'
 import { tagsAndGroups } from './0006-tags-and-groups.ts'
 import { quotaRows } from './0010-quota-rows.ts'
+import { serverMigrations } from './0011-server-migrations.ts'
 
 const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSERIAL PRIMARY KEY' } as const
 
@@ -21,5 +22,6 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0005-watches': watches,
       '0006-tags-and-groups': tagsAndGroups,
       '0010-quota-rows': quotaRows,
+      '0011-server-migrations': serverMigrations,
     }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]),
   )
