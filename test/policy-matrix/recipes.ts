@@ -81,7 +81,7 @@ const anId = '00000000-0000-4000-8000-000000000000'
 const volumeAttachment = { volumeAttachment: { volumeId: anId } }
 const ofStopped =
   (json?: unknown, ...names: readonly string[]): Recipe =>
-  async (world) => ({ names: [await stopped(world), ...names], ...(json === undefined ? {} : { json }) })
+  async (world) => ({ names: [await standing('stopped')(world), ...names], ...(json === undefined ? {} : { json }) })
 const newServer: Recipe = ({ it }) => ({
   json: { server: { name: 'new', flavorRef: '1', imageRef: [...it.images.keys()][0], networks: 'none' } },
 })
