@@ -21,9 +21,10 @@ import { memoryBus } from '@kilonova/kilonova/rpc/memory/bus.ts'
 import { killPoints, type KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
 import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
 import { faults } from '@kilonova/kilonova/virt/fake/faults.ts'
+import { BODIES } from './bodies.ts'
 import { heardLog } from './heard-log.ts'
 import type { Life } from './life.ts'
-import { glance, image, type Asked, type Counts, type Standing } from './things.ts'
+import { image, imageService, type Asked, type Counts, type Standing } from './things.ts'
 import { switchableWeather } from './weather.ts'
 
 const HOSTS = ['host-1', 'host-2']
@@ -61,6 +62,7 @@ export async function world() {
     clock,
   })
   const networkClient = neutron(identity, { endpoint: companions.network.url, clock })
+  const { glance, images: stored } = imageService()
   const images = await startImageRelay({ host: '127.0.0.1', port: 0, glance, clock, log: silentLog })
   const scheduler = startScheduler({
     db,
@@ -180,7 +182,9 @@ export async function world() {
     createSeveral: (count: number, wish: Partial<NewServer> = {}): Promise<readonly Asked[]> =>
       askFor(count, [{ networkId: network }], wish),
     ask: async (action: ServerAction, serverId: string): Promise<Asked> => {
-      await admit({ db, bus, clock }, caller, action, serverId, null)
+      const server = await findServer(db, serverId)
+      const body = server && BODIES[action.name]?.(server)
+      await admit({ db, bus, clock }, caller, action, serverId, body ?? null)
       return asked(serverId)
     },
     server: async (id: string): Promise<Server> => {
@@ -220,6 +224,8 @@ export async function world() {
         disks: sum(({ disks }) => disks),
         configDrives: sum(({ configDrives }) => configDrives),
         memories: sum(({ memories }) => memories),
+        snapshots: sum(({ snapshots }) => snapshots),
+        images: stored.size,
         plugged: sum((inventory) => inventory.ports),
         ports: ports.length,
         boundPorts: ports.filter(({ device_id }) => device_id !== '').length,

@@ -2,7 +2,7 @@
  * What each microversion changed, one entry each, from upstream's history. A change of something that is served is proven: what is seen at the
  * version before, and what at the version. What is not served yet is named; the test fails once it is served and nothing proves its change.
  */
-import { PROJECT } from '@kilonova/kilonova/api/testing/cloud.ts'
+import { PROJECT, settled } from '@kilonova/kilonova/api/testing/cloud.ts'
 import { has, part, type Scene } from './scene.ts'
 
 export interface Change {
@@ -465,7 +465,22 @@ export const TABLE: Readonly<Record<string, Entry>> = {
     says: 'actions on addresses are gone',
     later: ['action addFixedIp', 'action removeFixedIp', 'action addFloatingIp', 'action removeFloatingIp'],
   },
-  '2.45': { says: 'snapshots answer with the image in the body', later: ['action createImage', 'action createBackup'] },
+  '2.45': {
+    says: 'snapshots answer with the image in the body',
+    changes: [
+      { createImage: { name: 'copy' } },
+      { createBackup: { name: 'copy', backup_type: 'daily', rotation: 1 } },
+    ].map((json) => ({
+      what: `${Object.keys(json)[0]} answers`,
+      see: async ({ it, call, server }: Scene, version: string) => {
+        const answer = await call('POST', `/servers/${server}/action`, version, json)
+        await settled(it, server)
+        return [answer.status, has(answer, 'image_id'), 'location' in answer.headers]
+      },
+      before: [202, false, true],
+      after: [202, true, false],
+    })),
+  },
   '2.46': { says: 'X-OpenStack-Request-ID', none: 'upstream answers it at every version, and so do we' },
   '2.47': {
     says: "a server's flavor is shown with it",

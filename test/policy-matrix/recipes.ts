@@ -285,6 +285,8 @@ export const ACTION_RECIPES: Readonly<Record<string, Readonly<Record<string, Rec
     unpause: onServer(null, standing('paused')),
     suspend: onServer(null),
     resume: onServer(null, standing('suspended')),
+    createImage: onServer({ name: 'copy' }),
+    createBackup: onServer({ name: 'copy', backup_type: 'daily', rotation: 1 }),
     'os-getConsoleOutput': onServer({}),
   },
 }

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { tinyQcow2 } from './tiny-qcow2.ts'
+import { tinyQcow2 } from '@kilonova/kilonova/virt/fake/tiny-qcow2.ts'
 
 const BUILD = join(import.meta.dirname, '../image/build.sh')
 const BUILD_MS = 15 * 60_000

@@ -7,7 +7,7 @@ import type { Microversion, VersionTable } from '../domain/microversion.ts'
 import type { Address } from '../domain/server.ts'
 import type { PowerState } from '../domain/states.ts'
 import type { Placement, PlaceRequest } from '../rpc/scheduler.ts'
-import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts } from '../virt/driver.ts'
+import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts, UploadTicket } from '../virt/driver.ts'
 import { actionsWith, type AnyAction } from '../task/action.ts'
 
 /** A host's verbs for one server, fenced by the task's epoch. Removals on a host that is down are owed, and the step goes on. */
@@ -15,6 +15,9 @@ export interface HostVerbs {
   fetchImage(ticket: ImageTicket): Promise<void>
   createDisk(disk: DiskSpec): Promise<void>
   createConfigDrive(spec: ConfigDriveSpec): Promise<void>
+  snapshot(snapshotId: string): Promise<void>
+  uploadSnapshot(snapshotId: string, ticket: UploadTicket): Promise<void>
+  removeSnapshot(snapshotId: string): Promise<void>
   removeFiles(): Promise<void>
   plug(ports: readonly PortFacts[]): Promise<void>
   unplug(): Promise<void>
@@ -56,6 +59,8 @@ export interface Reach {
   readonly glance: Glance
   /** Leave for a host to fetch this image during this task. Errors: BuildAborted when the image is gone. */
   readonly imageTicket: (imageId: string) => Promise<ImageTicket>
+  /** Leave for a host to give this image its content during this task. */
+  readonly uploadTicket: (imageId: string) => UploadTicket
   /** Columns of the server's row other than its states. */
   readonly rows: {
     place(place: Place | null): Promise<void>

@@ -1,5 +1,7 @@
 /** Every action on a server, by name. The API, the conductor, the battery and the docs read this list. */
 import { create } from './create.ts'
+import { createBackup } from './create-backup.ts'
+import { createImage } from './create-image.ts'
 import type { ServerAction } from './define.ts'
 import { deleteServer } from './delete.ts'
 import { pause } from './pause.ts'
@@ -21,6 +23,8 @@ const all: readonly ServerAction[] = [
   unpause,
   suspend,
   resume,
+  createImage,
+  createBackup,
 ]
 
 export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(

@@ -8,6 +8,7 @@ import type { Keystone } from '../clients/keystone.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import type { KilonovaConfig } from '../config/index.ts'
 import type { Tables } from '../db/tables.ts'
+import type { VersionTable } from '../domain/microversion.ts'
 import type { Policy, Subject, Target } from '../policy/policy.ts'
 import type { Rule } from '../policy/rules.ts'
 import type { Bus } from '../rpc/bus.ts'
@@ -51,6 +52,8 @@ export interface Ctx extends ApiReach {
   readonly at: Omit<At, 'minor'>
   /** Errors: NovaError Forbidden. */
   check(rule: string, target?: Target): void
+  /** What a table holds at the version asked for. */
+  atVersion<V>(table: VersionTable<V>): V | undefined
   /** A header of the answer. */
   setHeader(name: string, value: string): void
   /** Where the operation's own table cannot say it. */

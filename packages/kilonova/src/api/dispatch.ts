@@ -87,6 +87,7 @@ export function handler(reach: ApiReach, operation: AnyOperation): Handler {
       params,
       at,
       check: (name, target) => reach.policy.check(name, caller, target),
+      atVersion: (table) => byMinor(table)(minor),
       setHeader: (name, value) => void reply.header(name, value),
       setStatus: (other) => void (status = other),
     }

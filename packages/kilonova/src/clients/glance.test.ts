@@ -1,5 +1,9 @@
 /** The image client: facts and bytes, and what the service's statuses mean. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { glance } from './glance.ts'
@@ -107,4 +111,86 @@ test('a server error and silence are worth another try, a refusal is not', async
   await assert.rejects(images.show('i1', 'a'), { name: 'ServiceRefused', message: /words/ })
   await http.close()
   await assert.rejects(images.download('i1'), { kind: 'unavailable' })
+})
+
+const NEW = {
+  id: 'n1',
+  name: 'copy',
+  owner: 'p',
+  visibility: 'private',
+  diskFormat: 'qcow2',
+  minDiskGb: 1,
+  minRamMb: 0,
+  properties: { image_type: 'snapshot' },
+} as const
+
+test('an image is made, once; what the service forbids is forbidden', async (t) => {
+  let status = 201
+  const http = await httpService(t, () => ({ status, json: { message: 'your quota is used up' } }))
+  const images = glance(fakeKeystone({}), { endpoint: http.url, clock: handClock() })
+  await images.create(NEW, 'user-token')
+  const [asked] = http.asked
+  assert.deepEqual(
+    [asked?.method, asked?.path, asked?.headers['x-auth-token'], asked?.json],
+    [
+      'POST',
+      '/v2/images',
+      'user-token',
+      {
+        id: 'n1',
+        name: 'copy',
+        owner: 'p',
+        visibility: 'private',
+        disk_format: 'qcow2',
+        container_format: 'bare',
+        min_disk: 1,
+        min_ram: 0,
+        image_type: 'snapshot',
+      },
+    ],
+  )
+  status = 409
+  await images.create(NEW)
+  for (status of [403, 413])
+    await assert.rejects(images.create(NEW), { name: 'ImageForbidden', message: 'your quota is used up' })
+  status = 400
+  await assert.rejects(images.create(NEW), { name: 'ServiceRefused' })
+})
+
+test('an image that is gone is removed; one that is protected is not', async (t) => {
+  let status = 204
+  const http = await httpService(t, () => ({ status, json: { message: 'it is protected' } }))
+  const images = glance(fakeKeystone({}), { endpoint: http.url, clock: handClock() })
+  for (status of [204, 404, 410]) await images.remove('n1')
+  status = 403
+  await assert.rejects(images.remove('n1'), { name: 'ServiceRefused' })
+})
+
+test('images are found by their properties, newest first', async (t) => {
+  const http = await httpService(t, () => ({ json: { images: [{ id: 'b' }, { id: 'a' }] } }))
+  const images = glance(fakeKeystone({}), { endpoint: http.url, clock: handClock() })
+  assert.deepEqual(await images.withProperties('p', { instance_uuid: 's' }), ['b', 'a'])
+  assert.equal(http.asked[0]?.query.toString(), 'owner=p&instance_uuid=s&sort=created_at%3Adesc&limit=1000')
+})
+
+test('content is sent as it comes, with our token; what the service says of it is told', async (t) => {
+  const seen: { token: unknown; body: string }[] = []
+  let status = 204
+  const service = createServer((request, reply) => {
+    if (request.method === 'GET') return void reply.end('{}')
+    void buffer(request).then((content) => {
+      seen.push({ token: request.headers['x-auth-token'], body: content.toString() })
+      reply.writeHead(status).end(status < 300 ? undefined : '{"message":"no"}')
+    })
+  })
+  await once(service.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => void service.close())
+  const endpoint = `http://127.0.0.1:${(service.address() as AddressInfo).port}`
+  const images = glance(fakeKeystone({}), { endpoint, clock: handClock() })
+  await images.upload('n1', Readable.from(['a ', 'disk']))
+  assert.deepEqual(seen, [{ token: 'ours-1', body: 'a disk' }])
+  status = 409
+  await assert.rejects(images.upload('n1', Readable.from(['x'])), { name: 'ServiceRefused' })
+  status = 503
+  await assert.rejects(images.upload('n1', Readable.from(['x'])), { name: 'ServiceUnavailable' })
 })

@@ -1,12 +1,14 @@
 /** Images: what one is, and its bytes. Upstream: Glance v2. */
 import { getHashes, hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { Clock } from '@kilonova/base/clock.ts'
-import { download, HttpUnreachableError } from '@kilonova/base/http/client.ts'
+import { download, exchange, HttpUnreachableError } from '@kilonova/base/http/client.ts'
+import { NovaError } from '../domain/errors.ts'
 import { serviceOf } from './as-us.ts'
 import { kept } from './kept.ts'
 import type { Keystone } from './keystone.ts'
-import { refused, unavailable } from './service.ts'
+import { refused, unavailable, words } from './service.ts'
 
 export interface ImageFacts {
   readonly id: string
@@ -30,6 +32,28 @@ export interface Glance {
   show(id: string, token?: string): Promise<ImageFacts | undefined>
   /** The bytes, with our token. Undefined: the image is gone. */
   download(id: string, signal?: AbortSignal): Promise<IncomingMessage | undefined>
+  /** Makes an image that has no content yet; one of this id that is there stays as it is. Errors: NovaError ImageForbidden, ServiceRefused. */
+  create(image: NewImage, token?: string): Promise<void>
+  /** Gives it its content, with our token. Errors: NovaError ServiceRefused, ServiceUnavailable. */
+  upload(id: string, content: Readable, signal?: AbortSignal): Promise<void>
+  /** Succeeds when it is gone already. Errors: NovaError ServiceRefused (it is protected). */
+  remove(id: string, token?: string): Promise<void>
+  /** The ids of images with all these properties, newest first. */
+  withProperties(owner: string, properties: Readonly<Record<string, string>>): Promise<readonly string[]>
+  /** As clients are told it. */
+  urlOf(id: string): Promise<string>
+}
+
+export interface NewImage {
+  readonly id: string
+  readonly name: string
+  /** Whose it is: with our token alone, a user's images are the user's. */
+  readonly owner?: string
+  readonly visibility: 'private' | 'shared'
+  readonly diskFormat: string
+  readonly minDiskGb: number
+  readonly minRamMb: number
+  readonly properties: Readonly<Record<string, string>>
 }
 
 export interface GlanceOptions {
@@ -41,6 +65,9 @@ export interface GlanceOptions {
 const IMAGE = 'image'
 const KEPT_MS = 1_000
 const MAX_KEPT = 2_000
+/** How long the service may be silent while it takes a content in. */
+const UPLOAD_MS = 10 * 60_000
+const MOST_FOUND = 1_000
 
 export function glance(keystone: Keystone, { endpoint, clock }: GlanceOptions): Glance {
   const service = serviceOf(keystone, { type: IMAGE, endpoint })
@@ -79,6 +106,42 @@ export function glance(keystone: Keystone, { endpoint, clock }: GlanceOptions): 
       if (status >= 500) throw unavailable(IMAGE, `it answered ${status}`)
       throw refused(IMAGE, { status, headers: message.headers, body: undefined })
     },
+    create: async (image, token) => {
+      const answer = await service.request('POST', '/v2/images', token, documentOf(image))
+      if (answer.status < 300 || answer.status === 409) return
+      if (answer.status === 403 || answer.status === 413)
+        throw new NovaError('ImageForbidden', { reason: words(answer.body) || 'the image service forbids it' })
+      throw refused(IMAGE, answer)
+    },
+    upload: async (id, content, signal) => {
+      // The content can be sent once only, so the token must be good: the service is asked first.
+      const path = `/v2/images/${encodeURIComponent(id)}`
+      await service.request('GET', path)
+      const answer = await exchange({
+        method: 'PUT',
+        url: `${await service.url()}${path}/file`,
+        headers: { 'x-auth-token': await keystone.serviceToken(), 'content-type': 'application/octet-stream' },
+        stream: content,
+        timeoutMs: UPLOAD_MS,
+        ...(signal ? { signal } : {}),
+      }).catch((error: unknown) => {
+        if (error instanceof HttpUnreachableError) throw unavailable(IMAGE, error)
+        throw error
+      })
+      if (answer.status >= 500) throw unavailable(IMAGE, `it answered ${answer.status} ${words(answer.body)}`)
+      if (answer.status >= 300) throw refused(IMAGE, answer)
+    },
+    remove: async (id, token) => {
+      const answer = await service.request('DELETE', `/v2/images/${encodeURIComponent(id)}`, token)
+      if (answer.status >= 300 && answer.status !== 404 && answer.status !== 410) throw refused(IMAGE, answer)
+    },
+    withProperties: async (owner, properties) => {
+      const query = new URLSearchParams({ owner, ...properties, sort: 'created_at:desc', limit: String(MOST_FOUND) })
+      const answer = await service.request('GET', `/v2/images?${query.toString()}`)
+      if (answer.status !== 200) throw refused(IMAGE, answer)
+      return (answer.body as { readonly images: readonly ImageBody[] }).images.map(({ id }) => id)
+    },
+    urlOf: async (id) => `${await service.url()}/images/${id}`,
   }
 }
 
@@ -134,6 +197,16 @@ function checksumOf(body: ImageBody): Pick<ImageFacts, 'hashAlgorithm' | 'hash'>
     ? { hashAlgorithm, hash: value }
     : { hashAlgorithm: 'md5', hash: text(body['checksum']) }
 }
+
+const documentOf = ({ owner, diskFormat, minDiskGb, minRamMb, properties, ...image }: NewImage) => ({
+  ...properties,
+  ...image,
+  ...(owner === undefined ? {} : { owner }),
+  disk_format: diskFormat,
+  container_format: 'bare',
+  min_disk: minDiskGb,
+  min_ram: minRamMb,
+})
 
 function factsOf(body: ImageBody): ImageFacts {
   const properties = Object.entries(body).filter(

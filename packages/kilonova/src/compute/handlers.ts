@@ -33,6 +33,22 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
       jobs.start(fence.key, fence.epoch, (progress, signal) => driver.fetchImage(ticket, progress, signal))
       return null
     },
+    startSnapshot: async ({ fence, snapshotId }) => {
+      fencing.check(fence)
+      jobs.start(fence.key, fence.epoch, (progress, signal) =>
+        driver.snapshot(fence.serverId, snapshotId, progress, signal),
+      )
+      return null
+    },
+    startUploadSnapshot: async ({ fence, snapshotId, ticket }) => {
+      fencing.check(fence)
+      jobs.start(fence.key, fence.epoch, (progress, signal) =>
+        driver.uploadSnapshot(fence.serverId, snapshotId, ticket, progress, signal),
+      )
+      return null
+    },
+    removeSnapshot: ({ fence, snapshotId }, { requestId }) =>
+      nothing('removeSnapshot', fence, requestId, () => driver.removeSnapshot(fence.serverId, snapshotId)),
     jobStatus: async ({ key }) => jobs.status(key),
     cancelJob: async ({ fence, job }) => {
       fencing.check(fence)

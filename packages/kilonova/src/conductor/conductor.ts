@@ -98,6 +98,7 @@ export async function startConductor(
       neutron: reach.neutron,
       glance: reach.glance,
       imageTicket: (imageId) => reach.images.ticket(imageId, task.id),
+      uploadTicket: (imageId) => reach.images.uploadTicket(imageId, task.id),
       rows: {
         place: (where) =>
           whileHeld(db, task, (tx) =>

@@ -57,37 +57,35 @@ export function hostVerbs(
     if (found) await whileHeld(reach.db, task, (tx) => owe(tx, host, serverId, verb, task.epoch, reach.clock.now()))
   }
 
-  /** A long verb: begun, then waited for by its key. */
-  async function long(job: Fence, cancelled: string, begin: () => Promise<null>): Promise<void> {
+  /** A long verb; the last is from and to which percentage it moves the task's progress. */
+  async function long(
+    verb: string,
+    begin: (job: Fence) => Promise<unknown>,
+    [from, to]: readonly [number, number] = [0, 100],
+  ): Promise<void> {
+    const job = fence(verb)
+    const uncut = client(compute, reach.bus, computeTopic(host), context, reach.verbTimeoutMs ?? VERB_TIMEOUT_MS)
     await awaitJob({
       jobs: reach.jobs,
       key: job.key,
       signal: base.signal,
       // Let go of, it goes on: whoever has the task next waits for it by its key.
       abandons: (reason) => reason instanceof FencedError,
-      begin: async () => void (await begin()),
+      begin: async () => void (await begin(job)),
       status: () => call.jobStatus({ key: job.key }),
-      cancel: async () =>
-        void (await client(
-          compute,
-          reach.bus,
-          computeTopic(host),
-          context,
-          reach.verbTimeoutMs ?? VERB_TIMEOUT_MS,
-        ).cancelJob({ fence: fence(cancelled), job: job.key })),
-      progress: base.progress,
+      cancel: async () => void (await uncut.cancelJob({ fence: fence(`cancel/${verb}`), job: job.key })),
+      progress: (percent) => base.progress(from + (percent * (to - from)) / 100),
     })
   }
 
   return {
-    fetchImage: async (ticket) => {
-      const job = fence('fetchImage')
-      await long(job, 'cancelFetchImage', () => call.startFetchImage({ fence: job, ticket }))
-    },
-    suspend: async () => {
-      const job = fence('suspend')
-      await long(job, 'cancelSuspend', () => call.startSuspend({ fence: job }))
-    },
+    fetchImage: (ticket) => long('fetchImage', (job) => call.startFetchImage({ fence: job, ticket })),
+    snapshot: (snapshotId) => long('snapshot', (job) => call.startSnapshot({ fence: job, snapshotId }), [0, 50]),
+    uploadSnapshot: (snapshotId, ticket) =>
+      long('uploadSnapshot', (job) => call.startUploadSnapshot({ fence: job, snapshotId, ticket }), [50, 100]),
+    removeSnapshot: async (snapshotId) =>
+      void (await call.removeSnapshot({ fence: fence('removeSnapshot'), snapshotId })),
+    suspend: () => long('suspend', (job) => call.startSuspend({ fence: job })),
     pause: async () => void (await call.pause({ fence: fence('pause') })),
     unpause: async () => void (await call.unpause({ fence: fence('unpause') })),
     createDisk: async (disk) => void (await call.createDisk({ fence: fence('createDisk'), disk })),

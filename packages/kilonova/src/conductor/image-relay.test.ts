@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer, get, type IncomingMessage } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { silentLog } from '@kilonova/base/log.ts'
 import type { Glance, ImageFacts } from '../clients/glance.ts'
@@ -34,7 +35,17 @@ async function relay(t: TestContext) {
   await once(store, 'listening')
   const { port } = store.address() as AddressInfo
   let failure: NovaError | undefined
+  const unused = async (): Promise<never> => Promise.reject(new Error('the relay never does this'))
+  const sent = new Map<string, string>()
   const glance: Glance = {
+    create: unused,
+    remove: unused,
+    withProperties: unused,
+    urlOf: unused,
+    upload: async (id, content) => {
+      if (failure) throw failure
+      sent.set(id, (await buffer(content)).toString())
+    },
     show: async (id) => images.get(id),
     download: async (id) => {
       if (!images.has(id)) return undefined
@@ -49,7 +60,7 @@ async function relay(t: TestContext) {
     await made.close()
     store.close()
   })
-  return { ...made, images, clock, fail: (error: NovaError) => void (failure = error) }
+  return { ...made, images, sent, clock, fail: (error: NovaError) => void (failure = error) }
 }
 
 test('a ticket fetches its image, and says what must arrive', async (t) => {
@@ -97,4 +108,34 @@ test('an image service that refuses, or does not answer, is told apart: only the
   assert.equal((await fetch(url)).status, 403)
   fail(new NovaError('ServiceUnavailable', { service: 'image' }))
   assert.equal((await fetch(url)).status, 503)
+})
+
+const put = (url: string, body: string) =>
+  fetch(url, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
+
+test('a ticket to send gives one image its content, and fetches none; one to fetch sends nothing', async (t) => {
+  const { ticket, uploadTicket, sent, clock } = await relay(t)
+  const { url, imageId } = uploadTicket('new', 'task-1')
+  assert.equal((await put(url, 'a disk')).status, 204)
+  assert.deepEqual([imageId, sent.get('new')], ['new', 'a disk'])
+  assert.equal((await fetch(url)).status, 403)
+  assert.equal((await put(url.replace('/new.', '/other.'), 'x')).status, 403)
+  assert.equal((await put((await ticket('image-1', 'task-1')).url, 'x')).status, 403)
+  assert.equal(
+    (await fetch(url, { method: 'PUT', body: '{}', headers: { 'content-type': 'application/json' } })).status,
+    415,
+  )
+  clock.at = 25 * 3600_000
+  assert.equal((await put(url, 'x')).status, 403)
+})
+
+test('what the image service refuses is refused; what may pass can be sent again', async (t) => {
+  const { uploadTicket, fail } = await relay(t)
+  const { url } = uploadTicket('new', 'task-1')
+  fail(new NovaError('ServiceRefused', { service: 'image', reason: 'your quota is used up' }))
+  const refusal = await put(url, 'x')
+  assert.equal(refusal.status, 403)
+  assert.match(await refusal.text(), /quota is used up/)
+  fail(new NovaError('ServiceUnavailable', { service: 'image' }))
+  assert.equal((await put(url, 'x')).status, 503)
 })

@@ -91,6 +91,7 @@ export const ERRORS = {
     kind: 'forbidden',
     text: (d: { id: string }) => `It is not allowed to create an interface on external network ${d.id}`,
   },
+  ImageForbidden: { kind: 'forbidden', text: (d: { reason: string }) => d.reason },
   Forbidden: { kind: 'forbidden', text: (d: { rule: string }) => `Policy doesn't allow ${d.rule} to be performed.` },
   TooManyInstances: {
     kind: 'forbidden',
@@ -118,6 +119,7 @@ export const ERRORS = {
   NoValidHost: { kind: 'internal', text: (d: { reason: string }) => `No valid host was found. ${d.reason}` },
   BuildAborted: { kind: 'internal', text: (d: { reason: string }) => `Build of instance aborted: ${d.reason}` },
   Cancelled: { kind: 'internal', text: (d: { by: string }) => `Cancelled by ${d.by}.` },
+  SnapshotAborted: { kind: 'internal', text: (d: { reason: string }) => `Snapshot of instance aborted: ${d.reason}` },
   GuestLost: { kind: 'internal', text: (d: { id: string }) => `The guest of instance ${d.id} is gone from its host.` },
   /** Users learn which service, not where it is or what it said: its cause is for the log, and for administrators. */
   ServiceUnavailable: {

@@ -82,6 +82,8 @@ export const RULES = rules({
   'os_compute_api:os-pause-server:unpause': 'member',
   'os_compute_api:os-suspend-server:suspend': 'member',
   'os_compute_api:os-suspend-server:resume': 'member',
+  'os_compute_api:servers:create_image': 'member',
+  'os_compute_api:os-create-backup': 'member',
   'os_compute_api:os-console-output': 'member',
   'os_compute_api:os-server-password:show': 'reader',
   'os_compute_api:os-server-password:clear': 'member',

@@ -12,6 +12,7 @@ import type {
   PortFacts,
   RouterFacts,
   RouterPort,
+  UploadTicket,
 } from '../virt/driver.ts'
 import { method } from './contract.ts'
 
@@ -89,6 +90,7 @@ const ticket = z.strictObject({
   hashAlgorithm: z.string(),
   hash: z.string(),
 }) satisfies z.ZodType<ImageTicket>
+const uploadTicket = ticket.pick({ imageId: true, url: true }) satisfies z.ZodType<UploadTicket>
 const disk = z.strictObject({
   serverId: z.string(),
   image: ticket.pick({ imageId: true, diskFormat: true, hash: true, hashAlgorithm: true }),
@@ -187,6 +189,9 @@ export type JobStatus = z.output<typeof jobStatus>
 
 export const compute = {
   startFetchImage: method(fenced({ ticket }), nothing),
+  startSnapshot: method(fenced({ snapshotId: z.uuid() }), nothing),
+  startUploadSnapshot: method(fenced({ snapshotId: z.uuid(), ticket: uploadTicket }), nothing),
+  removeSnapshot: method(fenced({ snapshotId: z.uuid() }), nothing),
   jobStatus: method(z.strictObject({ key: z.string() }), jobStatus),
   cancelJob: method(fenced({ job: z.string() }), nothing),
   createDisk: method(fenced({ disk }), nothing),

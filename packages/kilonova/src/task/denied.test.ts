@@ -35,8 +35,21 @@ const ALLOWED: Readonly<Record<string, Allowed>> = {
   unpause: { vmStates: ['paused'], taskStates: [null] },
   suspend: { vmStates: ['active'], taskStates: [null] },
   resume: { vmStates: ['suspended'], taskStates: [null] },
+  createImage: { vmStates: ['active', 'stopped', 'paused', 'suspended'], taskStates: [null] },
+  createBackup: { vmStates: ['active', 'stopped', 'paused', 'suspended'], taskStates: [null] },
 }
-const NEEDS_HOST = ['start', 'stop', 'rebootSoft', 'rebootHard', 'pause', 'unpause', 'suspend', 'resume']
+const NEEDS_HOST = [
+  'start',
+  'stop',
+  'rebootSoft',
+  'rebootHard',
+  'pause',
+  'unpause',
+  'suspend',
+  'resume',
+  'createImage',
+  'createBackup',
+]
 const ID = 'the-server'
 const server = { id: ID, vmState: 'active', taskState: null, locked: false, host: 'host-1' } as const
 

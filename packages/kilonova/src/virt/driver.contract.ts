@@ -313,6 +313,59 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await stateIs(serverId, 'nostate')
   })
 
+  test('a disk is copied while its guest runs, and when it is off; the copy is sent, and a server boots from it', async () => {
+    const serverId = await withDisk()
+    await driver.start(guestOf(serverId))
+    await loginPrompt(driver, serverId)
+    events.forget()
+    for (const power of ['running', 'shutdown'] as const) {
+      if (power === 'shutdown') await driver.powerOff(serverId)
+      const snapshotId = randomUUID()
+      const percents: number[] = []
+      await driver.snapshot(serverId, snapshotId, (percent) => percents.push(percent), never)
+      await driver.snapshot(serverId, snapshotId, () => {}, never)
+      await stateIs(serverId, power)
+      assert.equal(percents.at(-1), 100)
+      await driver.uploadSnapshot(serverId, snapshotId, server.uploadTicket(snapshotId), () => {}, never)
+      await driver.removeSnapshot(serverId, snapshotId)
+      await driver.removeSnapshot(serverId, snapshotId)
+      const content = server.sent(snapshotId)
+      assert.ok(content && content.subarray(0, 4).toString('latin1') === 'QFI\xfb')
+      await assert.rejects(
+        driver.uploadSnapshot(serverId, snapshotId, server.uploadTicket(snapshotId), () => {}, never),
+        named('SnapshotMissing'),
+      )
+      const copied = server.ticketFor(content)
+      await driver.fetchImage(copied, () => {}, never)
+      const other = randomUUID()
+      await driver.createDisk(diskOf(other, copied))
+      await driver.start(guestOf(other))
+      await loginPrompt(driver, other)
+      await remove(other)
+    }
+    assert.ok(!events.seen.some((change) => change.serverId === serverId && change.event === 'paused'))
+    await remove(serverId)
+  })
+
+  test('a copy that is given up, refused or of no disk leaves nothing', async () => {
+    await assert.rejects(
+      driver.snapshot(randomUUID(), randomUUID(), () => {}, never),
+      named('DiskMissing'),
+    )
+    const serverId = await withDisk()
+    await driver.start(guestOf(serverId))
+    const snapshotId = randomUUID()
+    const making = driver.snapshot(serverId, snapshotId, () => {}, AbortSignal.abort(new Error('not wanted any more')))
+    await assert.rejects(making, /not wanted/)
+    await driver.snapshot(serverId, snapshotId, () => {}, never)
+    await assert.rejects(
+      driver.uploadSnapshot(serverId, snapshotId, server.uploadTicket('refused'), () => {}, never),
+      named('ImageRefused'),
+    )
+    await driver.removeSnapshot(serverId, snapshotId)
+    await remove(serverId)
+  })
+
   test('a guest runs on while nobody watches, and is found again', async () => {
     const serverId = await withDisk()
     await driver.start(guestOf(serverId))

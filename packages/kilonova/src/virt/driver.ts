@@ -17,6 +17,9 @@ export interface ImageTicket {
   readonly hash: string
 }
 
+/** Leave to give one image its content, for one task. */
+export type UploadTicket = Pick<ImageTicket, 'imageId' | 'url'>
+
 /** What the host must know of a port. Addresses in text form, CIDRs with their prefix length. (A type, not an interface: it is journalled as JSON.) */
 export type PortFacts = {
   readonly portId: string
@@ -195,6 +198,26 @@ export interface Driver {
   /** Makes the root disk over the cached image. Errors: the image is not cached; larger than `rootGb`. */
   createDisk(spec: DiskSpec): Promise<void>
   createConfigDrive(spec: ConfigDriveSpec): Promise<void>
+  /**
+   * Copies the root disk as it is at one moment into a qcow2 file that stands on no other; a guest that runs goes on meanwhile. `snapshotId`
+   * names the file. Long. Errors: DiskMissing, DiskFull.
+   */
+  snapshot(
+    serverId: string,
+    snapshotId: string,
+    progress: (percent: number) => void,
+    signal: AbortSignal,
+  ): Promise<void>
+  /** Sends a snapshot to the image that the ticket is for. Long. Errors: SnapshotMissing, ImageRefused. */
+  uploadSnapshot(
+    serverId: string,
+    snapshotId: string,
+    ticket: UploadTicket,
+    progress: (percent: number) => void,
+    signal: AbortSignal,
+  ): Promise<void>
+  /** Gives up making it, where it is being made, and removes the file. */
+  removeSnapshot(serverId: string, snapshotId: string): Promise<void>
   /** Removes every file of the server. */
   removeFiles(serverId: string): Promise<void>
 

@@ -13,13 +13,16 @@ import {
   type VersionTable,
 } from '../../domain/microversion.ts'
 import type { Server } from '../../domain/server.ts'
+import { denied } from '../../task/denied.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest, notFound } from '../faults.ts'
 import { invalid } from '../invalid.ts'
 import { post } from '../resource.ts'
 import { consoleOutput } from './console-output.ts'
 import { gone } from './removed.ts'
+import { createBackupRequest, createImageRequest } from './server-create-image.ts'
 import { serverTarget } from './server-target.ts'
+import type { TaskRequest } from './task-request.ts'
 
 /** What is answered at once, without a task. */
 export interface PlainAction {
@@ -35,6 +38,10 @@ const PLAIN: Readonly<Record<string, PlainAction>> = { 'os-getConsoleOutput': co
 
 /** What upstream removed. */
 const GONE: readonly string[] = ['os-getRDPConsole', 'resetNetwork']
+/** What is looked up, or made elsewhere, before there is a task. */
+const REQUESTS: ReadonlyMap<string, TaskRequest> = new Map(
+  [createImageRequest, createBackupRequest].map((request) => [request.key, request]),
+)
 
 /** Reboot has two actions under one key: the one whose schema fits is meant. */
 const TASKS = Map.groupBy(
@@ -43,7 +50,7 @@ const TASKS = Map.groupBy(
 )
 
 /** Every key there is, for the documents. */
-export const ACTION_KEYS: readonly string[] = [...TASKS.keys(), ...Object.keys(PLAIN)]
+export const ACTION_KEYS: readonly string[] = [...TASKS.keys(), ...REQUESTS.keys(), ...Object.keys(PLAIN)]
 
 const wrong = (error: unknown, key: string, value: unknown) =>
   error instanceof z.ZodError
@@ -90,26 +97,50 @@ function fitting(
   return undefined
 }
 
-interface Asked {
-  readonly request: Readonly<Record<string, unknown>>
+async function asked(
+  ctx: Ctx,
+  { key, action, status, value: schemas, prepare }: TaskRequest,
+  server: Server,
+  value: unknown,
+): Promise<{ readonly body?: unknown }> {
+  const parsed = ctx.atVersion(schemas)?.safeParse(value)
+  if (parsed && !parsed.success) throw wrong(parsed.error, key, value)
+  ctx.check(action.policy, { projectId: server.projectId, userId: server.userId })
+  const problem = denied(action.shownAs.action, action, server, ctx.caller.isAdmin)
+  if (problem) throw problem
+  const { body, refused, answer } = await prepare(ctx, server, parsed?.data as never)
+  try {
+    await admit(ctx, ctx.caller, action, server.id, body)
+  } catch (error) {
+    await refused?.()
+    throw error
+  }
+  ctx.setStatus(status)
+  return { body: answer?.() }
+}
+
+interface Act {
+  readonly body: Readonly<Record<string, unknown>>
   readonly minor: number
 }
 
-async function act(ctx: Ctx, { request, minor }: Asked, server: Server): Promise<{ readonly body?: unknown }> {
-  const [key = '', ...others] = Object.keys(request)
+async function act(ctx: Ctx, { body, minor }: Act, server: Server): Promise<{ readonly body?: unknown }> {
+  const [key = '', ...others] = Object.keys(body)
   if (others.length > 0) throw badRequest('Multiple actions specified: the request body holds exactly one.')
-  const value = request[key]
+  const value = body[key]
   const target = { projectId: server.projectId, userId: server.userId }
   const plain = Object.hasOwn(PLAIN, key) ? PLAIN[key] : undefined
   if (plain) {
     const parsed = schemaAt(plain, minor).safeParse(value)
     if (!parsed.success) throw wrong(parsed.error, key, value)
     ctx.check(plain.policy, target)
-    const { status, body } = await plain.run(ctx, server, parsed.data)
+    const { status, ...answer } = await plain.run(ctx, server, parsed.data)
     ctx.setStatus(status)
-    return { body }
+    return answer
   }
   if (GONE.includes(key)) throw gone()
+  const request = REQUESTS.get(key)
+  if (request) return asked(ctx, request, server, value)
   const task = fitting(key, value, minor)
   if (!task) throw badRequest(`There is no such action: ${key}. Verify the request body contains a valid action.`)
   ctx.check(task.action.wire?.policy ?? task.action.policy, target)
@@ -119,10 +150,10 @@ async function act(ctx: Ctx, { request, minor }: Asked, server: Server): Promise
 }
 
 /** What a key's value may be depends on the version, so the version comes with the body. */
-const body: Readonly<Record<Microversion, z.ZodType<Asked>>> = Object.fromEntries(
+const body: Readonly<Record<Microversion, z.ZodType<Act>>> = Object.fromEntries(
   Array.from({ length: MAX_MINOR - MIN_MINOR + 1 }, (_each, index) => index + MIN_MINOR).map((minor) => [
     versionOf(minor),
-    z.record(z.string(), z.unknown()).transform((request) => ({ request, minor })),
+    z.record(z.string(), z.unknown()).transform((request) => ({ body: request, minor })),
   ]),
 )
 

@@ -153,9 +153,24 @@ function keystone(identities: ReadonlyMap<string, Identity>): Keystone {
   }
 }
 
-const glance = (images: ReadonlyMap<string, ImageFacts>): Glance => ({
+const glance = (images: Map<string, ImageFacts>): Glance => ({
   show: async (id) => images.get(id),
   download: async () => undefined,
+  create: async ({ id, name, diskFormat, minDiskGb, minRamMb, properties }) => {
+    if (!images.has(id))
+      images.set(id, imageOf({ id, name, diskFormat, minDiskGb, minRamMb, properties, status: 'queued' }))
+  },
+  upload: async (id) => {
+    const image = images.get(id)
+    if (image) images.set(id, { ...image, status: 'active' })
+  },
+  remove: async (id) => void images.delete(id),
+  withProperties: async (_owner, wanted) =>
+    [...images.values()]
+      .filter(({ properties }) => Object.entries(wanted).every(([key, value]) => properties[key] === value))
+      .map(({ id }) => id)
+      .toReversed(),
+  urlOf: async (id) => `http://image.invalid/images/${id}`,
 })
 
 function neutron({ networks, ports, securityGroups }: Pick<Cloud, 'networks' | 'ports' | 'securityGroups'>): Neutron {

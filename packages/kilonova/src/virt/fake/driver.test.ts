@@ -33,11 +33,27 @@ test('it counts what it holds', async () => {
   await driver.createConfigDrive({ serverId: 'a', files: {} })
   await driver.plug('a', [portOf(), portOf({ portId: 'other' })])
   await driver.start(guestOf('a', { configDrive: true, ports: [portOf()] }))
-  assert.deepEqual(driver.inventory(), { guests: 1, disks: 1, configDrives: 1, ports: 1, cachedImages: 1, memories: 0 })
+  assert.deepEqual(driver.inventory(), {
+    guests: 1,
+    disks: 1,
+    configDrives: 1,
+    snapshots: 0,
+    ports: 1,
+    cachedImages: 1,
+    memories: 0,
+  })
   await driver.destroy('a')
   await driver.unplug('a')
   await driver.removeFiles('a')
-  assert.deepEqual(driver.inventory(), { guests: 0, disks: 0, configDrives: 0, ports: 0, cachedImages: 1, memories: 0 })
+  assert.deepEqual(driver.inventory(), {
+    guests: 0,
+    disks: 0,
+    configDrives: 0,
+    snapshots: 0,
+    ports: 0,
+    cachedImages: 1,
+    memories: 0,
+  })
 })
 
 test('it knows its ports by the newest facts it was told, and learns of none that way', async () => {

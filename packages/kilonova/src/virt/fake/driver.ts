@@ -12,6 +12,7 @@ import { born, fakeDiagnostics, lived, type Life } from './diagnostics.ts'
 import type { Faults, Verb } from './faults.ts'
 import { contentKey, fakeImageCache } from './image-cache.ts'
 import { fakeReport } from './report.ts'
+import { fakeSnapshots } from './snapshots.ts'
 
 export interface FakeDriverOptions {
   readonly host: string
@@ -29,6 +30,7 @@ export interface Inventory {
   readonly guests: number
   readonly disks: number
   readonly configDrives: number
+  readonly snapshots: number
   readonly ports: number
   readonly cachedImages: number
   /** Memories of suspended guests. */
@@ -71,6 +73,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const plugged = new Map<string, readonly PortFacts[]>()
   const consoles = new Map<string, FakeConsole>()
   const images = fakeImageCache(clock, options.download ?? false)
+  const snapshots = fakeSnapshots(host)
   const listeners = new Set<(change: PowerChange) => void>()
   const startedAt = clock.now()
   let told: readonly RouterFacts[] = []
@@ -170,8 +173,20 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       }),
     createConfigDrive: (spec) =>
       verb('createConfigDrive', spec.serverId, () => void configDrives.set(spec.serverId, spec)),
+    snapshot: (serverId, snapshotId, progress, signal) =>
+      verb('snapshot', serverId, () => {
+        signal.throwIfAborted()
+        if (!disks.has(serverId))
+          throw new HostError('DiskMissing', `the root disk of server ${serverId} is not on host ${host}`)
+        snapshots.make(serverId, snapshotId)
+        progress(100)
+      }),
+    uploadSnapshot: (serverId, ...what) => verb('uploadSnapshot', serverId, () => snapshots.send(serverId, ...what)),
+    removeSnapshot: (serverId, snapshotId) =>
+      verb('removeSnapshot', serverId, () => snapshots.remove(serverId, snapshotId)),
     removeFiles: (serverId) =>
       verb('removeFiles', serverId, () => {
+        snapshots.forget(serverId)
         disks.delete(serverId)
         configDrives.delete(serverId)
         consoles.delete(serverId)
@@ -257,6 +272,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       guests: guests.size,
       disks: disks.size,
       configDrives: configDrives.size,
+      snapshots: snapshots.size,
       ports: [...plugged.values()].reduce((sum, ports) => sum + ports.length, 0),
       cachedImages: images.size,
       memories: [...guests.values()].filter(({ saved }) => saved).length,

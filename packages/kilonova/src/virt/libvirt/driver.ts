@@ -23,6 +23,7 @@ import { guestsOf, ifThere, lookUp, stateOf } from './guests.ts'
 import { hostReport } from './host-report.ts'
 import { openImageCache } from './image-cache.ts'
 import * as lifecycle from './lifecycle.ts'
+import { snapshots } from './snapshot.ts'
 import { usedImages } from './used-images.ts'
 
 export interface LibvirtDriverOptions {
@@ -84,6 +85,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       nics,
     })
   }
+  const copies = snapshots({ connection, installationId, filesOf, host })
   const guest = { connection, installationId, describe, listen: events.listen }
 
   return {
@@ -102,6 +104,9 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     createDisk: (spec) => createDisk(spec, filesOf(spec.serverId), images, host),
     createConfigDrive: (spec) =>
       createConfigDrive(spec, filesOf(spec.serverId), host, options.configDriveFormat ?? 'iso9660'),
+    snapshot: copies.make,
+    uploadSnapshot: copies.send,
+    removeSnapshot: copies.remove,
     removeFiles: (serverId) => rm(filesOf(serverId).folder, { recursive: true, force: true }),
     plug: network.plug,
     unplug: network.unplug,

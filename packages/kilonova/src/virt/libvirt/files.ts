@@ -22,4 +22,10 @@ export function serverFiles(instancesDir: string, serverId: string): ServerFiles
   }
 }
 
+/** A copy of the root disk, by its id: a UUID as well. */
+export function snapshotFile({ folder }: ServerFiles, snapshotId: string): string {
+  if (!UUID.test(snapshotId)) throw new TypeError(`not the id of a snapshot: ${snapshotId.slice(0, 64)}`)
+  return join(folder, `snapshot-${snapshotId}`)
+}
+
 export const baseFolder = (instancesDir: string): string => join(instancesDir, '_base')

@@ -1,0 +1,12 @@
+/** What actions are asked for with, where that is more than nothing. */
+import { newId } from '@kilonova/base/clock.ts'
+import { imageOf } from '@kilonova/kilonova/actions/snapshot.ts'
+import type { Server } from '@kilonova/kilonova/domain/server.ts'
+
+const snapshotOf = (server: Server, type: 'snapshot' | 'backup') =>
+  imageOf(server, { id: newId(), name: 'copy', type, userId: server.userId, projectId: server.projectId })
+
+export const BODIES: Readonly<Record<string, (server: Server) => unknown>> = {
+  createImage: (server) => ({ image: snapshotOf(server, 'snapshot') }),
+  createBackup: (server) => ({ image: snapshotOf(server, 'backup'), rotation: 1 }),
+}
