@@ -20,6 +20,7 @@ const STOOD: Readonly<Record<string, { readonly vmState: string; readonly powerS
   start: { vmState: 'stopped', powerState: 'shutdown' },
   unpause: { vmState: 'paused', powerState: 'paused' },
   resume: { vmState: 'suspended', powerState: 'shutdown' },
+  unrescue: { vmState: 'rescued', powerState: 'running' },
 }
 
 /** What the states become, from the action's own words. */

@@ -14,6 +14,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   start: ['stop'],
   unpause: ['pause'],
   resume: ['suspend'],
+  unrescue: ['rescue'],
 }
 
 async function calmly<T>(world: World, work: () => Promise<T>): Promise<T> {

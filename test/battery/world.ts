@@ -42,6 +42,8 @@ export async function world() {
     const answer = await admin.call('POST', `/v2.0/${what}s`, { [what]: body })
     return (answer.body as Record<string, { id: string }>)[what]?.id ?? ''
   }
+  // Every case leaves a server and its ports.
+  await admin.call('PUT', `/v2.0/quotas/${project}`, { quota: { port: -1 } })
   const network = await post('network', { name: 'private', shared: true })
   await post('subnet', { network_id: network, ip_version: 4, cidr: '10.0.0.0/16' })
 

@@ -285,6 +285,12 @@ export const ACTION_RECIPES: Readonly<Record<string, Readonly<Record<string, Rec
     unpause: onServer(null, standing('paused')),
     suspend: onServer(null),
     resume: onServer(null, standing('suspended')),
+    rebuild: async (world) => ({
+      ...(await onServer(null)(world)),
+      json: { imageRef: [...world.it.images.keys()][0] },
+    }),
+    rescue: onServer(null),
+    unrescue: onServer(null, standing('rescued')),
     createImage: onServer({ name: 'copy' }),
     createBackup: onServer({ name: 'copy', backup_type: 'daily', rotation: 1 }),
     'os-getConsoleOutput': onServer({}),

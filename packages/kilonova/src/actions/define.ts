@@ -1,10 +1,12 @@
 /** What the steps of our actions may reach, and how an action is asked for on the wire. Interfaces only: tests pass fakes. */
 import { z } from 'zod'
+import type { Clock } from '@kilonova/base/clock.ts'
 import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import type { VendorData } from '../clients/vendor-data.ts'
 import type { Microversion, VersionTable } from '../domain/microversion.ts'
-import type { Address } from '../domain/server.ts'
+import type { RebuiltServer } from '../db/servers.ts'
+import type { Address, Rescued, Shelved } from '../domain/server.ts'
 import type { PowerState } from '../domain/states.ts'
 import type { Placement, PlaceRequest } from '../rpc/scheduler.ts'
 import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts, UploadTicket } from '../virt/driver.ts'
@@ -18,6 +20,12 @@ export interface HostVerbs {
   snapshot(snapshotId: string): Promise<void>
   uploadSnapshot(snapshotId: string, ticket: UploadTicket): Promise<void>
   removeSnapshot(snapshotId: string): Promise<void>
+  /** For what makes new disks and may have to take the old ones back. */
+  setDisksAside(): Promise<void>
+  takeDisksBack(): Promise<void>
+  dropDisksAside(): Promise<void>
+  createRescueDisk(disk: DiskSpec): Promise<void>
+  removeRescueDisk(): Promise<void>
   removeFiles(): Promise<void>
   plug(ports: readonly PortFacts[]): Promise<void>
   unplug(): Promise<void>
@@ -49,11 +57,17 @@ export interface GuestData {
 
 export interface Reach {
   readonly requestId: string
+  readonly clock: Clock
   readonly hostAt: (host: string) => HostVerbs
   /** Claims are made and given back for this task alone: once it is over, what it asked for is refused. */
   readonly scheduler: {
     place(request: Omit<PlaceRequest, 'task'>): Promise<Placement>
     release(request: { readonly consumerId: string }): Promise<null>
+    /** Whether the host can run such an image: null, or why not. */
+    mayRun(request: {
+      readonly host: string
+      readonly imageProperties: Readonly<Record<string, string>>
+    }): Promise<string | null>
   }
   readonly neutron: Neutron
   readonly glance: Glance
@@ -65,6 +79,9 @@ export interface Reach {
   readonly rows: {
     place(place: Place | null): Promise<void>
     addresses(addresses: readonly Address[]): Promise<void>
+    rebuilt(server: RebuiltServer): Promise<void>
+    rescue(rescue: Rescued | null): Promise<void>
+    shelved(shelved: Shelved | null): Promise<void>
   }
   /** What config drives say beside what the server's record does. */
   readonly guestData: GuestData

@@ -19,4 +19,5 @@ export const guestOf = (server: Server, ports: readonly PortFacts[]): GuestSpec 
   imageProperties: server.image?.properties ?? {},
   ports,
   configDrive: server.configDrive,
+  ...(server.rescue === null ? {} : { rescue: { imageProperties: server.rescue.properties } }),
 })

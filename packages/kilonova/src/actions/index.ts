@@ -6,6 +6,8 @@ import type { ServerAction } from './define.ts'
 import { deleteServer } from './delete.ts'
 import { pause } from './pause.ts'
 import { rebootHard, rebootSoft } from './reboot.ts'
+import { rebuild } from './rebuild.ts'
+import { rescue, unrescue } from './rescue.ts'
 import { resume } from './resume.ts'
 import { start } from './start.ts'
 import { stop } from './stop.ts'
@@ -25,6 +27,9 @@ const all: readonly ServerAction[] = [
   resume,
   createImage,
   createBackup,
+  rebuild,
+  rescue,
+  unrescue,
 ]
 
 export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(

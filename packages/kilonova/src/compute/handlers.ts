@@ -59,6 +59,16 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
       nothing('createDisk', fence, requestId, () => driver.createDisk(disk)),
     createConfigDrive: ({ fence, configDrive }, { requestId }) =>
       nothing('createConfigDrive', fence, requestId, () => driver.createConfigDrive(configDrive)),
+    setDisksAside: ({ fence }, { requestId }) =>
+      nothing('setDisksAside', fence, requestId, () => driver.setDisksAside(fence.serverId)),
+    takeDisksBack: ({ fence }, { requestId }) =>
+      nothing('takeDisksBack', fence, requestId, () => driver.takeDisksBack(fence.serverId)),
+    dropDisksAside: ({ fence }, { requestId }) =>
+      nothing('dropDisksAside', fence, requestId, () => driver.dropDisksAside(fence.serverId)),
+    createRescueDisk: ({ fence, disk }, { requestId }) =>
+      nothing('createRescueDisk', fence, requestId, () => driver.createRescueDisk(disk)),
+    removeRescueDisk: ({ fence }, { requestId }) =>
+      nothing('removeRescueDisk', fence, requestId, () => driver.removeRescueDisk(fence.serverId)),
     removeFiles: ({ fence }, { requestId }) =>
       nothing('removeFiles', fence, requestId, () => driver.removeFiles(fence.serverId)),
     plug: ({ fence, ports }, { requestId }) =>

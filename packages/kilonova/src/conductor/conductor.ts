@@ -6,7 +6,7 @@ import type { GuestData, Reach, ServerAction } from '../actions/define.ts'
 import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import { pruneEvents } from '../db/events.ts'
-import { setAddresses, setPlace } from '../db/servers.ts'
+import { setAddresses, setPlace, setRebuilt, setRescue, setShelved } from '../db/servers.ts'
 import { releaseLeasesOf } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Bus } from '../rpc/bus.ts'
@@ -90,10 +90,12 @@ export async function startConductor(
     maxBackOffMs: options.maxBackOffMs,
     reach: (task, base) => ({
       requestId: task.requestId,
+      clock,
       hostAt: (host) => hostVerbs({ db, bus, clock, jobs, ...options }, host, task, base),
       scheduler: {
         place: (request) => place.place({ ...request, task: { id: task.id, epoch: task.epoch } }),
         release: (request) => place.release({ ...request, task: { id: task.id, epoch: task.epoch } }),
+        mayRun: (request) => place.mayRun(request),
       },
       neutron: reach.neutron,
       glance: reach.glance,
@@ -108,6 +110,9 @@ export async function startConductor(
               where ?? { host: null, hypervisorHostname: null, availabilityZone: base.server.availabilityZone },
             ),
           ),
+        rebuilt: (server) => whileHeld(db, task, (tx) => setRebuilt(tx, task.serverId, server, clock.now())),
+        rescue: (rescue) => whileHeld(db, task, (tx) => setRescue(tx, task.serverId, rescue)),
+        shelved: (shelved) => whileHeld(db, task, (tx) => setShelved(tx, task.serverId, shelved)),
         addresses: (addresses) => whileHeld(db, task, (tx) => setAddresses(tx, task.serverId, addresses)),
       },
       guestData: reach.guestData,

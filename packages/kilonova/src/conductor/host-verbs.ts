@@ -88,6 +88,11 @@ export function hostVerbs(
     suspend: () => long('suspend', (job) => call.startSuspend({ fence: job })),
     pause: async () => void (await call.pause({ fence: fence('pause') })),
     unpause: async () => void (await call.unpause({ fence: fence('unpause') })),
+    setDisksAside: async () => void (await call.setDisksAside({ fence: fence('setDisksAside') })),
+    takeDisksBack: async () => void (await call.takeDisksBack({ fence: fence('takeDisksBack') })),
+    dropDisksAside: async () => void (await call.dropDisksAside({ fence: fence('dropDisksAside') })),
+    createRescueDisk: async (disk) => void (await call.createRescueDisk({ fence: fence('createRescueDisk'), disk })),
+    removeRescueDisk: async () => void (await call.removeRescueDisk({ fence: fence('removeRescueDisk') })),
     createDisk: async (disk) => void (await call.createDisk({ fence: fence('createDisk'), disk })),
     createConfigDrive: async (configDrive) =>
       void (await call.createConfigDrive({ fence: fence('createConfigDrive'), configDrive })),

@@ -234,6 +234,9 @@ const libvirt = z.strictObject({
     'auto',
     'auto boots a tiny guest to find out whether KVM truly works and takes emulation where it does not.',
   ),
+  rescue_image_id: optionalText(
+    'The image that servers are rescued with when none is asked for; without it their own.',
+  ),
 })
 
 const compute = z.strictObject({

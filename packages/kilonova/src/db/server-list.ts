@@ -18,6 +18,8 @@ type Unlisted =
   | 'injected_files'
   | 'boot_roles'
   | 'guest_password'
+  | 'shelved'
+  | 'rescue'
 export type ListedRow = Omit<Row, Unlisted> & Partial<Pick<Row, 'user_data'>>
 
 export const LISTED = [

@@ -1,7 +1,7 @@
 /** Servers: rows in and out. States are written by `transition` alone; every other column by a statement that names it. */
 import { sql, type Insertable, type Selectable, type Updateable } from 'kysely'
 import type { Flavor } from '../domain/flavor.ts'
-import type { Address, Server, ServerFault, ServerImage } from '../domain/server.ts'
+import type { Address, Rescued, Server, ServerFault, ServerImage, Shelved } from '../domain/server.ts'
 import type { PowerState, TaskState, VmState } from '../domain/states.ts'
 import type { Db } from './database.ts'
 import type { ServersTable } from './tables.ts'
@@ -48,6 +48,8 @@ export const toServer = (row: ServerRow): Server => ({
   rootDeviceName: row.root_device_name,
   locked: row.locked === 1,
   progress: row.progress,
+  shelved: row.shelved === null ? null : (JSON.parse(row.shelved) as Shelved),
+  rescue: row.rescue === null ? null : (JSON.parse(row.rescue) as Rescued),
   fault: row.fault === null ? null : (JSON.parse(row.fault) as ServerFault),
   createdAt: row.created_at,
   updatedAt: row.updated_at,
@@ -66,6 +68,8 @@ export type NewServer = Omit<
   | 'addresses'
   | 'locked'
   | 'progress'
+  | 'shelved'
+  | 'rescue'
   | 'fault'
   | 'updatedAt'
   | 'launchedAt'
@@ -205,6 +209,64 @@ export async function setFault(db: Db, id: string, fault: ServerFault): Promise<
   await db
     .updateTable('servers')
     .set({ fault: JSON.stringify(fault) })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function setShelved(db: Db, id: string, shelved: Shelved | null): Promise<void> {
+  await db
+    .updateTable('servers')
+    .set({ shelved: shelved && JSON.stringify(shelved) })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function setRescue(db: Db, id: string, rescue: Rescued | null): Promise<void> {
+  await db
+    .updateTable('servers')
+    .set({ rescue: rescue && JSON.stringify(rescue) })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** What a rebuild changes. */
+export type RebuiltServer = Pick<
+  Server,
+  | 'name'
+  | 'description'
+  | 'hostname'
+  | 'image'
+  | 'keyName'
+  | 'keyType'
+  | 'publicKey'
+  | 'userData'
+  | 'injectedFiles'
+  | 'metadata'
+  | 'accessIpV4'
+  | 'accessIpV6'
+  | 'diskConfig'
+>
+export async function setRebuilt(db: Db, id: string, server: RebuiltServer, now: number): Promise<void> {
+  const { name, description, hostname, image, metadata } = server
+  await db
+    .updateTable('servers')
+    .set({
+      name,
+      description,
+      hostname,
+      image_id: image?.id ?? null,
+      image: image && JSON.stringify(image),
+      key_name: server.keyName,
+      key_type: server.keyType,
+      public_key: server.publicKey,
+      user_data: server.userData,
+      injected_files: JSON.stringify(server.injectedFiles),
+      metadata: JSON.stringify(metadata),
+      access_ip_v4: server.accessIpV4,
+      access_ip_v6: server.accessIpV6,
+      disk_config: server.diskConfig,
+      updated_at: now,
+    })
     .where('id', '=', id)
     .execute()
 }

@@ -27,6 +27,8 @@ export interface ServersTable {
   /** JSON, sorted; a filter looks for a tag as JSON writes it. */
   tags: Generated<string>
   group_id: Generated<string | null>
+  shelved: Generated<string | null>
+  rescue: Generated<string | null>
   flavor_id: string
   flavor: string
   /** Copied from the flavor: what quota sums. */

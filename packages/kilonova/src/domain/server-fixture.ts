@@ -55,6 +55,8 @@ export const demoServer = (wish: Partial<Server> = {}): Server => ({
   rootDeviceName: null,
   locked: false,
   progress: 0,
+  shelved: null,
+  rescue: null,
   fault: null,
   createdAt: 0,
   updatedAt: 0,

@@ -38,7 +38,7 @@ export interface ServerImage {
   readonly minRamMb: number
   readonly sizeBytes: number
   /** Of its disk. Null or missing: nobody said. */
-  readonly virtualSizeBytes?: number | null
+  readonly virtualSizeBytes?: number | null | undefined
   readonly properties: Readonly<Record<string, string>>
 }
 
@@ -56,6 +56,19 @@ export interface ServerFault {
   /** For administrators: the whole chain of causes. */
   readonly details: string
   readonly createdAt: number
+}
+
+/** Where a shelved server's disk is, and since when. */
+export interface Shelved {
+  readonly imageId: string
+  readonly at: number
+}
+
+/** What a rescued server runs from, and since when. */
+export interface Rescued {
+  readonly imageId: string
+  readonly properties: Readonly<Record<string, string>>
+  readonly at: number
 }
 
 export interface Server {
@@ -108,6 +121,8 @@ export interface Server {
   readonly rootDeviceName: string | null
   readonly locked: boolean
   readonly progress: number
+  readonly shelved: Shelved | null
+  readonly rescue: Rescued | null
   readonly fault: ServerFault | null
   readonly createdAt: number
   readonly updatedAt: number

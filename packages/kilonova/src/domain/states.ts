@@ -28,6 +28,11 @@ export const TASK_STATES = [
   'image_pending_upload',
   'image_uploading',
   'image_backup',
+  'rebuilding',
+  'rebuild_block_device_mapping',
+  'rebuild_spawning',
+  'rescuing',
+  'unrescuing',
   'rebooting',
   'reboot_pending',
   'reboot_started',
@@ -70,19 +75,25 @@ const REBOOTS = {
 } as const
 const MIGRATING = { migrating: 'MIGRATING' } as const
 
+const REBUILDS = {
+  rebuilding: 'REBUILD',
+  rebuild_block_device_mapping: 'REBUILD',
+  rebuild_spawning: 'REBUILD',
+} as const
+
 const STATUS: Readonly<Record<VmState, Status>> = {
   building: { status: 'BUILD' },
-  active: { status: 'ACTIVE', during: { ...REBOOTS, ...MIGRATING } },
+  active: { status: 'ACTIVE', during: { ...REBOOTS, ...REBUILDS, ...MIGRATING } },
   paused: { status: 'PAUSED', during: MIGRATING },
   suspended: { status: 'SUSPENDED' },
-  stopped: { status: 'SHUTOFF' },
+  stopped: { status: 'SHUTOFF', during: REBUILDS },
   rescued: { status: 'RESCUE' },
   resized: { status: 'VERIFY_RESIZE' },
   shelved: { status: 'SHELVED' },
   shelved_offloaded: { status: 'SHELVED_OFFLOADED' },
   'soft-delete': { status: 'SOFT_DELETED' },
   deleted: { status: 'DELETED' },
-  error: { status: 'ERROR' },
+  error: { status: 'ERROR', during: REBUILDS },
 }
 
 /** What the API calls `status`. */

@@ -10,7 +10,7 @@ import { serve } from '../rpc/contract.ts'
 import { scheduler, SCHEDULER, type PlaceRequest, type Placement } from '../rpc/scheduler.ts'
 import { FILTERS } from '../scheduler/filters/index.ts'
 import type { HostState, SchedulerOptions } from '../scheduler/host-state.ts'
-import { explain, LOST, select, type Rejection } from '../scheduler/select.ts'
+import { explain, LOST, rejectionOf, select, type Rejection } from '../scheduler/select.ts'
 import { claim, claimTogether, refuseTogether, release, type Wanted } from './claim.ts'
 import { hostStates, type CapacityOptions } from './host-states.ts'
 import { planTogether } from './plan.ts'
@@ -24,6 +24,14 @@ export interface SchedulerDaemon {
   readonly options: SchedulerOptions & CapacityOptions
 }
 
+/** Filters that look at the image and not at the room, which the server has. Upstream: RUN_ON_REBUILD. */
+const onRebuild = (filter: string): boolean => filter === 'ImagePropertiesFilter'
+const NO_REQUEST = {
+  resources: { vcpus: 0, memoryMb: 0, diskGb: 0 },
+  zone: null,
+  onlyHost: null,
+  forced: false,
+} as const
 const MAX_AGE_MS = 2_000
 /** How often the hosts are looked at anew when others fill them faster than the servers of one request are placed. */
 const LOOKS_TOGETHER = 10
@@ -139,6 +147,16 @@ export function startScheduler({ db, bus, clock, log, options }: SchedulerDaemon
     scheduler,
     {
       place: (request) => (request.together === null ? placeOne(request) : placeTogether(request, request.together)),
+      mayRun: async ({ host, imageProperties }) => {
+        const found = (await states.snapshot()).find((other) => other.host === host)
+        if (!found) return `There is no host called ${host}.`
+        const spec = { ...NO_REQUEST, imageProperties }
+        const rejection = rejectionOf(found, spec, {
+          ...options,
+          enabledFilters: options.enabledFilters.filter(onRebuild),
+        })
+        return rejection ? explain(1, [rejection]) : null
+      },
       release: async ({ task, consumerId }) => {
         await release(db, task, consumerId)
         states.expire()

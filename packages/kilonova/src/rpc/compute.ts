@@ -114,6 +114,7 @@ const guest = z.strictObject({
   imageProperties: text,
   ports: z.array(port),
   configDrive: z.boolean(),
+  rescue: z.strictObject({ imageProperties: text }).optional(),
 }) satisfies z.ZodType<GuestSpec>
 
 /** Ports with the same rules name one list of them: a group of a thousand ports is sent once, not a thousand times. */
@@ -196,6 +197,11 @@ export const compute = {
   cancelJob: method(fenced({ job: z.string() }), nothing),
   createDisk: method(fenced({ disk }), nothing),
   createConfigDrive: method(fenced({ configDrive }), nothing),
+  setDisksAside: method(fenced({}), nothing),
+  takeDisksBack: method(fenced({}), nothing),
+  dropDisksAside: method(fenced({}), nothing),
+  createRescueDisk: method(fenced({ disk }), nothing),
+  removeRescueDisk: method(fenced({}), nothing),
   removeFiles: method(fenced({}), nothing),
   plug: method(fenced({ ports: z.array(port) }), nothing),
   unplug: method(fenced({}), nothing),

@@ -43,6 +43,11 @@ export type Placement = z.output<typeof placement>
 export const scheduler = {
   /** Claims exactly once per consumer: a repeated request is answered with the claim there is. Whoever of a reservation asks first has them all decided. */
   place: method(placeRequest, placement),
+  /** Whether a host that a server lives on can run another image: null, or why not. */
+  mayRun: method(
+    z.strictObject({ host: z.string(), imageProperties: z.record(z.string(), z.string()) }),
+    z.string().nullable(),
+  ),
   /** Gives back all that the consumer claimed. */
   release: method(z.strictObject({ task, consumerId: z.string() }), z.null()),
 }

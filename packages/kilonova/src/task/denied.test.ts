@@ -36,9 +36,17 @@ const ALLOWED: Readonly<Record<string, Allowed>> = {
   suspend: { vmStates: ['active'], taskStates: [null] },
   resume: { vmStates: ['suspended'], taskStates: [null] },
   createImage: { vmStates: ['active', 'stopped', 'paused', 'suspended'], taskStates: [null] },
+  rebuild: { vmStates: ['active', 'stopped', 'error'], taskStates: [null] },
+  rescue: { vmStates: ['active', 'stopped', 'error'], taskStates: [null] },
+  unrescue: { vmStates: ['rescued'], taskStates: [null] },
   createBackup: { vmStates: ['active', 'stopped', 'paused', 'suspended'], taskStates: [null] },
 }
 const NEEDS_HOST = [
+  'createImage',
+  'createBackup',
+  'rebuild',
+  'rescue',
+  'unrescue',
   'start',
   'stop',
   'rebootSoft',
@@ -47,8 +55,6 @@ const NEEDS_HOST = [
   'unpause',
   'suspend',
   'resume',
-  'createImage',
-  'createBackup',
 ]
 const ID = 'the-server'
 const server = { id: ID, vmState: 'active', taskState: null, locked: false, host: 'host-1' } as const

@@ -347,6 +347,46 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await remove(serverId)
   })
 
+  test('disks are kept aside for new ones, and taken back or dropped', async () => {
+    const serverId = await withDisk()
+    const drive = { serverId, files: { 'openstack/latest/meta_data.json': Buffer.from('{}').toString('base64') } }
+    await driver.createConfigDrive(drive)
+    await driver.takeDisksBack(serverId)
+    await driver.removeUnusedImages(0)
+    for (const end of ['takeDisksBack', 'dropDisksAside'] as const) {
+      await driver.setDisksAside(serverId)
+      await driver.setDisksAside(serverId)
+      await assert.rejects(driver.start(guestOf(serverId, { configDrive: true })), named('DiskMissing'))
+      await driver.createDisk(diskOf(serverId, ticket))
+      await driver.setDisksAside(serverId)
+      await driver.createConfigDrive(drive)
+      assert.equal(await driver.removeUnusedImages(0), 0)
+      await driver[end](serverId)
+      await driver[end](serverId)
+    }
+    await driver.start(guestOf(serverId, { configDrive: true }))
+    await stateIs(serverId, 'running')
+    await remove(serverId)
+  })
+
+  test('a guest in rescue runs from its rescue disk, where it wants that one', async () => {
+    const serverId = await withDisk()
+    for (const imageProperties of [{}, { hw_rescue_bus: 'scsi', hw_rescue_device: 'disk' }]) {
+      const spec = guestOf(serverId, { rescue: { imageProperties } })
+      await assert.rejects(driver.start(spec), named('DiskMissing'))
+      await driver.createRescueDisk(diskOf(serverId, ticket, 0))
+      await driver.createRescueDisk(diskOf(serverId, ticket, 0))
+      await driver.start(spec)
+      await loginPrompt(driver, serverId)
+      await driver.destroy(serverId)
+      await driver.removeRescueDisk(serverId)
+      await driver.removeRescueDisk(serverId)
+    }
+    await driver.start(guestOf(serverId))
+    await stateIs(serverId, 'running')
+    await remove(serverId)
+  })
+
   test('a copy that is given up, refused or of no disk leaves nothing', async () => {
     await assert.rejects(
       driver.snapshot(randomUUID(), randomUUID(), () => {}, never),

@@ -116,6 +116,8 @@ export interface GuestSpec {
   readonly imageProperties: Readonly<Record<string, string>>
   readonly ports: readonly PortFacts[]
   readonly configDrive: boolean
+  /** It boots from its rescue disk, and its own is a second one. */
+  readonly rescue?: { readonly imageProperties: Readonly<Record<string, string>> } | undefined
 }
 
 export interface DiskSpec {
@@ -218,6 +220,14 @@ export interface Driver {
   ): Promise<void>
   /** Gives up making it, where it is being made, and removes the file. */
   removeSnapshot(serverId: string, snapshotId: string): Promise<void>
+  /** Moves root disk and config drive out of the way of new ones; what is aside already stays. The guest does not run. */
+  setDisksAside(serverId: string): Promise<void>
+  /** Puts them back in place of the new ones. */
+  takeDisksBack(serverId: string): Promise<void>
+  dropDisksAside(serverId: string): Promise<void>
+  /** The disk that a rescued guest boots from, over the cached image. Errors as of `createDisk`. */
+  createRescueDisk(spec: DiskSpec): Promise<void>
+  removeRescueDisk(serverId: string): Promise<void>
   /** Removes every file of the server. */
   removeFiles(serverId: string): Promise<void>
 

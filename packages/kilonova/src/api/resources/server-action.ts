@@ -21,8 +21,10 @@ import { post } from '../resource.ts'
 import { consoleOutput } from './console-output.ts'
 import { gone } from './removed.ts'
 import { createBackupRequest, createImageRequest } from './server-create-image.ts'
+import { rebuildRequest } from './server-rebuild.ts'
+import { rescueRequest } from './server-rescue.ts'
 import { serverTarget } from './server-target.ts'
-import type { TaskRequest } from './task-request.ts'
+import type { TaskRequest, View } from './task-request.ts'
 
 /** What is answered at once, without a task. */
 export interface PlainAction {
@@ -40,7 +42,7 @@ const PLAIN: Readonly<Record<string, PlainAction>> = { 'os-getConsoleOutput': co
 const GONE: readonly string[] = ['os-getRDPConsole', 'resetNetwork']
 /** What is looked up, or made elsewhere, before there is a task. */
 const REQUESTS: ReadonlyMap<string, TaskRequest> = new Map(
-  [createImageRequest, createBackupRequest].map((request) => [request.key, request]),
+  [createImageRequest, createBackupRequest, rebuildRequest, rescueRequest].map((request) => [request.key, request]),
 )
 
 /** Reboot has two actions under one key: the one whose schema fits is meant. */
@@ -102,13 +104,15 @@ async function asked(
   { key, action, status, value: schemas, prepare }: TaskRequest,
   server: Server,
   value: unknown,
-): Promise<{ readonly body?: unknown }> {
-  const parsed = ctx.atVersion(schemas)?.safeParse(value)
-  if (parsed && !parsed.success) throw wrong(parsed.error, key, value)
+): Promise<Answer> {
+  const schema = ctx.atVersion(schemas)
+  if (!schema) throw notFound()
+  const parsed = schema.safeParse(value)
+  if (!parsed.success) throw wrong(parsed.error, key, value)
   ctx.check(action.policy, { projectId: server.projectId, userId: server.userId })
   const problem = denied(action.shownAs.action, action, server, ctx.caller.isAdmin)
   if (problem) throw problem
-  const { body, refused, answer } = await prepare(ctx, server, parsed?.data as never)
+  const { body, refused, answer } = await prepare(ctx, server, parsed.data as never)
   try {
     await admit(ctx, ctx.caller, action, server.id, body)
   } catch (error) {
@@ -116,15 +120,20 @@ async function asked(
     throw error
   }
   ctx.setStatus(status)
-  return { body: answer?.() }
+  const view = await answer?.()
+  return view ? { view } : {}
 }
 
+interface Answer {
+  readonly body?: unknown
+  readonly view?: View
+}
 interface Act {
   readonly body: Readonly<Record<string, unknown>>
   readonly minor: number
 }
 
-async function act(ctx: Ctx, { body, minor }: Act, server: Server): Promise<{ readonly body?: unknown }> {
+async function act(ctx: Ctx, { body, minor }: Act, server: Server): Promise<Answer> {
   const [key = '', ...others] = Object.keys(body)
   if (others.length > 0) throw badRequest('Multiple actions specified: the request body holds exactly one.')
   const value = body[key]
@@ -163,6 +172,6 @@ export const serverAction = [
     body,
     target: serverTarget,
     run: (ctx, { body: asked, target }) => act(ctx, asked, target),
-    view: ({ body: answer }) => answer,
+    view: ({ body: answer, view }, at) => (view ? view(at) : answer),
   }),
 ]

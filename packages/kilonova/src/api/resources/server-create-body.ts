@@ -18,8 +18,11 @@ import {
 
 const isBase64 = (text: string): boolean =>
   /^[A-Za-z0-9+/\s]*={0,2}\s*$/.test(text) && text.replaceAll(/\s/g, '').length % 4 === 0
-const inBase64 = (text: z.ZodString) =>
+export const inBase64 = (text: z.ZodString) =>
   text.refine(isBase64, { error: (issue) => `'${String(issue.input).slice(0, 50)}' is not a 'base64'` })
+
+export const personality = z.array(z.strictObject({ path: z.string(), contents: inBase64(z.string()) }))
+export const trustedCertificates = z.array(z.string().min(1)).min(1).max(50).nullable()
 
 const network = z.strictObject({ uuid: uuid.optional(), port: uuid.nullable().optional(), fixed_ip: ip.optional() })
 const taggedNetwork = network.extend({ tag: tag.optional() })
@@ -69,7 +72,7 @@ const v1 = {
   'OS-DCF:diskConfig': z.enum(['AUTO', 'MANUAL']).optional(),
   accessIPv4: ipv4.optional(),
   accessIPv6: ipv6.optional(),
-  personality: z.array(z.strictObject({ path: z.string(), contents: inBase64(z.string()) })).optional(),
+  personality: personality.optional(),
   availability_zone: z.string().min(1).max(255).optional(),
   block_device_mapping: z.array(z.strictObject(legacyDevice)).optional(),
   block_device_mapping_v2: z.array(device).optional(),
@@ -98,7 +101,7 @@ const v42 = {
 }
 const v52 = { ...v42, tags: tags.optional() }
 const { personality: _, ...v57 } = v52
-const v63 = { ...v57, trusted_image_certificates: z.array(z.string().min(1)).min(1).max(50).nullable().optional() }
+const v63 = { ...v57, trusted_image_certificates: trustedCertificates.optional() }
 const v67 = { ...v63, block_device_mapping_v2: z.array(typedDevice).optional() }
 const v74 = { ...v67, host: fqdn.optional(), hypervisor_hostname: fqdn.optional() }
 const v90 = { ...v74, hostname: hostname.optional() }

@@ -31,6 +31,11 @@ export async function keyFor({ db, caller }: Ctx, name: string | undefined): Pro
 
 const invalidDevice = (why: string) => badRequest(`Block Device Mapping is Invalid: ${why}`)
 
+export function mustNotTrust(certificates: readonly string[] | null | undefined): void {
+  if (certificates)
+    throw badRequest('trusted_image_certificates are not supported: the signatures of images are not verified.')
+}
+
 /** The image of the root disk, which clients may write down once more as the one local disk that there is. */
 function imageId({
   imageRef,
@@ -41,8 +46,7 @@ function imageId({
   if (legacy.length > 0 && devices.length > 0)
     throw badRequest('Using different block_device_mapping syntaxes is not allowed in the same request.')
   if (legacy.length > 0) throw invalidDevice('volumes are not supported.')
-  if (asked.trusted_image_certificates)
-    throw badRequest('trusted_image_certificates are not supported: the signatures of images are not verified.')
+  mustNotTrust(asked.trusted_image_certificates)
   for (const { source_type: source, destination_type: destination, uuid, boot_index: bootIndex } of devices) {
     if (source === 'volume' || source === 'snapshot' || destination === 'volume')
       throw invalidDevice('volumes are not supported: only one local disk from an image is.')
@@ -58,9 +62,11 @@ function imageId({
   return imageRef
 }
 
+export const bootImage = (ctx: Ctx, asked: Asked, flavor: Flavor): Promise<ServerImage> =>
+  imageFor(ctx, imageId(asked), flavor)
+
 /** Errors: ImageNotFound, ImageNotActive, FlavorMemoryTooSmall, FlavorDiskTooSmall, ServiceUnavailable. */
-export async function bootImage(ctx: Ctx, asked: Asked, flavor: Flavor): Promise<ServerImage> {
-  const id = imageId(asked)
+export async function imageFor(ctx: Ctx, id: string, flavor: Flavor): Promise<ServerImage> {
   const image = await ctx.glance.show(id, ctx.caller.token)
   if (!image) throw new NovaError('ImageNotFound', { id })
   if (image.status !== 'active') throw new NovaError('ImageNotActive', { id, status: image.status })

@@ -40,7 +40,7 @@ async function made(ctx: Ctx, image: SnapshotImage, body: object): Promise<Prepa
       glance
         .remove(image.id, caller.token)
         .catch((error: unknown) => log.warn('image of a refused request stays', { image: image.id, error })),
-    answer: () => (ctx.atVersion(IN_BODY) ? { image_id: image.id } : undefined),
+    answer: async () => () => (ctx.atVersion(IN_BODY) ? { image_id: image.id } : undefined),
   }
 }
 

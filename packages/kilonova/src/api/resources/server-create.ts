@@ -1,5 +1,4 @@
 /** Create servers: everything that can be known to be wrong is said before anything is written; then one transaction admits them all. */
-import { randomBytes } from 'node:crypto'
 import { newId } from '@kilonova/base/clock.ts'
 import { admitCreate } from '../../actions/admit.ts'
 import { roomFor } from '../../actions/quota.ts'
@@ -9,6 +8,7 @@ import type { NewServer } from '../../db/servers.ts'
 import { isNovaError, NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import { hostnameOf, numberedHostname } from '../../domain/hostname.ts'
+import { adminPassword, randomText } from '../admin-password.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import { post, selfLinks } from '../resource.ts'
@@ -36,9 +36,6 @@ interface Created {
 
 /** One request makes no more than this many. */
 const MOST_AT_ONCE = 1_000
-const LETTERS = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789'
-const randomText = (length: number): string =>
-  Array.from(randomBytes(length), (byte) => LETTERS[byte % LETTERS.length]).join('')
 
 interface Counts {
   readonly least: number
@@ -164,7 +161,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   if (!server.return_reservation_id) ctx.setHeader('location', `${ctx.at.base}/servers/${first.id}`)
   return {
     id: first.id,
-    adminPass: server.adminPass ?? randomText(12),
+    adminPass: adminPassword(server.adminPass),
     reservationId,
     onlyReservation: server.return_reservation_id ?? false,
     securityGroups: groups.names,

@@ -76,7 +76,7 @@ const changeOf = ({
   ...(diskConfig === undefined ? {} : { diskConfig }),
 })
 
-const forViewer = (server: Shown, at: At) => serverAt(at, server.isAdmin, server.serviceDownMs)
+export const forViewer = (server: Shown, at: At) => serverAt(at, server.isAdmin, server.serviceDownMs)
 
 export const servers = [
   get('/servers', {

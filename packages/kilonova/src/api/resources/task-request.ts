@@ -3,15 +3,18 @@ import type { z } from 'zod'
 import type { ServerAction } from '../../actions/define.ts'
 import type { Server } from '../../domain/server.ts'
 import type { VersionTable } from '../../domain/microversion.ts'
-import type { Ctx } from '../context.ts'
+import type { At, Ctx } from '../context.ts'
+
+/** As text, or as what is made JSON of. */
+export type View = (at: At) => unknown
 
 export interface Prepared {
   /** Of the task. */
   readonly body: unknown
   /** Undoes what was prepared when the task is refused after all. */
   readonly refused?: () => Promise<void>
-  /** After the task was admitted; what it returns is the body of the answer. */
-  readonly answer?: () => unknown
+  /** After the task was admitted: the body of the answer. Without it there is none. */
+  readonly answer?: () => Promise<View>
 }
 
 export interface TaskRequest {

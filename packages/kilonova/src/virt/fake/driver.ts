@@ -70,6 +70,9 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const guests = new Map<string, Guest>()
   const disks = new Map<string, DiskSpec>()
   const configDrives = new Map<string, ConfigDriveSpec>()
+  /** Kept beside the new ones. */
+  const aside = new Map<string, { readonly disk?: DiskSpec; readonly configDrive?: ConfigDriveSpec }>()
+  const rescueDisks = new Map<string, DiskSpec>()
   const plugged = new Map<string, readonly PortFacts[]>()
   const consoles = new Map<string, FakeConsole>()
   const images = fakeImageCache(clock, options.download ?? false)
@@ -106,9 +109,27 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       for (const listener of listeners) listener({ serverId, powerState, event })
     })
   }
+  function make(spec: DiskSpec, where: Map<string, DiskSpec>): void {
+    if (where.has(spec.serverId)) return
+    const image = images.use(spec.image)
+    if (!image) throw new HostError('ImageNotCached', `image ${spec.image.imageId} is not in the cache of host ${host}`)
+    if (spec.rootGb > 0 && image.sizeBytes > spec.rootGb * GB)
+      throw new HostError(
+        'ImageLargerThanDisk',
+        `image ${spec.image.imageId} needs ${Math.ceil(image.sizeBytes / GB)} GB, the flavor's disk has ${spec.rootGb} GB`,
+      )
+    where.set(spec.serverId, spec)
+  }
+  const diskSpecs = (): readonly DiskSpec[] => [
+    ...disks.values(),
+    ...rescueDisks.values(),
+    ...[...aside.values()].flatMap(({ disk }) => disk ?? []),
+  ]
   function run(spec: GuestSpec): void {
     if (spec.imageId !== null && !disks.has(spec.serverId))
       throw new HostError('DiskMissing', `the root disk of server ${spec.serverId} is not on host ${host}`)
+    if (spec.rescue && !rescueDisks.has(spec.serverId))
+      throw new HostError('DiskMissing', `the rescue disk of server ${spec.serverId} is not on host ${host}`)
     if (spec.configDrive && !configDrives.has(spec.serverId))
       throw new HostError('DiskMissing', `the config drive of server ${spec.serverId} is not on host ${host}`)
     if (spec.ports.length > 0) plugged.set(spec.serverId, spec.ports)
@@ -155,22 +176,28 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       verb('fetchImage', undefined, () => images.fetch(ticket, progress, signal)),
     removeUnusedImages: (minimumAgeSeconds) =>
       verb('removeUnusedImages', undefined, () => {
-        const used = new Set([...disks.values()].map(({ image }) => contentKey(image)))
+        const used = new Set(diskSpecs().map(({ image }) => contentKey(image)))
         return images.removeUnused(minimumAgeSeconds, (key) => used.has(key))
       }),
-    createDisk: (spec) =>
-      verb('createDisk', spec.serverId, () => {
-        if (disks.has(spec.serverId)) return
-        const image = images.use(spec.image)
-        if (!image)
-          throw new HostError('ImageNotCached', `image ${spec.image.imageId} is not in the cache of host ${host}`)
-        if (spec.rootGb > 0 && image.sizeBytes > spec.rootGb * GB)
-          throw new HostError(
-            'ImageLargerThanDisk',
-            `image ${spec.image.imageId} needs ${Math.ceil(image.sizeBytes / GB)} GB, the flavor's disk has ${spec.rootGb} GB`,
-          )
-        disks.set(spec.serverId, spec)
+    createDisk: (spec) => verb('createDisk', spec.serverId, () => make(spec, disks)),
+    createRescueDisk: (spec) => verb('createRescueDisk', spec.serverId, () => make(spec, rescueDisks)),
+    removeRescueDisk: (serverId) => verb('removeRescueDisk', serverId, () => void rescueDisks.delete(serverId)),
+    setDisksAside: (serverId) =>
+      verb('setDisksAside', serverId, () => {
+        if (aside.has(serverId)) return
+        const [disk, configDrive] = [disks.get(serverId), configDrives.get(serverId)]
+        if (disk || configDrive) aside.set(serverId, { ...(disk && { disk }), ...(configDrive && { configDrive }) })
+        disks.delete(serverId)
+        configDrives.delete(serverId)
       }),
+    takeDisksBack: (serverId) =>
+      verb('takeDisksBack', serverId, () => {
+        const { disk, configDrive } = aside.get(serverId) ?? {}
+        if (disk) disks.set(serverId, disk)
+        if (configDrive) configDrives.set(serverId, configDrive)
+        aside.delete(serverId)
+      }),
+    dropDisksAside: (serverId) => verb('dropDisksAside', serverId, () => void aside.delete(serverId)),
     createConfigDrive: (spec) =>
       verb('createConfigDrive', spec.serverId, () => void configDrives.set(spec.serverId, spec)),
     snapshot: (serverId, snapshotId, progress, signal) =>
@@ -187,9 +214,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     removeFiles: (serverId) =>
       verb('removeFiles', serverId, () => {
         snapshots.forget(serverId)
-        disks.delete(serverId)
-        configDrives.delete(serverId)
-        consoles.delete(serverId)
+        for (const kept of [disks, rescueDisks, configDrives, aside, consoles]) kept.delete(serverId)
       }),
     plug: (serverId, ports) =>
       verb('plug', serverId, () => void (ports.length > 0 ? plugged.set(serverId, ports) : plugged.delete(serverId))),
@@ -270,7 +295,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     close: async () => listeners.clear(),
     inventory: () => ({
       guests: guests.size,
-      disks: disks.size,
+      disks: diskSpecs().length,
       configDrives: configDrives.size,
       snapshots: snapshots.size,
       ports: [...plugged.values()].reduce((sum, ports) => sum + ports.length, 0),

@@ -1,17 +1,22 @@
 /** The root disk: a qcow2 file over the cached image, as large as the flavor says. Made beside and renamed: it is there whole or not at all. */
 import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { DiskSpec } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import { command } from './command.ts'
-import type { ServerFiles } from './files.ts'
 import type { ImageCache } from './image-cache.ts'
 
 const GB = 1024 ** 3
 const LIMITS = { cpuSeconds: 30, memoryBytes: 1024 ** 3 }
 
-export async function createDisk(spec: DiskSpec, files: ServerFiles, images: ImageCache, host: string): Promise<void> {
-  const { image, rootGb, serverId } = spec
-  if (await exists(files.disk)) return
+/** `path`: the root disk's, or a rescue disk's. */
+export async function createDisk(
+  { image, rootGb, serverId }: DiskSpec,
+  path: string,
+  images: ImageCache,
+  host: string,
+): Promise<void> {
+  if (await exists(path)) return
   const base = await images.find(image)
   if (!base) throw new HostError('ImageNotCached', `image ${image.imageId} is not in the cache of host ${host}`)
   const bytes = rootGb * GB
@@ -20,10 +25,10 @@ export async function createDisk(spec: DiskSpec, files: ServerFiles, images: Ima
       'ImageLargerThanDisk',
       `image ${image.imageId} needs ${Math.ceil(base.virtualBytes / GB)} GB, the flavor's disk has ${rootGb} GB`,
     )
-  const partial = `${files.disk}.part`
+  const partial = `${path}.part`
   const size = rootGb > 0 ? bytes : Math.ceil(base.virtualBytes / 512) * 512
   try {
-    await mkdir(files.folder, { recursive: true, mode: 0o711 })
+    await mkdir(dirname(path), { recursive: true, mode: 0o711 })
     await command(
       'qemu-img',
       ['create', '-q', '-f', 'qcow2', '-F', base.format, '-b', base.path, partial, String(size)],
@@ -31,7 +36,7 @@ export async function createDisk(spec: DiskSpec, files: ServerFiles, images: Ima
     )
     // Its path is on the guest's command line, which everybody on the host may read.
     await chmod(partial, 0o600)
-    await rename(partial, files.disk)
+    await rename(partial, path)
   } catch (error) {
     await rm(partial, { force: true })
     if (isDiskFull(error))

@@ -3,6 +3,7 @@ import { hasAgent } from '../../domain/image-properties.ts'
 import type { GuestSpec } from '../driver.ts'
 import type { ConfigDriveFormat } from './config-drive.ts'
 import { domainName, METADATA_NAMESPACE } from './names.ts'
+import { disksOf, isStable, rescueBus, type DiskPlace } from './rescue-disks.ts'
 import { element, render, type Xml } from './xml.ts'
 
 export interface DomainFacts {
@@ -11,6 +12,8 @@ export interface DomainFacts {
   /** How the guest's instructions are run: by the processor, or by QEMU itself. */
   readonly accelerator: 'kvm' | 'tcg'
   readonly rootDisk: string | null
+  /** Of a guest in rescue: what it boots from. */
+  readonly rescueDisk: string | null
   /** `none` where the file system can: the host keeps no second copy of what the guest caches itself. */
   readonly diskCache: 'none' | 'writeback'
   /** As a CD-ROM, or (vfat) as a disk. */
@@ -41,7 +44,9 @@ export function domainXml(facts: DomainFacts): string {
   const { vcpus, memoryMb } = spec.flavor
   const buses = { disk: chosen(spec, 'hw_disk_bus'), cdrom: chosen(spec, 'hw_cdrom_bus') }
   // Only the older machine has IDE.
-  const machine = Object.values(buses).includes('ide') ? 'pc' : chosen(spec, 'hw_machine_type')
+  const machine = [...Object.values(buses), rescueBus(spec, buses.disk)].includes('ide')
+    ? 'pc'
+    : chosen(spec, 'hw_machine_type')
   return render(
     element(
       'domain',
@@ -57,7 +62,8 @@ export function domainXml(facts: DomainFacts): string {
         'os',
         {},
         element('type', { arch: 'x86_64', machine }, 'hvm'),
-        element('boot', { dev: 'hd' }),
+        // In stable device rescue the disk itself says that it is booted from.
+        !isStable(spec) && element('boot', { dev: 'hd' }),
         element('smbios', { mode: 'sysinfo' }),
       ),
       element('features', {}, element('acpi'), element('apic')),
@@ -124,25 +130,22 @@ const clock = (accelerator: DomainFacts['accelerator']): Xml =>
   )
 
 function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cdrom: string }): Xml {
-  const { spec, rootDisk, configDrive, nics } = facts
+  const { spec, configDrive, nics } = facts
   const log = element('log', { file: facts.consoleLog, append: 'on' })
   const video = chosen(spec, 'hw_video_model')
+  const disks = disksOf(spec, facts, buses.disk)
+  const hasB = configDrive?.format === 'iso9660' && DEVICE_PREFIX[buses.disk] === DEVICE_PREFIX[buses.cdrom]
   const usesScsi =
-    (rootDisk !== null && buses.disk === 'scsi') ||
+    disks.some(({ bus }) => bus === 'scsi') ||
     (configDrive !== null && (configDrive.format === 'vfat' ? buses.disk : buses.cdrom) === 'scsi')
   return element(
     'devices',
     {},
     element('emulator', {}, '/usr/bin/qemu-system-x86_64'),
-    rootDisk !== null &&
-      element(
-        'disk',
-        { type: 'file', device: 'disk' },
-        element('driver', { name: 'qemu', type: 'qcow2', cache: facts.diskCache, discard: 'unmap' }),
-        element('source', { file: rootDisk }),
-        element('target', { dev: `${DEVICE_PREFIX[buses.disk]}a`, bus: buses.disk }),
-      ),
-    configDrive !== null && configDriveXml(configDrive, buses, rootDisk !== null),
+    ...disks.filter(({ place }) => place === 'first').map((disk) => diskXml(disk, 'a', facts)),
+    configDrive !== null && configDriveXml(configDrive, buses, disks.length > 0),
+    // Behind the first disk, and the config drive where that is a CD-ROM on the same bus.
+    ...disks.filter(({ place }) => place === 'next').map((disk) => diskXml(disk, hasB ? 'c' : 'b', facts)),
     usesScsi && element('controller', { type: 'scsi', index: 0, model: 'virtio-scsi' }),
     ...nics.map(({ mac, mtu, tap }) =>
       element(
@@ -167,6 +170,17 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
     element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom')),
   )
 }
+
+const diskXml = ({ file, bus, device, boots }: DiskPlace, letter: string, { spec, diskCache }: DomainFacts): Xml =>
+  element(
+    'disk',
+    { type: 'file', device },
+    element('driver', { name: 'qemu', type: 'qcow2', cache: diskCache, discard: 'unmap' }),
+    element('source', { file }),
+    element('target', { dev: `${DEVICE_PREFIX[bus]}${letter}`, bus }),
+    device === 'cdrom' && element('readonly'),
+    boots && isStable(spec) && element('boot', { order: 1 }),
+  )
 
 /** A disk takes the last name of its bus: others come and go in between. */
 function configDriveXml(

@@ -9,6 +9,7 @@ import { HostError } from '../host-error.ts'
 import type { HostNetwork } from '../network/host-network.ts'
 import { setPassword } from './agent.ts'
 import { accelerator as chooseAccelerator } from './accelerator.ts'
+import { dropDisksAside, setDisksAside, takeDisksBack } from './aside.ts'
 import { configDriveFormat, createConfigDrive, type ConfigDriveFormat } from './config-drive.ts'
 import { openConnection, type LibvirtTarget } from './connection.ts'
 import { consoleTail } from './console.ts'
@@ -63,9 +64,11 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
   async function describe(spec: GuestSpec): Promise<string> {
     const files = filesOf(spec.serverId)
     const rootDisk = spec.imageId === null ? null : files.disk
+    const rescueDisk = spec.rescue ? files.rescueDisk : null
     const configDrive = spec.configDrive ? files.configDrive : null
     for (const [path, name] of [
       [rootDisk, 'root disk'],
+      [rescueDisk, 'rescue disk'],
       [configDrive, 'config drive'],
     ] as const)
       if (path !== null && !(await exists(path)))
@@ -79,6 +82,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       installationId,
       accelerator,
       rootDisk,
+      rescueDisk,
       diskCache,
       configDrive: configDrive === null ? null : { file: configDrive, format: await configDriveFormat(configDrive) },
       consoleLog: files.consoleLog,
@@ -101,7 +105,12 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       const used = await usedImages(instancesDir)
       return images.removeUnused(minimumAgeSeconds, (path) => used.has(path))
     },
-    createDisk: (spec) => createDisk(spec, filesOf(spec.serverId), images, host),
+    createDisk: (spec) => createDisk(spec, filesOf(spec.serverId).disk, images, host),
+    setDisksAside: (serverId) => setDisksAside(filesOf(serverId)),
+    takeDisksBack: (serverId) => takeDisksBack(filesOf(serverId)),
+    dropDisksAside: (serverId) => dropDisksAside(filesOf(serverId)),
+    createRescueDisk: (spec) => createDisk(spec, filesOf(spec.serverId).rescueDisk, images, host),
+    removeRescueDisk: (serverId) => rm(filesOf(serverId).rescueDisk, { force: true }),
     createConfigDrive: (spec) =>
       createConfigDrive(spec, filesOf(spec.serverId), host, options.configDriveFormat ?? 'iso9660'),
     snapshot: copies.make,

@@ -8,6 +8,7 @@ export interface ServerFiles {
   readonly folder: string
   readonly disk: string
   readonly configDrive: string
+  readonly rescueDisk: string
   readonly consoleLog: string
 }
 
@@ -18,6 +19,7 @@ export function serverFiles(instancesDir: string, serverId: string): ServerFiles
     folder,
     disk: join(folder, 'disk'),
     configDrive: join(folder, 'disk.config'),
+    rescueDisk: join(folder, 'disk.rescue'),
     consoleLog: join(folder, 'console.log'),
   }
 }

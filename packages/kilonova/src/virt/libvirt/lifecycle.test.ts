@@ -25,6 +25,7 @@ const xmlOf = (serverId: string, installationId: string) =>
     installationId,
     accelerator: 'tcg',
     rootDisk: '/d',
+    rescueDisk: null,
     diskCache: 'none',
     configDrive: null,
     consoleLog: '/c',
