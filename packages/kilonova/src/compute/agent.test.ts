@@ -88,7 +88,15 @@ test('a server is made and removed verb by verb, and nothing is left', async (t)
   await host.destroy({ fence: fence('destroy') })
   await host.unplug({ fence: fence('unplug') })
   await host.removeFiles({ fence: fence('files') })
-  assert.deepEqual(driver.inventory(), { guests: 0, disks: 0, configDrives: 0, ports: 0, cachedImages: 1, memories: 0 })
+  assert.deepEqual(driver.inventory(), {
+    guests: 0,
+    disks: 0,
+    configDrives: 0,
+    snapshots: 0,
+    ports: 0,
+    cachedImages: 1,
+    memories: 0,
+  })
 })
 
 test('a conductor that lost its lease is refused by name', async (t) => {

@@ -15,6 +15,7 @@ const xmlWith = (imageProperties: Readonly<Record<string, string>>) =>
     installationId: 'ab12',
     accelerator: 'tcg',
     rootDisk: '/d',
+    rescueDisk: null,
     diskCache: 'none',
     configDrive: null,
     consoleLog: '/c',
