@@ -129,14 +129,14 @@ interface Answer {
   readonly view?: View
 }
 interface Act {
-  readonly body: Readonly<Record<string, unknown>>
+  readonly request: Readonly<Record<string, unknown>>
   readonly minor: number
 }
 
-async function act(ctx: Ctx, { body, minor }: Act, server: Server): Promise<Answer> {
-  const [key = '', ...others] = Object.keys(body)
+async function act(ctx: Ctx, { request, minor }: Act, server: Server): Promise<Answer> {
+  const [key = '', ...others] = Object.keys(request)
   if (others.length > 0) throw badRequest('Multiple actions specified: the request body holds exactly one.')
-  const value = body[key]
+  const value = request[key]
   const target = { projectId: server.projectId, userId: server.userId }
   const plain = Object.hasOwn(PLAIN, key) ? PLAIN[key] : undefined
   if (plain) {
@@ -148,8 +148,8 @@ async function act(ctx: Ctx, { body, minor }: Act, server: Server): Promise<Answ
     return answer
   }
   if (GONE.includes(key)) throw gone()
-  const request = REQUESTS.get(key)
-  if (request) return asked(ctx, request, server, value)
+  const prepared = REQUESTS.get(key)
+  if (prepared) return asked(ctx, prepared, server, value)
   const task = fitting(key, value, minor)
   if (!task) throw badRequest(`There is no such action: ${key}. Verify the request body contains a valid action.`)
   ctx.check(task.action.wire?.policy ?? task.action.policy, target)
@@ -162,7 +162,7 @@ async function act(ctx: Ctx, { body, minor }: Act, server: Server): Promise<Answ
 const body: Readonly<Record<Microversion, z.ZodType<Act>>> = Object.fromEntries(
   Array.from({ length: MAX_MINOR - MIN_MINOR + 1 }, (_each, index) => index + MIN_MINOR).map((minor) => [
     versionOf(minor),
-    z.record(z.string(), z.unknown()).transform((request) => ({ body: request, minor })),
+    z.record(z.string(), z.unknown()).transform((request) => ({ request, minor })),
   ]),
 )
 
