@@ -10,8 +10,16 @@ export interface HttpServerOptions {
   readonly bodyLimitBytes: number
   /** With it the server speaks HTTPS. */
   readonly tls?: CertificateFiles
+  /** What it speaks of TLS, where that is not Node's choice. */
+  readonly tlsLimits?: TlsLimits
   /** What must hold before /healthz answers 200; until then it answers 503 with the reason. */
   ready(): string | undefined
+}
+
+export interface TlsLimits {
+  readonly minVersion?: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
+  /** As OpenSSL writes them. */
+  readonly ciphers?: string
 }
 
 export interface HttpServer {
@@ -54,7 +62,7 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     // The header's bound is the path's: what is too long for a name is for its handler to say, in its service's words.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreTrailingSlash: true },
     ...(options.tls
-      ? { https: { ...bounds, handshakeTimeout: TIMES.headersTimeout, ...options.tls.current() } }
+      ? { https: { ...bounds, handshakeTimeout: TIMES.headersTimeout, ...options.tlsLimits, ...options.tls.current() } }
       : { http: bounds }),
   } as object) as FastifyInstance
   app.server.maxHeadersCount = MAX_HEADERS

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { newRequestId } from '@kilonova/base/context.ts'
+import type { CertificateFiles } from '@kilonova/base/http/tls.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import { retry } from '@kilonova/base/retry.ts'
 import type { Bus } from '../rpc/bus.ts'
@@ -12,6 +13,7 @@ import { compute, computeTopic, HOST_EVENTS, type HostEvent } from '../rpc/compu
 import { conductor as conductorContract, CONDUCTOR } from '../rpc/conductor.ts'
 import { client, serve } from '../rpc/contract.ts'
 import type { Driver } from '../virt/driver.ts'
+import { consoleRelay } from './console-relay.ts'
 import type { FenceStore } from './fence-store.ts'
 import { fencing } from './fencing.ts'
 import { handlers } from './handlers.ts'
@@ -40,6 +42,10 @@ export interface ComputeOptions {
   readonly unusedImageAgeSeconds?: number
   /** Verbs under way at once on this host; more wait. Default 16. */
   readonly maxParallelVerbs?: number
+  /** The address at which console proxies reach this host; default loopback. */
+  readonly consoleHost?: string
+  /** With it they do so by TLS. */
+  readonly tls?: CertificateFiles
 }
 
 export interface Compute {
@@ -60,6 +66,13 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
   const publish = (event: HostEvent): void => bus.publish(HOST_EVENTS, event)
   const fence = fencing(fences, options.maxParallelVerbs ?? 16)
   const longVerbs = jobs((job) => publish({ kind: 'job', host, ...job }))
+  const consoles = consoleRelay({
+    host: options.consoleHost ?? '127.0.0.1',
+    driver,
+    clock,
+    log,
+    ...(options.tls ? { tls: options.tls } : {}),
+  })
   const owed = { host, driver, fencing: fence, conductor, log }
 
   await retry(() => settleOwed(owed), {
@@ -75,7 +88,7 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
   const stopListening = driver.onPowerChange((change) => publish({ kind: 'power', host, ...change, at: clock.now() }))
   const stopServing = serve(
     compute,
-    handlers({ driver, fencing: fence, jobs: longVerbs, log }),
+    handlers({ driver, fencing: fence, jobs: longVerbs, consoles, log }),
     bus,
     computeTopic(host),
   )
@@ -102,6 +115,7 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
     close: async () => {
       await stopServing()
       stopListening()
+      await consoles.close()
       const limit = new AbortController()
       const late = delay(CLOSE_TIMEOUT_MS, undefined, { signal: limit.signal, ref: false }).catch(() => {})
       // A verb that takes longer is taken up again by whoever asked for it.

@@ -3,6 +3,7 @@ import type { Log } from '@kilonova/base/log.ts'
 import { unpackPorts, type compute, type Fence } from '../rpc/compute.ts'
 import type { Handlers } from '../rpc/contract.ts'
 import type { Driver } from '../virt/driver.ts'
+import type { ConsoleRelay } from './console-relay.ts'
 import type { Fencing } from './fencing.ts'
 import type { Jobs } from './jobs.ts'
 
@@ -10,10 +11,11 @@ export interface Serving {
   readonly driver: Driver
   readonly fencing: Fencing
   readonly jobs: Jobs
+  readonly consoles: ConsoleRelay
   readonly log: Log
 }
 
-export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<typeof compute> {
+export function handlers({ driver, fencing, jobs, consoles, log }: Serving): Handlers<typeof compute> {
   /** Runs a verb, which answers nothing; says what failed where it failed. */
   async function nothing(name: string, fence: Fence, requestId: string, work: () => Promise<void>): Promise<null> {
     const said = log.with({ requestId, server: fence.serverId })
@@ -114,5 +116,7 @@ export function handlers({ driver, fencing, jobs, log }: Serving): Handlers<type
     },
     guestNics: async ({ serverId }) => [...(await driver.guestNics(serverId))],
     consoleOutput: ({ serverId, maxBytes }) => driver.consoleOutput(serverId, maxBytes),
+    consoles: async ({ serverId }) => [...(await driver.consoles(serverId))],
+    openConsole: ({ serverId, kind }) => consoles.open(serverId, kind),
   }
 }

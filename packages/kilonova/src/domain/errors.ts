@@ -19,6 +19,7 @@ export const ERRORS = {
     text: (d: { server: string; tag: string }) => `Server ${d.server} has no tag '${d.tag}'`,
   },
   ServerGroupNotFound: { kind: 'notFound', text: (d: { id: string }) => `Instance group ${d.id} could not be found.` },
+  ConsoleTokenNotFound: { kind: 'notFound', text: (_: object) => `Token not found` },
   MetadataItemNotFound: { kind: 'notFound', text: (_: object) => `Metadata item was not found` },
   ExtraSpecNotFound: {
     kind: 'notFound',
@@ -67,6 +68,11 @@ export const ERRORS = {
     kind: 'badRequest',
     text: (d: { zone: string }) => `The requested availability zone is not available: ${d.zone}`,
   },
+  ConsoleTypeUnavailable: {
+    kind: 'badRequest',
+    text: (d: { type: string }) => `Unavailable console type ${d.type}.`,
+  },
+  ConsoleTypeInvalid: { kind: 'badRequest', text: (d: { type: string }) => `Invalid console type ${d.type}` },
   MarkerNotFound: { kind: 'badRequest', text: (d: { marker: string }) => `marker [${d.marker}] not found` },
   // Not now
   InstanceInvalidState: {

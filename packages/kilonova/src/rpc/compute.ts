@@ -1,5 +1,6 @@
 /** What a compute host does when asked: the driver's verbs, fenced. Topic `compute.<host>`. */
 import { z } from 'zod'
+import { CONSOLE_KINDS } from '../domain/console.ts'
 import { POWER_STATES } from '../domain/states.ts'
 import type {
   ConfigDriveSpec,
@@ -175,6 +176,16 @@ const diagnostics = z.strictObject({
   ),
 }) satisfies z.ZodType<Diagnostics>
 const passwordOutcome = z.enum(['set', 'notRunning', 'noAgent', 'refused']) satisfies z.ZodType<PasswordOutcome>
+/** Where a host lets one console be reached, for moments and once: connect, send `CONNECT <path> HTTP/1.1`, and after its 200 come the console's bytes. */
+const consolePlace = z.strictObject({
+  host: z.string(),
+  port: z.int(),
+  path: z.string(),
+  /** SHA-256 of the certificate that it shows; null: it speaks in clear. */
+  fingerprint: z.string().nullable(),
+})
+export type ConsolePlace = z.output<typeof consolePlace>
+const consoleKind = z.enum(CONSOLE_KINDS)
 
 const nothing = z.null()
 const fenced = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ fence, ...shape })
@@ -223,6 +234,10 @@ export const compute = {
   diagnostics: method(z.strictObject({ serverId: z.string() }), diagnostics.nullable()),
   guestNics: method(z.strictObject({ serverId: z.string() }), z.array(guestNic)),
   consoleOutput: method(z.strictObject({ serverId: z.string(), maxBytes: z.int() }), z.string()),
+  /** Which the guest has; empty while it does not run. */
+  consoles: method(z.strictObject({ serverId: z.string() }), z.array(consoleKind)),
+  /** Errors: ConsoleUnavailable. */
+  openConsole: method(z.strictObject({ serverId: z.string(), kind: consoleKind }), consolePlace),
 }
 export type ComputeContract = typeof compute
 

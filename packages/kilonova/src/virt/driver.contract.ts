@@ -1,9 +1,12 @@
 /** What every driver must do, as cases: run on the fake in the quick tests and on real QEMU in e2e/driver.e2e.ts. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { CONSOLE_KINDS } from '../domain/console.ts'
 import type { PowerState } from '../domain/states.ts'
+import { takerOf, textOf } from './console-reader.ts'
 import { diskOf, guestOf, portOf, ticketOf } from './contract-values.ts'
 import type { Driver, ImageTicket, PowerChange } from './driver.ts'
 import { imageServer, type ImageServer } from './image-server.ts'
@@ -403,6 +406,46 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
       named('ImageRefused'),
     )
     await driver.removeSnapshot(serverId, snapshotId)
+    await remove(serverId)
+  })
+
+  test('the consoles of a guest open while it runs, and end with it', async () => {
+    const serverId = await withDisk()
+    assert.deepEqual(await driver.consoles(serverId), [])
+    for (const kind of CONSOLE_KINDS)
+      await assert.rejects(driver.openConsole(serverId, kind), named('ConsoleUnavailable'))
+    await driver.start(guestOf(serverId))
+    assert.deepEqual(await driver.consoles(serverId), CONSOLE_KINDS)
+
+    const screen = await driver.openConsole(serverId, 'vnc')
+    const take = takerOf(screen)
+    assert.equal((await take(12)).toString(), 'RFB 003.008\n')
+    screen.write('RFB 003.008\n')
+    assert.deepEqual([...(await take(2))], [1, 1])
+    screen.write(Buffer.from([1]))
+    assert.equal((await take(4)).readUInt32BE(), 0)
+    screen.write(Buffer.from([1]))
+    const init = await take(24)
+    await take(init.readUInt32BE(20))
+    assert.ok(init.readUInt16BE(0) >= 64 && init.readUInt16BE(2) >= 64)
+
+    await loginPrompt(driver, serverId)
+    const line = await driver.openConsole(serverId, 'serial')
+    const read = textOf(line)
+    line.write('nobody\r')
+    await read.until(/nobody/)
+    const waits = await driver.openConsole(serverId, 'serial')
+    const next = textOf(waits)
+    line.destroy()
+    waits.write('\r')
+    await next.until(/login: |assword: /)
+    // What went over the line is in the log, as if nobody had listened.
+    assert.match(await driver.consoleOutput(serverId, 64 * 1024), /login: nobody/)
+
+    const over = Promise.all([screen, waits].map((stream) => once(stream.resume(), 'close')))
+    await driver.powerOff(serverId)
+    await over
+    assert.deepEqual(await driver.consoles(serverId), [])
     await remove(serverId)
   })
 

@@ -2,6 +2,8 @@
  * What a hypervisor must do for us. Every verb may be repeated: it finds out what is already so and does the rest.
  * A verb that removes succeeds when there is nothing left to remove. Optional capabilities are typed members that may be absent.
  */
+import type { Duplex } from 'node:stream'
+import type { ConsoleKind } from '../domain/console.ts'
 import type { GuestState, HostReport } from '../domain/host.ts'
 import type { PowerState } from '../domain/states.ts'
 
@@ -275,5 +277,12 @@ export interface Driver {
   guestNics(serverId: string): Promise<readonly GuestNic[]>
   /** The last bytes of the serial console; empty when there is none yet. */
   consoleOutput(serverId: string, maxBytes: number): Promise<string>
+  /** Which consoles the guest has that can be opened now; empty when it does not run. */
+  consoles(serverId: string): Promise<readonly ConsoleKind[]>
+  /**
+   * A connection to one: RFB without a password, or the serial line's bytes. It ends when the guest does. A serial line has one
+   * at a time: a second waits until the first ends. Errors: ConsoleUnavailable.
+   */
+  openConsole(serverId: string, kind: ConsoleKind): Promise<Duplex>
   close(): Promise<void>
 }

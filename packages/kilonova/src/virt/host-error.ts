@@ -13,6 +13,7 @@ export type HostErrorName =
   | 'ImageRefused'
   | 'GuestNotFound'
   | 'GuestNotRunning'
+  | 'ConsoleUnavailable'
   | 'HypervisorUnavailable'
   | 'HypervisorRefused'
   | 'CommandFailed'

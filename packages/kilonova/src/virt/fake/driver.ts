@@ -3,6 +3,7 @@
  * what it holds, so that tests can see what was left behind. Each verb costs microseconds.
  */
 import type { Clock } from '@kilonova/base/clock.ts'
+import { CONSOLE_KINDS } from '../../domain/console.ts'
 import { hasAgent } from '../../domain/image-properties.ts'
 import type { PowerState } from '../../domain/states.ts'
 import type { ConfigDriveSpec, DiskSpec, Driver, GuestSpec, PortFacts, PowerChange, RouterFacts } from '../driver.ts'
@@ -105,6 +106,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       Object.assign(guest, born(clock.now(), guest.boots + 1))
       screen.boot(name)
     } else screen.line(`${name} ${event}`)
+    if (powerState !== 'running' && powerState !== 'paused') screen.cut()
     queueMicrotask(() => {
       for (const listener of listeners) listener({ serverId, powerState, event })
     })
@@ -151,6 +153,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     if (guest?.powerState === 'running' || guest?.powerState === 'paused') return guest
     throw new HostError('GuestNotRunning', `the guest of server ${serverId} does not run`)
   }
+  const isOn = (serverId: string): boolean => ['running', 'paused'].includes(guests.get(serverId)?.powerState ?? '')
   function stop(serverId: string, event: string): void {
     const guest = guests.get(serverId)
     if (guest) change(guest, 'shutdown', event)
@@ -292,7 +295,18 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       ),
     consoleOutput: (serverId, maxBytes) =>
       verb('consoleOutput', serverId, () => consoles.get(serverId)?.tail(maxBytes) ?? ''),
-    close: async () => listeners.clear(),
+    consoles: (serverId) => verb('consoles', serverId, () => (isOn(serverId) ? CONSOLE_KINDS : [])),
+    openConsole: (serverId, kind) =>
+      verb('openConsole', serverId, () => {
+        const { spec } = guests.get(serverId) ?? {}
+        if (!spec || !isOn(serverId))
+          throw new HostError('ConsoleUnavailable', `host ${host} has no running guest ${serverId}`)
+        return consoleOf(serverId).open(kind, () => [spec.name, serverId, `on ${host}`, spec.flavor.name])
+      }),
+    close: async () => {
+      listeners.clear()
+      for (const screen of consoles.values()) screen.cut()
+    },
     inventory: () => ({
       guests: guests.size,
       disks: diskSpecs().length,

@@ -2,6 +2,7 @@
 import { hasAgent } from '../../domain/image-properties.ts'
 import type { GuestSpec } from '../driver.ts'
 import type { ConfigDriveFormat } from './config-drive.ts'
+import { serialSocketPath } from './console-sockets.ts'
 import { domainName, METADATA_NAMESPACE } from './names.ts'
 import { disksOf, isStable, rescueBus, type DiskPlace } from './rescue-disks.ts'
 import { element, render, type Xml } from './xml.ts'
@@ -131,6 +132,7 @@ const clock = (accelerator: DomainFacts['accelerator']): Xml =>
 
 function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cdrom: string }): Xml {
   const { spec, configDrive, nics } = facts
+  const line = element('source', { mode: 'bind', path: serialSocketPath(spec.serverId) })
   const log = element('log', { file: facts.consoleLog, append: 'on' })
   const video = chosen(spec, 'hw_video_model')
   const disks = disksOf(spec, facts, buses.disk)
@@ -158,8 +160,8 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
         element('mtu', { size: mtu }),
       ),
     ),
-    element('serial', { type: 'pty' }, log, element('target', { type: 'isa-serial', port: 0 })),
-    element('console', { type: 'pty' }, log, element('target', { type: 'serial', port: 0 })),
+    element('serial', { type: 'unix' }, line, log, element('target', { type: 'isa-serial', port: 0 })),
+    element('console', { type: 'unix' }, line, log, element('target', { type: 'serial', port: 0 })),
     hasAgent(spec.imageProperties) &&
       element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })),
     element('input', { type: 'tablet', bus: 'usb' }),

@@ -12,6 +12,7 @@ import { accelerator as chooseAccelerator } from './accelerator.ts'
 import { dropDisksAside, setDisksAside, takeDisksBack } from './aside.ts'
 import { configDriveFormat, createConfigDrive, type ConfigDriveFormat } from './config-drive.ts'
 import { openConnection, type LibvirtTarget } from './connection.ts'
+import { connectConsole, consolesIn, prepareConsoles, removeConsoles } from './console-sockets.ts'
 import { consoleTail } from './console.ts'
 import { createDisk, exists } from './disk.ts'
 import { directIo } from './direct-io.ts'
@@ -74,6 +75,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       if (path !== null && !(await exists(path)))
         throw new HostError('DiskMissing', `the ${name} of server ${spec.serverId} is not on host ${host}`)
     await mkdir(files.folder, { recursive: true, mode: 0o711 })
+    await prepareConsoles(stateDir)
     // The host may have restarted since they were made.
     await network.plug(spec.serverId, spec.ports)
     const nics = await network.nics(spec.serverId)
@@ -91,6 +93,12 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
   }
   const copies = snapshots({ connection, installationId, filesOf, host })
   const guest = { connection, installationId, describe, listen: events.listen }
+  const consolesOf = (serverId: string) =>
+    connection.use(async (client) => {
+      const domain = await lookUp(client, installationId, serverId)
+      const isOn = domain && ['running', 'paused'].includes(await stateOf(client, domain))
+      return consolesIn((isOn ? await ifThere(client.domainGetXMLDesc(domain)) : undefined) ?? '')
+    })
 
   return {
     kind: 'libvirt',
@@ -116,7 +124,10 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     snapshot: copies.make,
     uploadSnapshot: copies.send,
     removeSnapshot: copies.remove,
-    removeFiles: (serverId) => rm(filesOf(serverId).folder, { recursive: true, force: true }),
+    removeFiles: async (serverId) => {
+      await rm(filesOf(serverId).folder, { recursive: true, force: true })
+      await removeConsoles(stateDir, serverId)
+    },
     plug: network.plug,
     unplug: network.unplug,
     refreshPorts: network.refresh,
@@ -144,6 +155,16 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
         return xml === undefined ? [] : nicsIn(xml)
       }),
     consoleOutput: (serverId, maxBytes) => consoleTail(filesOf(serverId).consoleLog, maxBytes),
+    consoles: async (serverId) => [...(await consolesOf(serverId)).keys()],
+    openConsole: async (serverId, kind) => {
+      const path = (await consolesOf(serverId)).get(kind)
+      if (path === undefined)
+        throw new HostError(
+          'ConsoleUnavailable',
+          `server ${serverId} has no ${kind} console that is open on host ${host}`,
+        )
+      return connectConsole(stateDir, path)
+    },
     close: () => connection.close(),
   }
 }
