@@ -136,7 +136,7 @@ function exchange(
 /** One at which all our ports are free. */
 async function freeOffset(): Promise<number> {
   for (let offset = 20_000; offset < 50_000; offset += 137) {
-    const free = await Promise.all([8774, 8775, 5000, 9292, 9696].map((port) => isFree(port + offset)))
+    const free = await Promise.all([8774, 8775, 5000, 9292, 9696, 6080, 6083].map((port) => isFree(port + offset)))
     if (free.every(Boolean)) return offset
   }
   throw new Error('no free ports')

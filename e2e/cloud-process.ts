@@ -13,7 +13,15 @@ import { namesOf } from '@kilonova/kilonova/virt/network/names.ts'
 import { demoImage } from './demo-image.ts'
 
 const MAIN = join(import.meta.dirname, '../packages/cloud/src/main.ts')
-const PORTS = { compute: 8774, identity: 5000, image: 9292, network: 9696, metadata: 8775 } as const
+const PORTS = {
+  compute: 8774,
+  identity: 5000,
+  image: 9292,
+  network: 9696,
+  metadata: 8775,
+  novnc: 6080,
+  serial: 6083,
+} as const
 /** What libvirtd learns of the machine's QEMU takes seconds to learn, and is the same for all. */
 const CAPABILITIES = join(import.meta.dirname, '../.cache/qemu-capabilities')
 const START_MS = 90_000

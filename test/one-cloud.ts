@@ -29,7 +29,7 @@ export interface OneCloud {
   close(): Promise<void>
 }
 
-const PORTS = [8774, 5000, 9292, 9696, 8775]
+const PORTS = [8774, 5000, 9292, 9696, 8775, 6080, 6083]
 
 async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, '127.0.0.1')

@@ -175,9 +175,27 @@ const taggedDevice = ({ image }: Scene) => ({
 })
 const taggedNetwork = ({ network }: Scene) => ({ networks: [{ uuid: network, tag: 'nic' }] })
 
+const askConsole = ({ call, server }: Scene, version: string, protocol: string, type: string) =>
+  call('POST', `/servers/${server}/remote-consoles`, version, { remote_console: { protocol, type } })
+const remoteConsole = (protocol: string, type: string, [before, after]: readonly [number, number]): Change => ({
+  what: `remote console ${protocol}`,
+  see: async (scene, version) => (await askConsole(scene, version, protocol, type)).status,
+  before,
+  after,
+})
+const oldConsole = (name: string, type: string, wanted: readonly [number, number]): Change =>
+  status(`os-get${name}Console`, wanted, ({ server }) => [
+    'POST',
+    `/servers/${server}/action`,
+    { [`os-get${name}Console`]: { type } },
+  ])
+const consolePlace = async (scene: Scene, version: string) => {
+  const url = new URL(String(part(await askConsole(scene, '2.6', 'serial', 'serial'), 'remote_console', 'url')))
+  return scene.call('GET', `/os-console-auth-tokens/${url.searchParams.get('token')}`, version, undefined, 'admin')
+}
+
 /** What ended upstream before the newest version, and is not served at the versions that had it. */
 export const ENDED: readonly string[] = [
-  ...['getVNCConsole', 'getSPICEConsole', 'getSerialConsole'].map((key) => `action os-${key}`),
   ...['addFixedIp', 'removeFixedIp', 'addFloatingIp', 'removeFloatingIp'].map((key) => `action ${key}`),
   ...['/images', '/images/*/metadata', '/os-networks', '/os-security-groups', '/os-floating-ips'].map(
     (path) => `GET ${path}`,
@@ -232,11 +250,12 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   '2.5': { says: 'everybody may filter by ip6', changes: [found('ip6', 'ip6=fd00::', [true, false])] },
   '2.6': {
     says: 'remote-consoles in place of four actions',
-    later: [
-      'POST /servers/*/remote-consoles',
-      'action os-getVNCConsole',
-      'action os-getSPICEConsole',
-      'action os-getSerialConsole',
+    changes: [
+      remoteConsole('vnc', 'novnc', [404, 200]),
+      remoteConsole('serial', 'serial', [404, 200]),
+      oldConsole('VNC', 'novnc', [200, 404]),
+      oldConsole('Serial', 'serial', [200, 404]),
+      oldConsole('SPICE', 'spice-html5', [400, 404]),
     ],
   },
   '2.7': {
@@ -250,7 +269,20 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       ]),
     ],
   },
-  '2.8': { says: 'mks consoles', later: ['POST /servers/*/remote-consoles'] },
+  '2.8': {
+    says: 'mks consoles',
+    changes: [
+      {
+        what: 'why there is none',
+        see: async (scene, version) => {
+          const { body } = await askConsole(scene, version, 'mks', 'webmks')
+          return /Unavailable console type webmks/.test(JSON.stringify(body))
+        },
+        before: false,
+        after: true,
+      },
+    ],
+  },
   '2.9': { says: 'a server says whether it is locked', changes: [ofServer('locked')] },
   '2.10': {
     says: "administrators handle other users' key pairs",
@@ -399,7 +431,17 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   },
   '2.29': { says: 'the scheduler checks where evacuated servers go', later: ['action evacuate'] },
   '2.30': { says: 'the scheduler checks where servers migrate live', later: ['action os-migrateLive'] },
-  '2.31': { says: 'tokens of all kinds of consoles', later: ['GET /os-console-auth-tokens/*'] },
+  '2.31': {
+    says: 'tokens of all kinds of consoles',
+    changes: [
+      {
+        what: 'the place of one',
+        see: async (scene, version) => (await consolePlace(scene, version)).status,
+        before: 401,
+        after: 200,
+      },
+    ],
+  },
   '2.32': {
     says: 'devices of new servers are tagged',
     changes: [
@@ -949,7 +991,26 @@ export const TABLE: Readonly<Record<string, Entry>> = {
     says: "a server's image is shown with its properties",
     changes: [field('a server has', ({ server }) => `/servers/${server}`, ['server', 'image', 'properties'])],
   },
-  '2.99': { says: 'SPICE without a proxy', later: ['POST /servers/*/remote-consoles'] },
+  '2.99': {
+    says: 'SPICE without a proxy; the place of a console has a port for TLS',
+    changes: [
+      {
+        what: 'why there is none',
+        see: async (scene, version) => {
+          const { body } = await askConsole(scene, version, 'spice', 'spice-direct')
+          return /Unavailable console type spice-direct/.test(JSON.stringify(body))
+        },
+        before: false,
+        after: true,
+      },
+      {
+        what: 'tls_port',
+        see: async (scene, version) => has(await consolePlace(scene, version), 'console', 'tls_port'),
+        before: false,
+        after: true,
+      },
+    ],
+  },
   '2.100': { says: 'a server shows its hints', changes: [ofServer('scheduler_hints')] },
   '2.101': { says: 'volumes are attached later', none: 'there are no volumes here' },
   '2.102': {

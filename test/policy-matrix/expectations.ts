@@ -230,7 +230,8 @@ export const ACTIONS_EXPECTED: Readonly<Record<string, Readonly<Record<string, E
     removeSecurityGroup: ['member', 202],
     'os-getConsoleOutput': ['member', 200],
     'os-getVNCConsole': ['member', 200],
-    'os-getSPICEConsole': ['member', 200],
+    // Nobody has SPICE: who may ask is told so.
+    'os-getSPICEConsole': ['member', 400],
     'os-getSerialConsole': ['member', 200],
     addFixedIp: ['member', 202],
     removeFixedIp: ['member', 202],

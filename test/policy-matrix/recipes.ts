@@ -27,6 +27,12 @@ export async function aServer({ it }: Pick<World, 'it'>): Promise<string> {
   await settled(it, id)
   return id
 }
+async function aConsoleToken(world: World): Promise<string> {
+  const { it } = world
+  const json = { remote_console: { protocol: 'serial', type: 'serial' } }
+  const answer = await it.call('POST', `/servers/${await aServer(world)}/remote-consoles`, { json, version: '2.6' })
+  return new URL(String(at(answer, 'remote_console', 'url'))).searchParams.get('token') ?? ''
+}
 const ofServer =
   (json?: unknown, ...names: readonly string[]): Recipe =>
   async (world) => ({ names: [await aServer(world), ...names], ...(json === undefined ? {} : { json }) })
@@ -179,6 +185,8 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'GET /servers/{}': ofServer(),
   'PUT /servers/{}': ofServer({ server: { name: 'other' } }),
   'DELETE /servers/{}': ofServer(),
+  'POST /servers/{}/remote-consoles': ofServer({ remote_console: { protocol: 'vnc', type: 'novnc' } }),
+  'GET /os-console-auth-tokens/{}': async (world) => ({ names: [await aConsoleToken(world)] }),
   'GET /servers/{}/ips': ofServer(),
   'GET /servers/{}/topology': ofServer(),
   'GET /servers/{}/ips/{}': async (world) => {
@@ -294,5 +302,8 @@ export const ACTION_RECIPES: Readonly<Record<string, Readonly<Record<string, Rec
     createImage: onServer({ name: 'copy' }),
     createBackup: onServer({ name: 'copy', backup_type: 'daily', rotation: 1 }),
     'os-getConsoleOutput': onServer({}),
+    'os-getVNCConsole': onServer({ type: 'novnc' }),
+    'os-getSPICEConsole': onServer({ type: 'spice-html5' }),
+    'os-getSerialConsole': onServer({ type: 'serial' }),
   },
 }

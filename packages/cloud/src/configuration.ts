@@ -8,7 +8,9 @@ import type { StateDir } from './state-dir.ts'
 /** Errors: UsageError, ConfigError. */
 export function configurationOf(options: CloudOptions, state: StateDir): KilonovaConfig {
   const text = textOf(options.configFile)
-  const tls = readConfig(text, {}, options.configFile).DEFAULT.ssl_cert_file !== undefined
+  const said = readConfig(text, {}, options.configFile)
+  const unsaid = readConfig()
+  const tls = said.DEFAULT.ssl_cert_file !== undefined
   const { port, here, told } = placesOf(options, tls)
   const overrides = {
     DEFAULT: {
@@ -20,6 +22,21 @@ export function configurationOf(options: CloudOptions, state: StateDir): Kilonov
       osapi_compute_listen_port: port('compute'),
       metadata_listen_port: port('metadata'),
       compute_driver: options.driver === 'fake' ? 'fake.FakeDriver' : 'libvirt.LibvirtDriver',
+    },
+    vnc: {
+      novncproxy_host: options.listen,
+      novncproxy_port: port('novnc'),
+      // A file may name what stands before the proxy.
+      ...(said.vnc.novncproxy_base_url === unsaid.vnc.novncproxy_base_url
+        ? { novncproxy_base_url: `${told('novnc')}/vnc_auto.html` }
+        : {}),
+    },
+    serial_console: {
+      serialproxy_host: options.listen,
+      serialproxy_port: port('serial'),
+      ...(said.serial_console.base_url === unsaid.serial_console.base_url
+        ? { base_url: `${told('serial').replace(/^http/, 'ws')}/` }
+        : {}),
     },
     keystone_authtoken: {
       auth_url: here('identity'),

@@ -31,7 +31,8 @@ export const USAGE = `Usage: npm start -- [options]
   --driver libvirt|fake   real guests (QEMU by libvirt; the default), or a hypervisor in memory that needs no root
   --hosts N               how many fake hosts (default 1)
   --state-dir DIR         where everything is kept (KILONOVA_STATE_DIR; default /var/lib/kilonova for root)
-  --port-offset N         added to every port: compute 8774, identity 5000, image 9292, network 9696, metadata 8775
+  --port-offset N         added to every port: compute 8774, identity 5000, image 9292, network 9696, metadata 8775,
+                          screens 6080, serial consoles 6083
   --private-cidr CIDR     addresses of the network "private" (default 10.30.0.0/20); two clouds on a machine need two
   --public-cidr CIDR      addresses of the network "public", for routers and floating IPs (default 172.24.4.0/24); the same holds
   --listen ADDRESS        where the services listen (default 127.0.0.1: this machine alone)

@@ -2,7 +2,15 @@
 import { networkInterfaces } from 'node:os'
 import type { CloudOptions } from './options.ts'
 
-const PORTS = { compute: 8774, identity: 5000, image: 9292, network: 9696, metadata: 8775 } as const
+const PORTS = {
+  compute: 8774,
+  identity: 5000,
+  image: 9292,
+  network: 9696,
+  metadata: 8775,
+  novnc: 6080,
+  serial: 6083,
+} as const
 type Service = keyof typeof PORTS
 
 export interface Places {

@@ -19,6 +19,7 @@ const NOT: Readonly<Record<string, readonly string[]>> = {
   compute: ['db', 'clients', 'task', 'actions', 'placement', 'scheduler', 'policy'],
   placement: ['clients', 'virt', 'policy'],
   metadata: ['task', 'actions', 'placement', 'scheduler', 'policy', 'rpc', 'virt'],
+  console: ['clients', 'task', 'actions', 'placement', 'scheduler', 'policy', 'virt'],
   conductor: ['policy', 'placement'],
   api: ['placement', 'scheduler', 'virt'],
 }

@@ -49,7 +49,8 @@ export function failed(
   const fault = faultOf(error)
   if (fault.status >= 500) reach.log.error('request failed', { requestId, error: fault.cause ?? fault })
   void reply.code(fault.status).headers(fault.headers).type(JSON_TYPE)
-  if (fault.status !== 401) return reply.send(faultBody(fault))
+  // That of who is not known is answered by what stands before every service upstream.
+  if (fault.status !== 401 || error instanceof ApiFault) return reply.send(faultBody(fault))
   const { www_authenticate_uri: uri, auth_url: url } = reach.config.keystone_authtoken
   return reply.header('www-authenticate', `Keystone uri="${uri ?? url}"`).send(UNAUTHORIZED_BODY)
 }

@@ -26,6 +26,7 @@ import { policyOfFiles } from './policy-files.ts'
 import { memoryBus } from '../rpc/memory/bus.ts'
 import { killPoints } from '../task/kill-points.ts'
 import type { Driver } from '../virt/driver.ts'
+import { startConsoleProxies } from './console-proxies.ts'
 import { guestDataOf, proxiesOf } from './guest-data.ts'
 import { guestPortsOf } from './guest-ports.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -183,11 +184,14 @@ export async function startAllInOne({
         syncPowerIntervalMs: DEFAULT.sync_power_state_interval * 1000,
         imageCacheIntervalMs: config.image_cache.manager_interval * 1000,
         unusedImageAgeSeconds: config.image_cache.remove_unused_original_minimum_age_seconds,
+        consoleHost: DEFAULT.my_ip,
+        ...listens,
       }),
     )
     const changes = networkChanges(identity, { endpoint: config.neutron.endpoint_override })
     opened(startNetworkWatch({ db, bus, changes, clock, log }, conductorOptions(config)))
     for (const compute of await Promise.all(computes)) opened(compute)
+    opened(await startConsoleProxies({ config, db, bus, ready, clock, log, ...listens }))
     return { urls: { compute: api.url, metadata: metadata.url }, close }
   } catch (error) {
     await close()

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { ConfigError } from '@kilonova/base/config.ts'
 import type { Trust } from '@kilonova/base/http/client.ts'
+import type { TlsLimits } from '@kilonova/base/http/server.ts'
 import { certificateFiles, type CertificateFiles } from '@kilonova/base/http/tls.ts'
 import type { KeystoneOptions } from '../clients/keystone.ts'
 import type { ConductorOptions } from '../conductor/conductor.ts'
@@ -76,6 +77,14 @@ export function tlsOf({ DEFAULT }: KilonovaConfig): CertificateFiles | undefined
     )
   }
 }
+
+const TLS_VERSIONS = { tlsv1_1: 'TLSv1.1', tlsv1_2: 'TLSv1.2', tlsv1_3: 'TLSv1.3' } as const
+
+/** What console proxies speak of TLS. */
+export const consoleTlsLimits = ({ console: section }: KilonovaConfig): TlsLimits => ({
+  ...(section.ssl_minimum_version === 'default' ? {} : { minVersion: TLS_VERSIONS[section.ssl_minimum_version] }),
+  ...(section.ssl_ciphers === undefined ? {} : { ciphers: section.ssl_ciphers }),
+})
 
 /** Whom our clients believe. Errors: ConfigError when the authorities cannot be read. */
 export function trustOf(config: KilonovaConfig, own: CertificateFiles | undefined): Trust {

@@ -285,6 +285,17 @@ export interface WatchesTable {
   held_until: number
 }
 
+export interface ConsoleTokensTable {
+  /** SHA-256, hexadecimal: the token itself is kept nowhere. */
+  token_hash: string
+  server_id: string
+  host: string
+  kind: string
+  access_url_base: string
+  expires_at: number
+  created_at: number
+}
+
 export interface Tables {
   servers: ServersTable
   tasks: TasksTable
@@ -308,4 +319,5 @@ export interface Tables {
   watches: WatchesTable
   server_migrations: ServerMigrationsTable
   usage_audits: UsageAuditsTable
+  console_tokens: ConsoleTokensTable
 }

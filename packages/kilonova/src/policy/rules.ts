@@ -88,6 +88,8 @@ export const RULES = rules({
   'os_compute_api:servers:create_image': 'member',
   'os_compute_api:os-create-backup': 'member',
   'os_compute_api:os-console-output': 'member',
+  'os_compute_api:os-remote-consoles': 'member',
+  'os_compute_api:os-console-auth-tokens': 'admin',
   'os_compute_api:os-server-password:show': 'reader',
   'os_compute_api:os-server-password:clear': 'member',
   'os_compute_api:server-metadata:index': 'reader',

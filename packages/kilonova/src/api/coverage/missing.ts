@@ -1,15 +1,9 @@
 /** What of upstream's API is not here, each with the reason: a line of ./upstream.ts that is neither served nor named here turns a test red. */
 const COMING = 'it comes with the actions on servers'
-const CONSOLES = 'it comes with the proxies of consoles'
 const PROXIES = 'it comes with the proxies of other services'
 const OPERATORS = 'it comes with what operators ask for'
 
 export const MISSING: Readonly<Record<string, string>> = {
-  'GET /os-console-auth-tokens/*': CONSOLES,
-  'POST /servers/*/remote-consoles from 2.6': CONSOLES,
-  'os-getVNCConsole until 2.5': CONSOLES,
-  'os-getSPICEConsole until 2.5': CONSOLES,
-  'os-getSerialConsole until 2.5': CONSOLES,
   'GET /servers/*/diagnostics': COMING,
   'POST /servers/*/os-interface': COMING,
   'DELETE /servers/*/os-interface/*': COMING,

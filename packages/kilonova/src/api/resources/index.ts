@@ -3,6 +3,7 @@ import type { AnyOperation } from '../resource.ts'
 import { aggregates } from './aggregates.ts'
 import { assistedVolumeSnapshots } from './assisted-volume-snapshots.ts'
 import { availabilityZones } from './availability-zones.ts'
+import { consoleAuthTokens } from './console-auth-tokens.ts'
 import { extensions } from './extensions.ts'
 import { externalEvents } from './external-events.ts'
 import { flavorAccess } from './flavor-access.ts'
@@ -16,6 +17,7 @@ import { limits } from './limits.ts'
 import { migrations } from './migrations.ts'
 import { quotaClasses } from './quota-classes.ts'
 import { quotas } from './quotas.ts'
+import { remoteConsoles } from './remote-consoles.ts'
 import { removed } from './removed.ts'
 import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
@@ -43,6 +45,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...serverTags,
   ...serverIps,
   ...serverTopology,
+  ...remoteConsoles,
   ...serverPassword,
   ...serverSecurityGroups,
   ...interfaces,
@@ -70,4 +73,5 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...volumes,
   ...volumesBoot,
   ...removed,
+  ...consoleAuthTokens,
 ]

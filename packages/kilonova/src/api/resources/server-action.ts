@@ -19,6 +19,7 @@ import { badRequest, notFound } from '../faults.ts'
 import { invalid } from '../invalid.ts'
 import { post } from '../resource.ts'
 import { consoleOutput } from './console-output.ts'
+import { consoleActions } from './remote-consoles.ts'
 import { gone } from './removed.ts'
 import { createBackupRequest, createImageRequest } from './server-create-image.ts'
 import { rebuildRequest } from './server-rebuild.ts'
@@ -36,7 +37,7 @@ export interface PlainAction {
   run(ctx: Ctx, server: Server, value: unknown): Promise<{ readonly status: number; readonly body?: unknown }>
 }
 
-const PLAIN: Readonly<Record<string, PlainAction>> = { 'os-getConsoleOutput': consoleOutput }
+const PLAIN: Readonly<Record<string, PlainAction>> = { 'os-getConsoleOutput': consoleOutput, ...consoleActions }
 
 /** What upstream removed. */
 const GONE: readonly string[] = ['os-getRDPConsole', 'resetNetwork']
@@ -49,6 +50,11 @@ const REQUESTS: ReadonlyMap<string, TaskRequest> = new Map(
 const TASKS = Map.groupBy(
   Object.values(ACTIONS).filter((action) => action.wire !== undefined),
   (action) => action.wire?.key ?? '',
+)
+
+/** The last version of what ended before the newest. */
+export const ACTION_ENDS: Readonly<Record<string, Microversion | undefined>> = Object.fromEntries(
+  Object.entries(PLAIN).map(([key, { until }]) => [key, until]),
 )
 
 /** Every key there is, for the documents. */

@@ -9,6 +9,7 @@ import { tagsAndGroups } from './0006-tags-and-groups.ts'
 import { shelvedAndRescued } from './0008-shelved-and-rescued.ts'
 import { quotaRows } from './0010-quota-rows.ts'
 import { serverMigrations } from './0011-server-migrations.ts'
+import { consoleTokens } from './0012-console-tokens.ts'
 
 const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSERIAL PRIMARY KEY' } as const
 
@@ -25,5 +26,6 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0008-shelved-and-rescued': shelvedAndRescued,
       '0010-quota-rows': quotaRows,
       '0011-server-migrations': serverMigrations,
+      '0012-console-tokens': consoleTokens,
     }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]),
   )

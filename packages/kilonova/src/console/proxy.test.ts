@@ -1,0 +1,247 @@
+/** A console proxy over fake hosts: who may open what, what they see, and what ends it. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Duplex } from 'node:stream'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createWebSocketStream, type WebSocket } from 'ws'
+import { takerOf, textOf } from '../virt/console-reader.ts'
+import { SCREEN } from '../virt/fake/rfb.ts'
+import { proxyWorld } from './testing/proxy-world.ts'
+
+/** The name and the pixels of the screen behind a websocket, which stays open. */
+async function watch(socket: WebSocket) {
+  const stream = createWebSocketStream(socket)
+  stream.on('error', () => {})
+  const take = takerOf(stream)
+  assert.equal((await take(12)).toString(), 'RFB 003.008\n')
+  stream.write('RFB 003.008\n')
+  assert.deepEqual([...(await take(2))], [1, 1])
+  stream.write(Buffer.from([1]))
+  assert.equal((await take(4)).readUInt32BE(), 0)
+  stream.write(Buffer.from([1]))
+  const name = (await take((await take(24)).readUInt32BE(20))).toString()
+  const request = (incremental: 0 | 1) => {
+    const message = Buffer.from([3, incremental, 0, 0, 0, 0, 0, 0, 0, 0])
+    message.writeUInt16BE(SCREEN.width, 6)
+    message.writeUInt16BE(SCREEN.height, 8)
+    stream.write(message)
+  }
+  const pixels = async (): Promise<Buffer> => {
+    const head = await take(16)
+    return take(head.readUInt16BE(8) * head.readUInt16BE(10) * 4)
+  }
+  const press = (letter: string) => {
+    const key = Buffer.from([4, 1, 0, 0, 0, 0, 0, 0])
+    key.writeUInt32BE(letter.charCodeAt(0), 4)
+    stream.write(key)
+  }
+  return { name, request, pixels, press }
+}
+
+/** The status of a refused handshake. */
+const refused = async (socket: WebSocket): Promise<string> => {
+  const [request, response] = (await once(socket, 'unexpected-response')) as [
+    { destroy(): void },
+    { statusCode: number } & AsyncIterable<Buffer>,
+  ]
+  const chunks: Buffer[] = []
+  for await (const chunk of response) chunks.push(chunk)
+  request.destroy()
+  return `${response.statusCode} ${Buffer.concat(chunks).toString()}`
+}
+const NOT_VALID = '403 The token is not valid, or no longer.'
+
+test('a screen is shown, and changes when its keyboard is used', async (t) => {
+  const { server, token, open } = await proxyWorld(t)
+  const socket = open(`/?token=${await token(await server())}`)
+  const screen = await watch(socket)
+  assert.equal(socket.protocol, 'binary')
+  assert.equal(screen.name, 'on-h1')
+  screen.request(0)
+  const before = await screen.pixels()
+  screen.request(1)
+  screen.press('k')
+  const after = await screen.pixels()
+  assert.equal(after.length, SCREEN.width * SCREEN.height * 4)
+  assert.notDeepEqual(after, before)
+})
+
+test("the token comes as a parameter, within noVNC's path, or as a cookie; with or without a protocol", async (t) => {
+  const { server, token, open } = await proxyWorld(t)
+  const id = await server()
+  for (const [path, headers, protocols] of [
+    [`/websockify?token=${await token(id)}`, {}, []],
+    [`/?path=${encodeURIComponent(`?token=${await token(id)}`)}`, {}, ['base64', 'binary']],
+    ['/', { cookie: `a=b; token="${await token(id)}"` }, ['binary']],
+  ] as const)
+    assert.equal((await watch(open(path, { headers, protocols }))).name, 'on-h1')
+})
+
+test('a token opens the console of its own server, wherever that is', async (t) => {
+  const { server, token, open } = await proxyWorld(t)
+  const [one, two] = [await server('h1'), await server('h2')]
+  assert.equal((await watch(open(`/?token=${await token(one)}`))).name, 'on-h1')
+  assert.equal((await watch(open(`/?token=${await token(two, { host: 'h2' })}`))).name, 'on-h2')
+})
+
+test('a token that is wrong, late, or of another kind of console opens nothing', async (t) => {
+  const { server, token, open, pass } = await proxyWorld(t)
+  const id = await server()
+  const good = await token(id)
+  for (const path of ['/', '/?token=', '/?token=guessed', `/?token=${good}0`, `/?token=${'x'.repeat(5000)}`])
+    assert.equal(await refused(open(path)), NOT_VALID, path)
+  assert.equal(await refused(open(`/?token=${await token(id, { kind: 'serial' })}`)), NOT_VALID)
+  await watch(open(`/?token=${good}`))
+  pass(600_000)
+  assert.equal(await refused(open(`/?token=${good}`)), NOT_VALID)
+})
+
+test('a server that is deleted, or being deleted, or elsewhere by now takes its tokens with it', async (t) => {
+  const { db, server, token, open } = await proxyWorld(t)
+  for (const change of [{ task_state: 'deleting' }, { deleted_at: 1, vm_state: 'deleted' }, { host: 'h2' }]) {
+    const id = await server()
+    const good = await token(id)
+    await db.updateTable('servers').set(change).where('id', '=', id).execute()
+    assert.equal(await refused(open(`/?token=${good}`)), NOT_VALID, JSON.stringify(change))
+  }
+})
+
+test("pages of strangers open nothing; the proxy's own, and those that are allowed by name, do", async (t) => {
+  const { proxy, server, token, open } = await proxyWorld(t, { allowedOrigins: ['dashboard.example'] })
+  const id = await server()
+  const path = async (accessUrlBase = 'http://127.0.0.1:6080/') => `/?token=${await token(id, { accessUrlBase })}`
+  for (const origin of ['http://evil.example', 'http://127.0.0.2', 'null', 'file://'])
+    assert.match(await refused(open(await path(), { headers: { origin } })), /^403 Origin header/, origin)
+  const plain = { headers: { origin: 'http://dashboard.example' } }
+  assert.match(await refused(open(await path('https://console.example/'), plain)), /^403 Origin header protocol/)
+  for (const origin of [proxy.url, 'http://dashboard.example:8080'])
+    await watch(open(await path(), { headers: { origin } }))
+  const forwarded = { headers: { origin: 'http://dashboard.example', 'x-forwarded-proto': 'https' } }
+  await watch(open(await path('https://console.example/'), forwarded))
+})
+
+test('a guest that goes takes its watchers along; one that is out of reach is told of at the next look', async (t) => {
+  const { db, drivers, server, token, open } = await proxyWorld(t, { lookOverMs: 20 })
+  const [one, two] = [await server(), await server()]
+  const first = open(`/?token=${await token(one)}`)
+  await watch(first)
+  const second = open(`/?token=${await token(two)}`)
+  await watch(second)
+  const over = once(first, 'close')
+  await drivers.h1.destroy(one)
+  await over
+  const cut = once(second, 'close')
+  await db.updateTable('servers').set({ task_state: 'deleting' }).where('id', '=', two).execute()
+  const [code, reason] = (await cut) as [number, Buffer]
+  assert.deepEqual([code, reason.toString()], [1001, 'the server is gone from here'])
+  // Its tokens go when it is gone.
+  await db.updateTable('servers').set({ deleted_at: 1 }).where('id', 'in', [one, two]).execute()
+  assert.equal((await db.selectFrom('console_tokens').selectAll().execute()).length, 2)
+})
+
+test('an open console outlives its token, unless the operator says otherwise', async (t) => {
+  for (const endWithToken of [false, true]) {
+    const { server, token, open, pass } = await proxyWorld(t, { endWithToken, lookOverMs: 20 })
+    const socket = open(`/?token=${await token(await server())}`)
+    const screen = await watch(socket)
+    pass(600_001)
+    if (endWithToken) assert.equal(((await once(socket, 'close')) as [number])[0], 1001)
+    else {
+      await delay(100) // several looks
+      screen.request(0)
+      await screen.pixels()
+    }
+  }
+})
+
+test('a serial line carries bytes both ways; the newest listener takes it over', async (t) => {
+  const { server, token, open } = await proxyWorld(t, { kind: 'serial' })
+  const id = await server()
+  const first = open(`/?token=${await token(id)}`)
+  const line = createWebSocketStream(first)
+  line.on('error', () => {})
+  line.write('hello\r')
+  await textOf(line).until(/hello: command not found\r\non-h1 login: $/)
+  const over = once(first, 'close')
+  const second = createWebSocketStream(open(`/?token=${await token(id)}`))
+  second.on('error', () => {})
+  const [code, reason] = (await over) as [number, Buffer]
+  assert.deepEqual([code, reason.toString()], [1001, 'somebody else opened this console'])
+  second.write('again\r')
+  await textOf(second).until(/again: command not found/)
+})
+
+test('a guest that does not run, or a host that does not answer: the client is told', async (t) => {
+  const { drivers, server, token, open } = await proxyWorld(t)
+  const id = await server()
+  const good = await token(id)
+  await drivers.h1.powerOff(id)
+  const [code, reason] = (await once(open(`/?token=${good}`), 'close')) as [number, Buffer]
+  assert.deepEqual([code, reason.toString()], [1011, 'the console cannot be reached'])
+})
+
+/** Bytes that are on their way between two ends of which one does not listen: a few buffers of the system, and of ours. */
+const FEW = 32 * 1024 * 1024
+async function whenStill(count: () => number): Promise<number> {
+  for (let before = -1; before !== count(); await delay(200)) before = count() // nothing announces it
+  return count()
+}
+
+test('a guest that floods waits for a client that does not read', async (t) => {
+  let said = 0
+  const guest = new Duplex({
+    read() {
+      said += 64 * 1024
+      this.push(Buffer.alloc(64 * 1024))
+    },
+    write: (_chunk, _encoding, done) => done(),
+  })
+  const { server, token, open } = await proxyWorld(t, { openConsole: async () => guest })
+  const socket = open(`/?token=${await token(await server())}`)
+  await once(socket, 'open')
+  socket.pause()
+  const resident = process.memoryUsage().rss
+  assert.ok((await whenStill(() => said)) < FEW, `${said} bytes are on their way`)
+  assert.ok(process.memoryUsage().rss - resident < 2 * FEW)
+  const before = said
+  socket.resume()
+  while (said < before + FEW) await once(socket, 'message')
+})
+
+test('a client that floods waits for a guest that does not read, by data or by pings', async (t) => {
+  const deaf = async () => new Duplex({ read() {}, write() {} })
+  const { server, token, open } = await proxyWorld(t, { openConsole: deaf })
+  const socket = open(`/?token=${await token(await server())}`)
+  await once(socket, 'open')
+  let sent = 0
+  const chunk = Buffer.alloc(64 * 1024)
+  const send = (): void => {
+    if (sent < 4 * FEW && socket.readyState === socket.OPEN)
+      socket.send(chunk, (error) => {
+        if (error) return
+        sent += chunk.length
+        send()
+      })
+  }
+  send()
+  assert.ok((await whenStill(() => sent)) < FEW, `${sent} bytes were taken`)
+  const [pinger, resident] = [open(`/?token=${await token(await server())}`), process.memoryUsage().rss]
+  await once(pinger, 'open')
+  pinger.pause()
+  for (let round = 0; round < 200; round++)
+    await new Promise((done) => {
+      for (let i = 0; i < 999; i++) pinger.ping(chunk.subarray(0, 125))
+      pinger.ping(chunk.subarray(0, 125), undefined, done)
+    })
+  assert.ok(process.memoryUsage().rss - resident < 2 * FEW)
+})
+
+test('a proxy that stops says so to whoever is connected', async (t) => {
+  const { proxy, server, token, open } = await proxyWorld(t)
+  const socket = open(`/?token=${await token(await server())}`)
+  await watch(socket)
+  const over = once(socket, 'close')
+  await proxy.close()
+  assert.deepEqual(String((await over)[1]), 'the proxy stops')
+})
