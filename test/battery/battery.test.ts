@@ -16,18 +16,22 @@ interface Ends {
 }
 
 /** How the servers stood of which it is asked, where they were not active. */
-const STOOD: Readonly<Record<string, { readonly vmState: string; readonly powerState: string }>> = {
+const STOOD: Readonly<
+  Record<string, { readonly vmState: string; readonly powerState: string; readonly placed?: boolean }>
+> = {
   start: { vmState: 'stopped', powerState: 'shutdown' },
   unpause: { vmState: 'paused', powerState: 'paused' },
   resume: { vmState: 'suspended', powerState: 'shutdown' },
   unrescue: { vmState: 'rescued', powerState: 'running' },
+  unshelve: { vmState: 'shelved_offloaded', powerState: 'shutdown', placed: false },
+  unshelveInPlace: { vmState: 'shelved', powerState: 'shutdown' },
 }
 
 /** What the states become, from the action's own words. */
 function endsOf(action: ServerAction, unharmed: Result): Ends {
   const created = { vmState: 'error', taskState: null, powerState: 'nostate', placed: false }
   const power = STOOD[action.name] ?? { vmState: 'active', powerState: 'running' }
-  const standing = action.name === 'create' ? created : { ...power, taskState: null, placed: true }
+  const standing = action.name === 'create' ? created : { placed: true, ...power, taskState: null }
   return { then: { change: unharmed.change, standing: unharmed.standing }, before: { change: {}, standing } }
 }
 

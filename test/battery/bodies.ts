@@ -10,6 +10,7 @@ const snapshotOf = (server: Server, type: 'snapshot' | 'backup') =>
 export const BODIES: Readonly<Record<string, (server: Server) => unknown>> = {
   createImage: (server) => ({ image: snapshotOf(server, 'snapshot') }),
   rebuild: (server) => ({ record: { ...rebuiltOf(server), name: 'rebuilt' }, otherImage: true }),
+  unshelve: () => ({ zone: null, onlyHost: null, pinnedZone: null }),
   rescue: ({ image }) => ({ image: { id: image?.id, properties: {} } }),
   createBackup: (server) => ({ image: snapshotOf(server, 'backup'), rotation: 1 }),
 }

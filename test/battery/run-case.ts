@@ -15,6 +15,9 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   unpause: ['pause'],
   resume: ['suspend'],
   unrescue: ['rescue'],
+  shelveOffload: ['shelve'],
+  unshelve: ['shelveAndOffload'],
+  unshelveInPlace: ['shelve'],
 }
 
 async function calmly<T>(world: World, work: () => Promise<T>): Promise<T> {

@@ -69,6 +69,26 @@ const rebuilding = (what: string, [before, after]: readonly [number, number], mo
   after,
 })
 
+/** The zone that the task pins the server to, or the status of a refusal. Earlier versions do not look at what they are given. */
+const unshelving = (
+  what: string,
+  [before, after]: readonly [unknown, unknown],
+  where: object,
+  as = 'member',
+): Change => ({
+  what: `unshelve into ${what}`,
+  see: async ({ it, call, server }, version) => {
+    await it.db.updateTable('servers').set({ vm_state: 'shelved_offloaded' }).where('id', '=', server).execute()
+    const answer = await call('POST', `/servers/${server}/action`, version, { unshelve: where }, as)
+    const tasks = it.db.selectFrom('tasks').select('body').where('action', '=', 'unshelve')
+    const task = await tasks.where('finished_at', 'is', null).executeTakeFirst()
+    await settled(it, server)
+    return task ? (JSON.parse(task.body) as { pinnedZone: unknown }).pinnedZone : answer.status
+  },
+  before,
+  after,
+})
+
 /** The body of a create, as a version takes it at least. */
 const newServer = ({ image }: Scene, version: string, more: object) => ({
   server: {
@@ -850,7 +870,10 @@ export const TABLE: Readonly<Record<string, Entry>> = {
     ],
   },
   '2.76': { says: 'power may have changed elsewhere', changes: [event('power-update')] },
-  '2.77': { says: 'unshelve into a zone', later: ['action unshelve'] },
+  '2.77': {
+    says: 'unshelve into a zone',
+    changes: [unshelving('a zone', [null, 'nova'], { availability_zone: 'nova' })],
+  },
   '2.78': {
     says: 'topology of servers',
     changes: [status('topology', [404, 200], ({ server }) => ['GET', `/servers/${server}/topology`])],
@@ -955,7 +978,10 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       rebuilding('a host name', [400, 202], { hostname: 'chosen' }),
     ],
   },
-  '2.91': { says: 'unshelve onto a host', later: ['action unshelve'] },
+  '2.91': {
+    says: 'unshelve onto a host',
+    changes: [unshelving('a host', [400, 'nova'], { availability_zone: 'nova', host: 'host1' }, 'admin')],
+  },
   '2.92': {
     says: 'key pairs are no longer made; their names may have @ and dots',
     changes: [

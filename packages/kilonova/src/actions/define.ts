@@ -82,6 +82,7 @@ export interface Reach {
     rebuilt(server: RebuiltServer): Promise<void>
     rescue(rescue: Rescued | null): Promise<void>
     shelved(shelved: Shelved | null): Promise<void>
+    pinnedZone(zone: string | null): Promise<void>
   }
   /** What config drives say beside what the server's record does. */
   readonly guestData: GuestData

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { action } from './define.ts'
 import { releasePorts } from './ports.ts'
+import { forgetShelved } from './snapshot.ts'
 
 export const deleteServer = action('delete', {
   body: z.null(),
@@ -42,3 +43,4 @@ export const deleteServer = action('delete', {
       await scheduler.release({ consumerId: server.id })
     },
   })
+  .step('shelved', { run: forgetShelved })

@@ -9,10 +9,12 @@ import { rebootHard, rebootSoft } from './reboot.ts'
 import { rebuild } from './rebuild.ts'
 import { rescue, unrescue } from './rescue.ts'
 import { resume } from './resume.ts'
+import { shelve, shelveAndOffload, shelveOffload } from './shelve.ts'
 import { start } from './start.ts'
 import { stop } from './stop.ts'
 import { suspend } from './suspend.ts'
 import { unpause } from './unpause.ts'
+import { unshelve, unshelveInPlace } from './unshelve.ts'
 
 const all: readonly ServerAction[] = [
   create,
@@ -30,6 +32,11 @@ const all: readonly ServerAction[] = [
   rebuild,
   rescue,
   unrescue,
+  shelve,
+  shelveAndOffload,
+  shelveOffload,
+  unshelve,
+  unshelveInPlace,
 ]
 
 export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(

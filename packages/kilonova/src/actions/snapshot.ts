@@ -1,7 +1,7 @@
 /** A server's disk as an image: what the image says of itself, and the steps that createImage, createBackup and shelve share. */
 import { z } from 'zod'
 import type { NewImage } from '../clients/glance.ts'
-import { NovaError } from '../domain/errors.ts'
+import { isNovaError, NovaError } from '../domain/errors.ts'
 import type { Server } from '../domain/server.ts'
 import type { Base } from '../task/action.ts'
 import type { Reach } from './define.ts'
@@ -82,4 +82,15 @@ export async function imageAwaitsContent({ glance }: Ctx, { id }: SnapshotImage)
 
 export async function uploadCopy(ctx: Ctx, image: SnapshotImage): Promise<void> {
   if (await imageAwaitsContent(ctx, image)) await hostOf(ctx).uploadSnapshot(image.id, ctx.uploadTicket(image.id))
+}
+
+/** Of a server that is shelved no more. An image that cannot be removed (its owner protects it) stays, and holds up nothing. */
+export async function forgetShelved({ glance, server, rows, log }: Ctx): Promise<void> {
+  if (server.shelved === null) return
+  const { imageId } = server.shelved
+  await glance.remove(imageId).catch((error: unknown) => {
+    if (isNovaError(error) && error.kind === 'unavailable') throw error
+    log.warn('image of a shelved server stays', { image: imageId, error })
+  })
+  await rows.shelved(null)
 }

@@ -98,6 +98,8 @@ export interface Neutron {
   ): Promise<Port>
   /** Takes it back; the port stays. */
   unbindPort(id: string): Promise<void>
+  /** It stays its server's, which lives on no host for a while. */
+  leaveHost(id: string): Promise<void>
   /** Succeeds when it is gone already. */
   deletePort(id: string): Promise<void>
   /** All that a host must know of these ports: networks, subnets and the rules of their groups. */
@@ -227,6 +229,7 @@ export function neutron(keystone: Keystone, { endpoint, clock }: NeutronOptions)
       return portOf(body)
     },
     unbindPort: async (id) => void (await update(id, { device_id: '', device_owner: '', 'binding:host_id': '' })),
+    leaveHost: async (id) => void (await update(id, { 'binding:host_id': '' })),
     deletePort: async (id) => {
       const answer = await service.request('DELETE', `/v2.0/ports/${encodeURIComponent(id)}`)
       if (answer.status >= 300 && answer.status !== 404) throw refused(NETWORK, answer)

@@ -40,6 +40,16 @@ const DEFAULT = z.strictObject({
     'seconds',
     'How long a guest has to shut down before its power is taken. An image may ask for another time by os_shutdown_timeout.',
   ),
+  rescue_timeout: whole(0, 'seconds', 'A server that is in rescue for so long is unrescued; 0: never.'),
+  shelved_offload_time: whole(
+    0,
+    'seconds',
+    'How long a shelved server stays on its host; 0: it is offloaded at once, -1: only when an administrator asks for it.',
+    { min: -1 },
+  ),
+  shelved_poll_interval: whole(3600, 'seconds', 'How often shelved servers whose time is over are looked for.', {
+    min: 1,
+  }),
   reboot_timeout: whole(
     120,
     'seconds',

@@ -213,6 +213,10 @@ export async function setFault(db: Db, id: string, fault: ServerFault): Promise<
     .execute()
 }
 
+export async function setPinnedZone(db: Db, id: string, zone: string | null): Promise<void> {
+  await db.updateTable('servers').set({ pinned_zone: zone }).where('id', '=', id).execute()
+}
+
 export async function setShelved(db: Db, id: string, shelved: Shelved | null): Promise<void> {
   await db
     .updateTable('servers')

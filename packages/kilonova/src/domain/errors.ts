@@ -89,6 +89,15 @@ export const ERRORS = {
     kind: 'conflict',
     text: (d: { host: string }) => `Host ${d.host} does not answer: try again when it is back.`,
   },
+  UnshelveNotOffloaded: {
+    kind: 'conflict',
+    text: (d: { id: string; state: string }) =>
+      `Specifying an availability zone or a host when unshelving server "${d.id}" with status "${d.state}" is not supported. The server status must be SHELVED_OFFLOADED.`,
+  },
+  HostNotInZone: {
+    kind: 'conflict',
+    text: (d: { host: string; zone: string }) => `Host "${d.host}" is not in the availability zone "${d.zone}".`,
+  },
   FlavorExists: { kind: 'conflict', text: (d: { name: string }) => `Flavor with name ${d.name} already exists.` },
   FlavorIdExists: { kind: 'conflict', text: (d: { id: string }) => `Flavor with ID ${d.id} already exists.` },
   KeyPairExists: { kind: 'conflict', text: (d: { name: string }) => `Key pair '${d.name}' already exists.` },

@@ -24,6 +24,7 @@ import { gone } from './removed.ts'
 import { createBackupRequest, createImageRequest } from './server-create-image.ts'
 import { rebuildRequest } from './server-rebuild.ts'
 import { rescueRequest } from './server-rescue.ts'
+import { shelveRequest, unshelveRequest } from './server-shelve.ts'
 import { serverTarget } from './server-target.ts'
 import type { TaskRequest, View } from './task-request.ts'
 
@@ -43,7 +44,9 @@ const PLAIN: Readonly<Record<string, PlainAction>> = { 'os-getConsoleOutput': co
 const GONE: readonly string[] = ['os-getRDPConsole', 'resetNetwork']
 /** What is looked up, or made elsewhere, before there is a task. */
 const REQUESTS: ReadonlyMap<string, TaskRequest> = new Map(
-  [createImageRequest, createBackupRequest, rebuildRequest, rescueRequest].map((request) => [request.key, request]),
+  [createImageRequest, createBackupRequest, rebuildRequest, rescueRequest, shelveRequest, unshelveRequest].map(
+    (request) => [request.key, request],
+  ),
 )
 
 /** Reboot has two actions under one key: the one whose schema fits is meant. */
@@ -107,10 +110,11 @@ function fitting(
 
 async function asked(
   ctx: Ctx,
-  { key, action, status, value: schemas, prepare }: TaskRequest,
+  { key, action: chosen, status, value: schemas, prepare }: TaskRequest,
   server: Server,
   value: unknown,
 ): Promise<Answer> {
+  const action = typeof chosen === 'function' ? chosen(ctx, server) : chosen
   const schema = ctx.atVersion(schemas)
   if (!schema) throw notFound()
   const parsed = schema.safeParse(value)

@@ -19,7 +19,8 @@ export interface Prepared {
 
 export interface TaskRequest {
   readonly key: string
-  readonly action: ServerAction
+  /** A function where the server's state, or the configuration, decides. */
+  readonly action: ServerAction | ((ctx: Ctx, server: Server) => ServerAction)
   readonly status: number
   /** Of the value under the key. */
   readonly value: VersionTable<z.ZodType>

@@ -198,6 +198,7 @@ function neutron({ networks, ports, securityGroups }: Pick<Cloud, 'networks' | '
     createPort: unused,
     bindPort: unused,
     unbindPort: unused,
+    leaveHost: unused,
     deletePort: unused,
     facts: unused,
   }
