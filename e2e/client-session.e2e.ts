@@ -164,6 +164,13 @@ for (const { server, told } of sources)
     assert.match(text, new RegExp(`said by user-data on ${server}`))
     assert.match(text, new RegExp(`demo: instance ${id} is ${server}, 1 ssh key\\(s\\), ${told}`))
     assert.match(await openstack.run('console', 'log', 'show', server), new RegExp(`${server} login: `))
+    for (const [flag, begins] of [
+      ['--novnc', `${cloud.url('novnc')}/vnc_auto.html?path=`],
+      ['--serial', cloud.url('serial').replace('http:', 'ws:')],
+    ] as const) {
+      const { url } = await openstack.json<{ url: string }>('console', 'url', 'show', flag, server)
+      assert.ok(url.startsWith(begins), url)
+    }
     const address = await addressOf(server)
     assert.equal(
       await inGuest(address, key, "hostname; ip -4 -o addr show dev eth0 | sed 's/.*inet //; s/ .*//'; cat runs"),

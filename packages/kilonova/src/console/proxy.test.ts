@@ -5,38 +5,16 @@ import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createWebSocketStream, type WebSocket } from 'ws'
-import { takerOf, textOf } from '../virt/console-reader.ts'
+import { textOf } from '../virt/console-reader.ts'
 import { SCREEN } from '../virt/fake/rfb.ts'
 import { proxyWorld } from './testing/proxy-world.ts'
+import { viewScreen, type Viewer } from './testing/rfb-client.ts'
 
-/** The name and the pixels of the screen behind a websocket, which stays open. */
-async function watch(socket: WebSocket) {
+/** The screen behind a websocket, which stays open. */
+function watch(socket: WebSocket): Promise<Viewer> {
   const stream = createWebSocketStream(socket)
   stream.on('error', () => {})
-  const take = takerOf(stream)
-  assert.equal((await take(12)).toString(), 'RFB 003.008\n')
-  stream.write('RFB 003.008\n')
-  assert.deepEqual([...(await take(2))], [1, 1])
-  stream.write(Buffer.from([1]))
-  assert.equal((await take(4)).readUInt32BE(), 0)
-  stream.write(Buffer.from([1]))
-  const name = (await take((await take(24)).readUInt32BE(20))).toString()
-  const request = (incremental: 0 | 1) => {
-    const message = Buffer.from([3, incremental, 0, 0, 0, 0, 0, 0, 0, 0])
-    message.writeUInt16BE(SCREEN.width, 6)
-    message.writeUInt16BE(SCREEN.height, 8)
-    stream.write(message)
-  }
-  const pixels = async (): Promise<Buffer> => {
-    const head = await take(16)
-    return take(head.readUInt16BE(8) * head.readUInt16BE(10) * 4)
-  }
-  const press = (letter: string) => {
-    const key = Buffer.from([4, 1, 0, 0, 0, 0, 0, 0])
-    key.writeUInt32BE(letter.charCodeAt(0), 4)
-    stream.write(key)
-  }
-  return { name, request, pixels, press }
+  return viewScreen(stream)
 }
 
 /** The status of a refused handshake. */
@@ -58,13 +36,11 @@ test('a screen is shown, and changes when its keyboard is used', async (t) => {
   const screen = await watch(socket)
   assert.equal(socket.protocol, 'binary')
   assert.equal(screen.name, 'on-h1')
-  screen.request(0)
-  const before = await screen.pixels()
-  screen.request(1)
-  screen.press('k')
-  const after = await screen.pixels()
-  assert.equal(after.length, SCREEN.width * SCREEN.height * 4)
-  assert.notDeepEqual(after, before)
+  assert.deepEqual([screen.width, screen.height], [SCREEN.width, SCREEN.height])
+  const before = await screen.picture()
+  screen.type('k')
+  const after = await screen.changed(before, 5000)
+  assert.equal(after.length, 12 + SCREEN.width * SCREEN.height * 4)
 })
 
 test("the token comes as a parameter, within noVNC's path, or as a cookie; with or without a protocol", async (t) => {
@@ -149,8 +125,7 @@ test('an open console outlives its token, unless the operator says otherwise', a
     if (endWithToken) assert.equal(((await once(socket, 'close')) as [number])[0], 1001)
     else {
       await delay(100) // several looks
-      screen.request(0)
-      await screen.pixels()
+      await screen.picture()
     }
   }
 })
