@@ -1,12 +1,19 @@
 /** `npm run bench -- NAME [--json]`. */
 import { parseArgs } from 'node:util'
 import { apiFigures } from './api.ts'
+import { consolesFigures } from './consoles.ts'
 import { print } from './figures.ts'
 import { imageFigures } from './image.ts'
 import { realFigures } from './real.ts'
 import { rulesFigures } from './rules.ts'
 
-const BENCHES = { api: apiFigures, image: imageFigures, real: realFigures, rules: rulesFigures } as const
+const BENCHES = {
+  api: apiFigures,
+  consoles: consolesFigures,
+  image: imageFigures,
+  real: realFigures,
+  rules: rulesFigures,
+} as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

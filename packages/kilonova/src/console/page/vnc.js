@@ -15,13 +15,14 @@ rfb.scaleViewport = true
 rfb.focusOnClick = true
 
 rfb.addEventListener('connect', () => {
-  status.textContent = 'Connected'
+  status.textContent = document.title
   reset.disabled = false
   rfb.focus()
 })
 rfb.addEventListener('desktopname', ({ detail }) => {
+  // It is told before "connect" as a rule, and again when the guest changes it.
   document.title = detail.name
-  status.textContent = detail.name
+  if (!reset.disabled) status.textContent = detail.name
 })
 rfb.addEventListener('disconnect', ({ detail }) => {
   reset.disabled = true

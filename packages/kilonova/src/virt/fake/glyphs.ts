@@ -44,11 +44,12 @@ const GLYPHS: Readonly<Record<string, number>> = {
 }
 const [WIDTH, HEIGHT] = [3, 5]
 
-/** Whether the dot is lit at a place of a text whose letters are `scale` pixels per dot, one dot apart. */
-export function isLit(text: string, x: number, y: number, scale: number): boolean {
-  const [column, row] = [Math.floor(x / scale), Math.floor(y / scale)]
-  const within = column % (WIDTH + 1)
-  if (row < 0 || row >= HEIGHT || column < 0 || within >= WIDTH) return false
-  const glyph = GLYPHS[text[Math.floor(column / (WIDTH + 1))]?.toUpperCase() ?? ''] ?? 0
-  return ((glyph >> (WIDTH * HEIGHT - 1 - (row * WIDTH + within))) & 1) === 1
+/** The lit dots of a text, by column and row; letters are one dot apart. */
+export function* litDots(text: string): Generator<readonly [number, number]> {
+  for (const [index, letter] of [...text.toUpperCase()].entries()) {
+    const glyph = GLYPHS[letter] ?? 0
+    for (let dot = 0; dot < WIDTH * HEIGHT; dot++)
+      if ((glyph >> (WIDTH * HEIGHT - 1 - dot)) & 1)
+        yield [index * (WIDTH + 1) + (dot % WIDTH), Math.floor(dot / WIDTH)]
+  }
 }

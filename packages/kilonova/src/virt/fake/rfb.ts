@@ -2,16 +2,14 @@
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { takerOf } from '../console-reader.ts'
-import { isLit } from './glyphs.ts'
+import { litDots } from './glyphs.ts'
 
 export const SCREEN = { width: 320, height: 200 } as const
 const SCALE = 2
 const LINE_HEIGHT = 16
 const MARGIN = 8
-const [PAPER, INK] = [
-  { red: 0x1d, green: 0x2b, blue: 0x4f },
-  { red: 0xf2, green: 0xe9, blue: 0xd0 },
-]
+const PAPER = { red: 0x1d, green: 0x2b, blue: 0x4f }
+const INK = { red: 0xf2, green: 0xe9, blue: 0xd0 }
 const MAX_TYPED = 36
 const MAX_CLIPBOARD = 64 * 1024
 const RETURN_KEY = 0xff0d
@@ -123,21 +121,22 @@ function picture({ x, y, width, height }: Area, lines: readonly string[], { bigE
   const bytes = Buffer.alloc(16 + width * height * 4)
   bytes.writeUInt16BE(1, 2)
   for (const [index, value] of [x, y, width, height].entries()) bytes.writeUInt16BE(value, 4 + 2 * index)
-  const [paper, ink] = [PAPER, INK].map(
-    (colour) =>
-      (((colour?.red ?? 0) << shifts.red) |
-        ((colour?.green ?? 0) << shifts.green) |
-        ((colour?.blue ?? 0) << shifts.blue)) >>>
-      0,
-  )
-  for (let row = 0; row < height; row++)
-    for (let column = 0; column < width; column++) {
-      const down = y + row - MARGIN
-      const line = lines[Math.floor(down / LINE_HEIGHT)] ?? ''
-      const lit = isLit(line, x + column - MARGIN, down % LINE_HEIGHT, SCALE)
-      const at = 16 + (row * width + column) * 4
-      if (bigEndian) bytes.writeUInt32BE((lit ? ink : paper) ?? 0, at)
-      else bytes.writeUInt32LE((lit ? ink : paper) ?? 0, at)
-    }
+  const pixelOf = ({ red, green, blue }: typeof PAPER): Buffer => {
+    const pixel = Buffer.alloc(4)
+    const value = ((red << shifts.red) | (green << shifts.green) | (blue << shifts.blue)) >>> 0
+    if (bigEndian) pixel.writeUInt32BE(value)
+    else pixel.writeUInt32LE(value)
+    return pixel
+  }
+  bytes.fill(pixelOf(PAPER), 16)
+  const ink = pixelOf(INK)
+  for (const [number, line] of lines.entries())
+    for (const [column, row] of litDots(line))
+      for (let part = 0; part < SCALE * SCALE; part++) {
+        const across = MARGIN + column * SCALE + (part % SCALE) - x
+        const down = MARGIN + number * LINE_HEIGHT + row * SCALE + Math.floor(part / SCALE) - y
+        if (across >= 0 && across < width && down >= 0 && down < height)
+          ink.copy(bytes, 16 + (down * width + across) * 4)
+      }
   return bytes
 }
