@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { exchange, type HttpAnswer } from '@kilonova/base/http/client.ts'
+import { neighbour } from '@kilonova/kilonova/clients/neighbour.ts'
 import { silentLog } from '@kilonova/base/log.ts'
 import { startApi } from '@kilonova/kilonova/api/app.ts'
 import { flavorOf } from '@kilonova/kilonova/api/testing/cloud.ts'
@@ -102,6 +103,10 @@ test(
       keystone: w.keystone,
       glance: w.glance,
       neutron: w.neutron,
+      neighbours: {
+        network: neighbour(w.keystone, { type: 'network', endpoint: undefined }),
+        image: neighbour(w.keystone, { type: 'image', endpoint: undefined }),
+      },
     })
     t.after(async () => {
       await api.close()

@@ -126,7 +126,7 @@ const event = (name: string): Change =>
   status(`external event ${name}`, [400, 200], ({ server }) => [
     'POST',
     '/os-server-external-events',
-    { events: [{ name, server_uuid: server }] },
+    { events: [{ name, server_uuid: server, tag: 'x' }] },
     'service',
   ])
 const detailOf = (kind: string) => () => `/${kind}/detail`
@@ -171,6 +171,19 @@ const ofShelved = (what: string, call: (path: string) => readonly [Call[0], stri
 const ofMigration = (key: string) => field('a migration has', () => '/os-migrations', ['migrations', 0, key], 'admin')
 const ofServersMigration = (key: string) =>
   field("a server's migration has", ({ server }) => `/servers/${server}/migrations`, ['migrations', 0, key], 'admin')
+const PROXIES = [
+  '/images',
+  '/images/detail',
+  '/os-networks',
+  '/os-tenant-networks',
+  '/os-floating-ips',
+  '/os-floating-ip-pools',
+  '/os-security-groups',
+  '/os-volumes',
+  '/os-volumes/detail',
+  '/os-snapshots',
+  '/os-snapshots/detail',
+]
 const LIMITS_OF_NETWORKS = [
   'maxTotalFloatingIps',
   'maxSecurityGroups',
@@ -215,15 +228,7 @@ const consolePlace = async (scene: Scene, version: string) => {
 }
 
 /** What ended upstream before the newest version, and is not served at the versions that had it. */
-export const ENDED: readonly string[] = [
-  ...['addFixedIp', 'removeFixedIp', 'addFloatingIp', 'removeFloatingIp'].map((key) => `action ${key}`),
-  ...['/images', '/images/*/metadata', '/os-networks', '/os-security-groups', '/os-floating-ips'].map(
-    (path) => `GET ${path}`,
-  ),
-  'GET /os-hosts',
-  'GET /os-hosts/*',
-  'PUT /os-hosts/*',
-]
+export const ENDED: readonly string[] = []
 
 export const TABLE: Readonly<Record<string, Entry>> = {
   '2.1': {
@@ -486,11 +491,8 @@ export const TABLE: Readonly<Record<string, Entry>> = {
     changes: [
       ...LIMITS_OF_NETWORKS.map((key) => gone('limits have', () => '/limits', ['limits', 'absolute', key])),
       ...quotasWithout(ADDRESSES),
-      ...['/os-volumes', '/os-volumes/detail', '/os-snapshots', '/os-snapshots/detail'].map((path) =>
-        status(path, [200, 404], () => ['GET', path]),
-      ),
+      ...PROXIES.map((path) => status(path, [200, 404], () => ['GET', path])),
     ],
-    later: ['GET /images', 'GET /os-networks', 'GET /os-security-groups', 'GET /os-floating-ips'],
   },
   '2.37': {
     says: 'networks of new servers must be said, or auto, or none; their tags lost by mistake',
@@ -513,8 +515,13 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   },
   '2.39': {
     says: "images' metadata is no longer proxied",
-    changes: [gone('limits have', () => '/limits', ['limits', 'absolute', 'maxImageMeta'])],
-    later: ['GET /images/*/metadata'],
+    changes: [
+      gone('limits have', () => '/limits', ['limits', 'absolute', 'maxImageMeta']),
+      status('metadata of an image', [200, 404], ({ it }) => {
+        it.kept.images.set('an-image', { id: 'an-image', name: 'i', status: 'active' })
+        return ['GET', '/images/an-image/metadata']
+      }),
+    ],
   },
   '2.40': {
     says: 'usage in pages',
@@ -535,10 +542,33 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       creating('a tagged disk', [400, 202], taggedDevice),
     ],
   },
-  '2.43': { says: 'os-hosts is gone', later: ['GET /os-hosts', 'GET /os-hosts/*', 'PUT /os-hosts/*'] },
+  '2.43': {
+    says: 'os-hosts is gone',
+    changes: [
+      ...['/os-hosts', '/os-hosts/host1'].map((path) =>
+        status(path, [200, 404], () => ['GET', path, undefined, 'admin']),
+      ),
+      status('one switched', [501, 404], () => ['PUT', '/os-hosts/host1', { status: 'enable' }, 'admin']),
+    ],
+  },
   '2.44': {
     says: 'actions on addresses are gone',
-    later: ['action addFixedIp', 'action removeFixedIp', 'action addFloatingIp', 'action removeFloatingIp'],
+    changes: [
+      ['addFixedIp', { networkId: 'none' }, 404, 'Network could not be found for instance'],
+      ['removeFixedIp', { address: '10.9.9.9' }, 400, "doesn't have fixed IP"],
+      ['addFloatingIp', { address: '10.9.9.9' }, 404, 'floating IP not found'],
+      ['removeFloatingIp', { address: '10.9.9.9' }, 404, 'floating IP not found'],
+    ].map(([key, value, code, words]) => ({
+      what: `${String(key)} gets as far as to look for it`,
+      see: async ({ call, server }, version) => {
+        const { status: seen, body } = await call('POST', `/servers/${server}/action`, version, {
+          [String(key)]: value,
+        })
+        return [seen, JSON.stringify(body).includes(String(words))]
+      },
+      before: [code, true],
+      after: [404, false],
+    })),
   },
   '2.45': {
     says: 'snapshots answer with the image in the body',

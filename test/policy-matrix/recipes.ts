@@ -2,7 +2,16 @@
 import { newId } from '@kilonova/base/clock.ts'
 import { insertMigration } from '@kilonova/kilonova/db/server-migrations.ts'
 import { keepReport } from '@kilonova/kilonova/db/hosts.ts'
-import { at, PROJECT, reportOf, server, settled, type Cloud } from '@kilonova/kilonova/api/testing/cloud.ts'
+import {
+  at,
+  networkOf,
+  portOf,
+  PROJECT,
+  reportOf,
+  server,
+  settled,
+  type Cloud,
+} from '@kilonova/kilonova/api/testing/cloud.ts'
 import { setAddresses } from '@kilonova/kilonova/db/servers.ts'
 
 export interface World {
@@ -91,10 +100,81 @@ const ofStopped =
 const newServer: Recipe = ({ it }) => ({
   json: { server: { name: 'new', flavorRef: '1', imageRef: [...it.images.keys()][0], networks: 'none' } },
 })
+const aThing = (world: World, collection: string, more: object = {}): string => {
+  const id = newId()
+  world.it.kept.collections.get(collection)?.set(id, { id, name: `thing${world.number}`, ...more })
+  return id
+}
+const aPool = ({ it }: World): string => {
+  const pool = { ...networkOf({ external: true, shared: false }), id: anId, name: 'pool' }
+  it.networks.set(pool.id, pool)
+  return pool.id
+}
+const ofFloatingIp: Recipe = (world) => ({
+  names: [
+    aThing(world, 'floatingips', { floating_ip_address: '203.0.113.1', floating_network_id: 'n', port_id: null }),
+  ],
+})
+const groupBody = { security_group: { name: 'g', description: '' } }
+const ofGroup =
+  (json?: unknown): Recipe =>
+  (world) => ({ names: [aThing(world, 'security-groups')], json })
+const ofNetwork: Recipe = ({ it }) => ({ names: [[...it.networks.keys()][0] ?? ''] })
+const ofImage =
+  (json?: unknown, ...names: readonly string[]): Recipe =>
+  ({ it }) => {
+    const id = newId()
+    it.kept.images.set(id, { id, name: 'i', status: 'active', colour: 'red' })
+    return { names: [id, ...names], json }
+  }
+/** With a port, and a group or an address to give it. */
+const connected = async (world: World, more: object = {}): Promise<string> => {
+  const id = await aServer(world)
+  const port = portOf({ deviceId: id, ...more })
+  world.it.ports.set(port.id, port)
+  return id
+}
 const snapshotInfo = { snapshot_id: 's', type: 'qcow2', new_file: 'f' }
 
 /** An operation that names nothing and has no body needs none. */
 export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
+  'GET /images/{}': ofImage(),
+  'DELETE /images/{}': ofImage(),
+  'GET /images/{}/metadata': ofImage(),
+  'POST /images/{}/metadata': ofImage({ metadata: { size: 'big' } }),
+  'PUT /images/{}/metadata': ofImage({ metadata: { colour: 'blue' } }),
+  'GET /images/{}/metadata/{}': ofImage(undefined, 'colour'),
+  'PUT /images/{}/metadata/{}': ofImage({ meta: { colour: 'blue' } }, 'colour'),
+  'DELETE /images/{}/metadata/{}': ofImage(undefined, 'colour'),
+  'GET /os-networks/{}': ofNetwork,
+  'GET /os-tenant-networks/{}': ofNetwork,
+  'POST /os-floating-ips': (world) => ({ json: { pool: aPool(world) } }),
+  'GET /os-floating-ips/{}': ofFloatingIp,
+  'DELETE /os-floating-ips/{}': ofFloatingIp,
+  'POST /os-security-groups': () => ({ json: groupBody }),
+  'GET /os-security-groups/{}': ofGroup(),
+  'PUT /os-security-groups/{}': ofGroup(groupBody),
+  'DELETE /os-security-groups/{}': ofGroup(),
+  'POST /os-security-group-rules': (world) => ({
+    json: {
+      security_group_rule: {
+        parent_group_id: aThing(world, 'security-groups'),
+        ip_protocol: 'tcp',
+        from_port: 1,
+        to_port: 2,
+      },
+    },
+  }),
+  'DELETE /os-security-group-rules/{}': (world) => ({ names: [aThing(world, 'security-group-rules')] }),
+  'GET /os-hosts/{}': () => ({ names: ['host1'] }),
+  'PUT /os-hosts/{}': () => ({ names: ['host1'], json: { status: 'enable' } }),
+  'GET /os-hosts/{}/reboot': () => ({ names: ['host1'] }),
+  'GET /os-hosts/{}/shutdown': () => ({ names: ['host1'] }),
+  'GET /os-hosts/{}/startup': () => ({ names: ['host1'] }),
+  'GET /os-baremetal-nodes/{}': () => ({ names: ['x'] }),
+  'POST /os-baremetal-nodes': () => ({ json: {} }),
+  'DELETE /os-baremetal-nodes/{}': () => ({ names: ['x'] }),
+  'POST /os-baremetal-nodes/{}/action': () => ({ names: ['x'], json: { add_interface: {} } }),
   'GET /servers/{}/os-volume_attachments': ofServer(),
   'POST /servers/{}/os-volume_attachments': ofServer(volumeAttachment),
   'GET /servers/{}/os-volume_attachments/{}': ofServer(undefined, anId),
@@ -210,7 +290,6 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'GET /servers/{}/os-interface': ofServer(),
   'GET /servers/{}/os-interface/{}': async (world) => {
     const id = await aServer(world)
-    const { portOf } = await import('@kilonova/kilonova/api/testing/cloud.ts')
     const port = portOf({ deviceId: id })
     world.it.ports.set(port.id, port)
     return { names: [id, port.id] }
@@ -308,5 +387,30 @@ export const ACTION_RECIPES: Readonly<Record<string, Readonly<Record<string, Rec
     'os-getVNCConsole': onServer({ type: 'novnc' }),
     'os-getSPICEConsole': onServer({ type: 'spice-html5' }),
     'os-getSerialConsole': onServer({ type: 'serial' }),
+    addSecurityGroup: async (world) => {
+      const [id, group] = [await connected(world), aThing(world, 'security-groups', { project_id: PROJECT })]
+      return { names: [id], json: { name: group } }
+    },
+    removeSecurityGroup: async (world) => {
+      const group = aThing(world, 'security-groups', { project_id: PROJECT })
+      return { names: [await connected(world, { securityGroups: [group] })], json: { name: group } }
+    },
+    addFixedIp: async (world) => {
+      const networkId = newId()
+      aThing(world, 'subnets', { network_id: networkId })
+      return { names: [await connected(world, { networkId })], json: { networkId } }
+    },
+    removeFixedIp: async (world) => ({ names: [await connected(world)], json: { address: '10.0.0.5' } }),
+    addFloatingIp: async (world) => {
+      const address = `198.51.100.${world.number % 250}`
+      aThing(world, 'floatingips', { floating_ip_address: address, floating_network_id: 'n', port_id: null })
+      return { names: [await connected(world)], json: { address } }
+    },
+    removeFloatingIp: async (world) => {
+      const address = `198.18.0.${world.number % 250}`
+      const port = newId()
+      aThing(world, 'floatingips', { floating_ip_address: address, floating_network_id: 'n', port_id: port })
+      return { names: [await connected(world, { id: port })], json: { address } }
+    },
   },
 }

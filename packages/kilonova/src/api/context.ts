@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely'
 import type { Caller } from '../actions/admit.ts'
 import type { Glance } from '../clients/glance.ts'
 import type { Keystone } from '../clients/keystone.ts'
+import type { Neighbour } from '../clients/neighbour.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import type { KilonovaConfig } from '../config/index.ts'
 import type { Tables } from '../db/tables.ts'
@@ -20,6 +21,8 @@ export interface ApiReach {
   readonly keystone: Keystone
   readonly glance: Glance
   readonly neutron: Neutron
+  /** The network and image services, asked in the user's name, for what was once ours to answer. */
+  readonly neighbours: { readonly network: Neighbour; readonly image: Neighbour }
   readonly config: KilonovaConfig
   readonly policy: Policy
   readonly clock: Clock

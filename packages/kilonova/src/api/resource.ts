@@ -8,8 +8,8 @@ import type { At, Ctx } from './context.ts'
 export interface Operation<B, Q, T, R> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
-  /** Checked against the target, or the caller's own project where there is none. */
-  readonly policy: Rule | 'by the body'
+  /** Checked against the target, or the caller's own project where there is none; none: upstream asks for a token alone. */
+  readonly policy: Rule | 'by the body' | 'none'
   /** From this microversion on; before it the answer is 404. */
   readonly since?: Microversion
   /** Up to and with this microversion. */

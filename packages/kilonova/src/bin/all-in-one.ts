@@ -8,6 +8,7 @@ import { startApi } from '../api/app.ts'
 import { glance } from '../clients/glance.ts'
 import { keystone } from '../clients/keystone.ts'
 import { networkChanges } from '../clients/network-changes.ts'
+import { neighbour } from '../clients/neighbour.ts'
 import { neutronGuests } from '../clients/neutron-guests.ts'
 import { neutron } from '../clients/neutron.ts'
 import { fileFences, memoryFences } from '../compute/fence-store.ts'
@@ -102,6 +103,10 @@ export async function startAllInOne({
         keystone: identity,
         glance: image,
         neutron: network,
+        neighbours: {
+          network: neighbour(identity, { type: 'network', endpoint: config.neutron.endpoint_override }),
+          image: neighbour(identity, { type: 'image', endpoint: config.glance.endpoint_override }),
+        },
         config,
         policy,
         clock,

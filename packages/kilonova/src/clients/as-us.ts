@@ -19,8 +19,8 @@ export interface Service {
     path: string,
     token?: string,
     json?: unknown,
-    /** For requests that wait. */
-    limits?: Pick<HttpRequest, 'timeoutMs' | 'signal'>,
+    /** For requests that wait, or whose JSON has a type of its own. */
+    more?: Pick<HttpRequest, 'timeoutMs' | 'signal' | 'headers'>,
   ): Promise<Asked>
 }
 
@@ -28,9 +28,15 @@ export function serviceOf(keystone: Keystone, { type, endpoint }: ServiceOptions
   const url = async () => withoutVersion(endpoint ?? (await keystone.endpoint(type)))
   return {
     url,
-    request: async (method, path, token, json, limits) => {
+    request: async (method, path, token, json, { headers, ...limits } = {}) => {
       const send = async (id: string) =>
-        ask(type, { method, url: `${await url()}${path}`, headers: { 'x-auth-token': id }, json, ...limits })
+        ask(type, {
+          method,
+          url: `${await url()}${path}`,
+          headers: { ...headers, 'x-auth-token': id },
+          json,
+          ...limits,
+        })
       if (token !== undefined) return send(token)
       const ours = await keystone.serviceToken()
       const answer = await send(ours)

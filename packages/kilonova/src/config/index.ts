@@ -142,6 +142,10 @@ const glance = z.strictObject({
   endpoint_override: optionalText('The image service, instead of what the catalog says.'),
 })
 const neutron = z.strictObject({
+  default_floating_pool: text(
+    'nova',
+    'The external network that floating IPs come from when the Compute API is asked for one without naming it.',
+  ),
   endpoint_override: optionalText('The network service, instead of what the catalog says.'),
   service_metadata_proxy: flag(
     false,

@@ -4,6 +4,7 @@ import { insertEvent } from '../../db/events.ts'
 import { findServer } from '../../db/servers.ts'
 import { SERVER_EVENT } from '../../rpc/conductor.ts'
 import type { Ctx } from '../context.ts'
+import { refreshPorts } from '../refresh-ports.ts'
 import { post } from '../resource.ts'
 
 const NAMES = ['network-changed', 'network-vif-plugged', 'network-vif-unplugged', 'network-vif-deleted']
@@ -27,13 +28,26 @@ interface Outcome extends Event {
   readonly code: number
 }
 
-async function take({ db, bus, clock }: Ctx, asked: Event): Promise<Outcome> {
+/** Whom they are about is said by their tag alone. */
+const TAGGED: readonly string[] = ['volume-extended', 'power-update', 'accelerator-request-bound']
+/** After these the ports of the server are looked at anew. */
+const OF_PORTS: readonly string[] = ['network-changed', 'network-vif-deleted']
+
+async function take(ctx: Ctx, asked: Event): Promise<Outcome> {
+  const { db, bus, clock, log } = ctx
+  const failed = (code: number): Outcome => ({ ...asked, status: 'failed', code })
   const server = await findServer(db, asked.server_uuid)
-  if (!server) return { ...asked, status: 'failed', code: 404 }
-  if (server.host === null) return { ...asked, status: 'failed', code: 422 }
+  if (!server) return failed(404)
+  if (TAGGED.includes(asked.name) && asked.tag === undefined) return failed(400)
+  if (server.host === null) return failed(422)
   await insertEvent(db, server.id, asked.name, asked.tag ?? '', { status: asked.status }, clock.now())
   bus.publish(SERVER_EVENT, { serverId: server.id })
-  return { ...asked, code: 200 }
+  // One that is being made writes its addresses itself.
+  if (OF_PORTS.includes(asked.name) && server.vmState !== 'building')
+    await refreshPorts(ctx, server).catch((error: unknown) =>
+      log.warn('ports of a server not looked at', { server: server.id, error }),
+    )
+  return { ...asked, status: 'completed', code: 200 }
 }
 
 export const externalEvents = [

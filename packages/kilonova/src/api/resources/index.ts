@@ -4,21 +4,28 @@ import { aggregates } from './aggregates.ts'
 import { assistedVolumeSnapshots } from './assisted-volume-snapshots.ts'
 import { availabilityZones } from './availability-zones.ts'
 import { consoleAuthTokens } from './console-auth-tokens.ts'
+import { baremetalNodes } from './baremetal-nodes.ts'
 import { extensions } from './extensions.ts'
 import { externalEvents } from './external-events.ts'
 import { flavorAccess } from './flavor-access.ts'
 import { flavorExtraSpecs } from './flavor-extra-specs.ts'
 import { flavors } from './flavors.ts'
+import { floatingIps } from './floating-ips.ts'
+import { hosts } from './hosts.ts'
 import { hypervisors } from './hypervisors.ts'
+import { imageMetadata } from './image-metadata.ts'
+import { images } from './images.ts'
 import { instanceActions } from './instance-actions.ts'
 import { interfaces } from './interfaces.ts'
 import { keyPairs } from './key-pairs.ts'
 import { limits } from './limits.ts'
 import { migrations } from './migrations.ts'
+import { networks } from './networks.ts'
 import { quotaClasses } from './quota-classes.ts'
 import { quotas } from './quotas.ts'
 import { remoteConsoles } from './remote-consoles.ts'
 import { removed } from './removed.ts'
+import { securityGroups } from './security-groups.ts'
 import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
 import { serverGroups } from './server-groups.ts'
@@ -70,6 +77,13 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...externalEvents,
   ...migrations,
   ...assistedVolumeSnapshots,
+  ...images,
+  ...imageMetadata,
+  ...networks,
+  ...floatingIps,
+  ...securityGroups,
+  ...hosts,
+  ...baremetalNodes,
   ...volumes,
   ...volumesBoot,
   ...removed,

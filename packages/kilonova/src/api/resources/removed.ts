@@ -49,7 +49,7 @@ export const gone = (): ApiFault => new ApiFault(410, 'The resource has been rem
 
 /** No schema is asked: whatever is sent, it is gone. */
 const plain = {
-  policy: 'os_compute_api:extensions',
+  policy: 'none',
   query: z.unknown(),
   run: async () => {
     throw gone()

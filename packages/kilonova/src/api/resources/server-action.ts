@@ -25,6 +25,9 @@ import { createBackupRequest, createImageRequest } from './server-create-image.t
 import { rebuildRequest } from './server-rebuild.ts'
 import { rescueRequest } from './server-rescue.ts'
 import { shelveRequest, unshelveRequest } from './server-shelve.ts'
+import { addFixedIp, removeFixedIp } from './fixed-ips.ts'
+import { addFloatingIp, removeFloatingIp } from './floating-ips.ts'
+import { addSecurityGroup, removeSecurityGroup } from './security-groups.ts'
 import { serverTarget } from './server-target.ts'
 import type { TaskRequest, View } from './task-request.ts'
 
@@ -38,7 +41,16 @@ export interface PlainAction {
   run(ctx: Ctx, server: Server, value: unknown): Promise<{ readonly status: number; readonly body?: unknown }>
 }
 
-const PLAIN: Readonly<Record<string, PlainAction>> = { 'os-getConsoleOutput': consoleOutput, ...consoleActions }
+const PLAIN: Readonly<Record<string, PlainAction>> = {
+  'os-getConsoleOutput': consoleOutput,
+  addSecurityGroup,
+  removeSecurityGroup,
+  addFixedIp,
+  removeFixedIp,
+  addFloatingIp,
+  removeFloatingIp,
+  ...consoleActions,
+}
 
 /** What upstream removed. */
 const GONE: readonly string[] = ['os-getRDPConsole', 'resetNetwork']

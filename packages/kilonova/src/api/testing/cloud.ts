@@ -18,6 +18,7 @@ import { policy } from '../../policy/policy.ts'
 import { memoryBus } from '../../rpc/memory/bus.ts'
 import type { Bus } from '../../rpc/bus.ts'
 import { startApi } from '../app.ts'
+import { neighbours, neighbourState, type NeighbourState } from './neighbours.ts'
 
 export interface Cloud {
   readonly url: string
@@ -29,6 +30,8 @@ export interface Cloud {
   readonly networks: Map<string, Network>
   readonly ports: Map<string, Port>
   readonly securityGroups: Map<string, string>
+  /** What the network and image services keep, as they write it; `networks`, `ports` and `images` above are seen through them, too. */
+  readonly kept: NeighbourState
   /** Moves the clock forward. */
   pass(ms: number): void
   call(
@@ -200,7 +203,21 @@ function neutron({ networks, ports, securityGroups }: Pick<Cloud, 'networks' | '
     unbindPort: unused,
     leaveHost: unused,
     deletePort: unused,
-    facts: unused,
+    facts: async (asked) =>
+      asked.map((port) => ({
+        portId: port.id,
+        networkId: port.networkId,
+        networkName: networks.get(port.networkId)?.name ?? port.networkId,
+        mac: port.mac,
+        mtu: 1450,
+        fixedIps: [...port.fixedIps],
+        subnets: [],
+        portSecurity: port.portSecurity,
+        adminUp: port.adminUp,
+        allowedPairs: [],
+        rules: [],
+        hostname: '',
+      })),
   }
 }
 
@@ -231,6 +248,7 @@ export async function cloud(
     ports: new Map<string, Port>(),
     securityGroups: new Map<string, string>(),
   }
+  const kept = neighbourState()
   const image = imageOf()
   const network = networkOf()
   state.images.set(image.id, image)
@@ -250,6 +268,7 @@ export async function cloud(
     keystone: keystone(identities),
     glance: glance(state.images),
     neutron: neutron(state),
+    neighbours: neighbours(kept, state),
   })
   t.after(async () => {
     await close()
@@ -257,6 +276,7 @@ export async function cloud(
   })
   return {
     ...state,
+    kept,
     url,
     db,
     bus,

@@ -1,0 +1,29 @@
+/** Ports of a server changed: the addresses that users see follow at once, and whoever watches tells the host. */
+import { addressesOf } from '../actions/ports.ts'
+import { addressesOf as addressesIn, replaceAddresses } from '../db/server-addresses.ts'
+import type { Address, Server } from '../domain/server.ts'
+import { PORTS_PLUGGED } from '../rpc/conductor.ts'
+import type { Ctx } from './context.ts'
+
+const keyOf = ({ portId, address }: Address): string => `${portId}/${address}`
+
+/** Floating ones stand behind the address that they lead to. */
+function floatingBehind(addresses: readonly Address[]): ReadonlyMap<string, readonly Address[]> {
+  const behind = new Map<string, Address[]>()
+  let last: Address[] = []
+  for (const address of addresses)
+    if (address.type === 'floating') last.push(address)
+    else behind.set(keyOf(address), (last = []))
+  return behind
+}
+
+export async function refreshPorts({ db, bus, neutron }: Ctx, server: Server): Promise<void> {
+  const ports = await neutron.portsOf(server)
+  const fixed = addressesOf(await neutron.facts(ports, server.hostname))
+  const [shown] = await addressesIn(db, [server.id], false)
+  if (!shown) return
+  const behind = floatingBehind(shown.addresses)
+  const wanted = fixed.flatMap((each) => [each, ...(behind.get(keyOf(each)) ?? [])])
+  if (JSON.stringify(wanted) !== shown.text) await replaceAddresses(db, shown, wanted)
+  if (ports.length > 0) bus.publish(PORTS_PLUGGED, { ports: ports.map(({ id }) => id) })
+}
