@@ -149,6 +149,17 @@ async function use({ cloud, proxies, kept, ask }: Bench): Promise<{ secrets: rea
   const pair = await nova('demo', 'POST', '/os-keypairs', { keypair: { name: 'made-here', type: 'ssh' } })
   const pem = String((pair.body as { keypair: { private_key: string } }).keypair.private_key).split('\n')
   secrets.push({ name: 'private key', value: pem[5] ?? '' }, { name: 'private key end', value: pem.at(-3) ?? '' })
+  const serial = { remote_console: { protocol: 'serial', type: 'serial' } }
+  const shown = await nova('demo', 'POST', `/servers/${id}/remote-consoles`, serial)
+  const consoleUrl = new URL((shown.body as { remote_console: { url: string } }).remote_console.url)
+  const consoleToken = consoleUrl.searchParams.get('token') ?? ''
+  secrets.push({ name: 'console token', value: consoleToken })
+  assert.equal((await nova('admin', 'GET', `/os-console-auth-tokens/${consoleToken}`)).status, 200)
+  for (const wrong of ['', keep('wrong console token')]) {
+    const socket = new WebSocket(`${consoleUrl.href}${wrong}`)
+    await new Promise((done) => socket.addEventListener(wrong === '' ? 'open' : 'error', done))
+    socket.close()
+  }
   const signed = (secret: string) => ({
     'x-instance-id': id,
     'x-tenant-id': projectId,
@@ -290,7 +301,10 @@ async function use({ cloud, proxies, kept, ask }: Bench): Promise<{ secrets: rea
 
 /** To whom an answer belongs that may have one of these: who sent it, or was given it. */
 const OWNERS: readonly [RegExp, readonly string[]][] = [
-  [/demo|adminPass|private key|credential|body|key|value|long|field|base64|old password|next password/, ['demo']],
+  [
+    /demo|adminPass|console token|private key|credential|body|key|value|long|field|base64|old password|next password/,
+    ['demo'],
+  ],
   [/admin/i, ['admin']],
   [/new password|refused password/, ['admin']],
   [/wrong token|unknown token|misspelt|in a list|as name/, ['stranger']],

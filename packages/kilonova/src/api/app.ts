@@ -106,6 +106,13 @@ const ofFastify = (error: FastifyError): unknown => {
     : error
 }
 
+/** Without the query, and without a console's token, which opens it to whoever reads it. */
+function pathOf({ url, params }: FastifyRequest): string | undefined {
+  const [path] = url.split('?')
+  const { token } = (params ?? {}) as { readonly token?: string }
+  return token === undefined || token === '' ? path : path?.replace(/[^/]+$/, '***')
+}
+
 function logAnswer({ log }: ApiReach, request: FastifyRequest, status: number, ms: number): void {
   const { userId: user, projectId: project } = callerOf(request) ?? {}
   const facts = {
@@ -113,7 +120,7 @@ function logAnswer({ log }: ApiReach, request: FastifyRequest, status: number, m
     user,
     project,
     method: request.method,
-    path: request.url.split('?')[0],
+    path: pathOf(request),
     status,
     ms: Math.round(ms * 10) / 10,
   }
