@@ -4,6 +4,8 @@ import type { Weather } from '@kilonova/kilonova/rpc/memory/bus.ts'
 const STORM = { drop: 0.04, duplicate: 0.15, delayMs: 3 }
 const CALM = { drop: 0, duplicate: 0, delayMs: 0 }
 
+export const seed = Number(process.env['KILONOVA_TEST_SEED'] ?? 20_261_121)
+
 /** mulberry32: small, even, and the same everywhere. */
 export function seeded(seed: number): () => number {
   let state = seed

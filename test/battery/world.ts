@@ -25,7 +25,7 @@ import { BODIES } from './bodies.ts'
 import { heardLog } from './heard-log.ts'
 import type { Life } from './life.ts'
 import { image, imageService, type Asked, type Counts, type Standing } from './things.ts'
-import { switchableWeather } from './weather.ts'
+import { seed, switchableWeather } from './weather.ts'
 
 const HOSTS = ['host-1', 'host-2']
 const UNLIMITED = { instances: -1, cores: -1, ram: -1 }
@@ -49,7 +49,7 @@ export async function world() {
 
   const database = await openKilonovaDatabase({ url: await freshDatabase(), synchronous: 'normal' })
   const db = database.kysely
-  const { weather, set: setWeather } = switchableWeather(Number(process.env['KILONOVA_TEST_SEED'] ?? 20_261_121))
+  const { weather, set: setWeather } = switchableWeather(seed)
   const bus = memoryBus(weather)
   const heard = heardLog()
   const identity = keystone({

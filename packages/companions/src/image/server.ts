@@ -128,10 +128,13 @@ export async function startImage(options: ImageOptions): Promise<ImageService> {
 /** The server's limit on a whole request would cut a long upload; every other body keeps that limit. */
 function letUploadsTakeTheirTime(app: FastifyInstance): void {
   app.server.requestTimeout = 0
-  app.addHook('preParsing', (request, _reply, payload, done) => {
+  app.addHook('preParsing', (request, reply, payload, done) => {
     if (!/\/(file|stage)$/.test(request.routeOptions.url ?? '')) {
       const timer = setTimeout(() => request.raw.destroy(), BODY_MS)
-      payload.once('close', () => clearTimeout(timer))
+      const arrived = () => clearTimeout(timer)
+      payload.once('end', arrived)
+      // Of a body that never ends the payload does not always say so; the answer's side does.
+      reply.raw.once('close', arrived)
     }
     done(null, payload)
   })
