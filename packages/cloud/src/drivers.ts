@@ -49,7 +49,8 @@ async function libvirtDrivers(
     import('@kilonova/kilonova/virt/libvirt/driver.ts'),
     import('@kilonova/kilonova/virt/network/host-network.ts'),
   ])
-  const revive = () => ensureLibvirtd({ stateDir, log: log.in(import.meta) })
+  const instancesDir = join(stateDir, 'instances')
+  const revive = () => ensureLibvirtd({ stateDir, instancesDir, log: log.in(import.meta) })
   const { socketPath } = await revive()
   const network = await hostNetwork({
     installationId,
@@ -62,7 +63,7 @@ async function libvirtDrivers(
   const driver = await libvirtDriver({
     connection: { socketPath, revive },
     installationId,
-    instancesDir: join(stateDir, 'instances'),
+    instancesDir,
     stateDir,
     network,
     accelerator: ACCELERATORS[config.libvirt.virt_type],

@@ -36,7 +36,7 @@ const noNetwork: HostNetwork = {
 async function open(installationId = 'e2e1') {
   const stateDir = mkdtempSync(join(tmpdir(), 'kilonova-driver-'))
   const instancesDir = join(stateDir, 'instances')
-  const libvirtd = () => ensureLibvirtd({ stateDir, log, cacheDir })
+  const libvirtd = () => ensureLibvirtd({ stateDir, instancesDir, log, cacheDir })
   const reopen = async () => {
     const { socketPath } = await libvirtd()
     return libvirtDriver({
@@ -155,6 +155,37 @@ test('the machine restarted: nothing that ran before is believed to run, and gue
 
 test('the probe of the accelerator boots where guests can', async () => {
   assert.equal(await bootsWith('tcg'), true)
+})
+
+test('a guest runs as a user of its own, who owns its disk and neither the cached image nor the disk of another', async (t) => {
+  const { driver, serverId, ticket, instancesDir, qemus } = await withGuest(t)
+  const other = randomUUID()
+  await driver.createDisk(diskOf(other, ticket))
+  await driver.start(guestOf(serverId))
+  await driver.start(guestOf(other))
+  await loginPrompt(driver, serverId)
+  const owner = (...path: string[]) => statSync(join(instancesDir, ...path)).uid
+  const [pid = 0] = qemus()
+  const ids = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.slice(1)
+  const uid = owner(serverId, 'disk')
+  assert.notEqual(uid, 0)
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 4 }, () => String(uid)),
+  )
+  assert.notEqual(owner(other, 'disk'), uid)
+  for (const name of readdirSync(join(instancesDir, '_base'))) assert.equal(owner('_base', name), 0)
+  assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Seccomp:\s+2$/m)
+  await driver.powerOff(serverId)
+  assert.equal(owner(serverId, 'disk'), 0)
+})
+
+test('a disk whose header was made to name another file is refused', async (t) => {
+  const { driver, serverId, instancesDir } = await withGuest(t)
+  const disk = join(instancesDir, serverId, 'disk')
+  execFileSync('qemu-img', ['rebase', '-u', '-F', 'raw', '-b', '/etc/hostname', disk])
+  await assert.rejects(driver.start(guestOf(serverId)), named('DiskDamaged'))
+  assert.equal(await driver.powerState(serverId), 'nostate')
 })
 
 test('a full disk is named with its host, and nothing is left', async (t) => {

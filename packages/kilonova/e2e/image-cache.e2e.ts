@@ -21,7 +21,7 @@ let content: Buffer = Buffer.alloc(0)
 const server = createServer((_request, response) => response.end(content)).listen(0, '127.0.0.1')
 await once(server, 'listening')
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-const cache = await openImageCache(folder, 'h1', systemClock())
+const cache = await openImageCache({ instancesDir: folder, host: 'h1', clock: systemClock() })
 test.after(() => {
   server.close()
   rmSync(folder, { recursive: true })

@@ -11,6 +11,7 @@ export type HostErrorName =
   | 'SnapshotMissing'
   | 'SnapshotFailed'
   | 'ImageRefused'
+  | 'DiskDamaged'
   | 'GuestNotFound'
   | 'GuestNotRunning'
   | 'ConsoleUnavailable'

@@ -1,10 +1,13 @@
 /** The root disk: a qcow2 file over the cached image, as large as the flavor says. Made beside and renamed: it is there whole or not at all. */
 import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, extname } from 'node:path'
 import type { DiskSpec } from '../driver.ts'
 import { HostError } from '../host-error.ts'
 import { command } from './command.ts'
+import type { GuestDisk } from './domain-xml.ts'
+import { baseFolder } from './files.ts'
 import type { ImageCache } from './image-cache.ts'
+import { backingFileOf } from './qcow2.ts'
 
 const GB = 1024 ** 3
 const LIMITS = { cpuSeconds: 30, memoryBytes: 1024 ** 3 }
@@ -48,6 +51,20 @@ export async function createDisk(
     throw error
   }
 }
+
+/**
+ * A guest's disk, `<instances>/<server>/…`, with what it stands on. Its header is within reach of who broke out of QEMU, so it is believed only where it names a
+ * cached image. Errors: HostError DiskDamaged.
+ */
+export async function diskAt(file: string): Promise<GuestDisk> {
+  const base = await backingFileOf(file)
+  if (base === undefined) return { file, base: null }
+  if (dirname(base) !== baseFolder(dirname(dirname(file))))
+    throw new HostError('DiskDamaged', `the disk ${file} stands on a file that is no cached image`)
+  return { file, base: { file: base, format: RAW.has(extname(base)) ? 'raw' : 'qcow2' } }
+}
+/** The cache names its files by what they are read as. */
+const RAW: ReadonlySet<string> = new Set(['.raw', '.iso'])
 
 /** As a program we ran said it, or the file system itself. */
 export const isDiskFull = (error: unknown): boolean =>

@@ -12,7 +12,8 @@ const plain: DomainFacts = {
   spec: guestOf(serverId),
   installationId: 'ab12',
   accelerator: 'tcg',
-  rootDisk: `${folder}/disk`,
+  user: { uid: 1_879_048_192, gid: 1_879_048_192 },
+  rootDisk: { file: `${folder}/disk`, base: { file: '/srv/instances/_base/sha512-00.qcow2', format: 'qcow2' } },
   rescueDisk: null,
   diskCache: 'none',
   configDrive: null,
@@ -25,6 +26,7 @@ const cases: Readonly<Record<string, DomainFacts>> = {
   'kvm-config-drive-two-nics': {
     ...plain,
     accelerator: 'kvm',
+    user: { uid: 1_879_048_193, gid: 107 },
     spec: guestOf(serverId, {
       configDrive: true,
       flavor: { id: '4', name: 'm1.large', vcpus: 4, memoryMb: 8192, rootGb: 80, extraSpecs: {} },
@@ -58,15 +60,16 @@ const cases: Readonly<Record<string, DomainFacts>> = {
   rescue: {
     ...plain,
     spec: guestOf(serverId, { configDrive: true, rescue: { imageProperties: {} } }),
-    rescueDisk: `${folder}/disk.rescue`,
+    rescueDisk: { file: `${folder}/disk.rescue`, base: null },
     configDrive: { file: `${folder}/disk.config`, format: 'iso9660' },
   },
   'stable-rescue': {
     ...plain,
     spec: guestOf(serverId, { rescue: { imageProperties: { hw_rescue_device: 'cdrom', hw_rescue_bus: 'scsi' } } }),
-    rescueDisk: `${folder}/disk.rescue`,
+    rescueDisk: { file: `${folder}/disk.rescue`, base: null },
   },
   'no-disk': { ...plain, spec: guestOf(serverId, { imageId: null }), rootDisk: null },
+  'no-base': { ...plain, rootDisk: { file: `${folder}/disk`, base: null } },
   'no-direct-io': { ...plain, diskCache: 'writeback' },
   'hostile-names': {
     ...plain,

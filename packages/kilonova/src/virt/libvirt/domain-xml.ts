@@ -3,18 +3,27 @@ import { hasAgent } from '../../domain/image-properties.ts'
 import type { GuestSpec } from '../driver.ts'
 import type { ConfigDriveFormat } from './config-drive.ts'
 import { serialSocketPath } from './console-sockets.ts'
+import type { GuestUser } from './guest-user.ts'
 import { domainName, METADATA_NAMESPACE } from './names.ts'
 import { disksOf, isStable, rescueBus, type DiskPlace } from './rescue-disks.ts'
 import { element, render, type Xml } from './xml.ts'
+
+export interface GuestDisk {
+  readonly file: string
+  /** The cached image it stands on; null: none. Said, so that libvirt looks for nothing that the guest wrote into its disk. */
+  readonly base: { readonly file: string; readonly format: 'raw' | 'qcow2' } | null
+}
 
 export interface DomainFacts {
   readonly spec: GuestSpec
   readonly installationId: string
   /** How the guest's instructions are run: by the processor, or by QEMU itself. */
   readonly accelerator: 'kvm' | 'tcg'
-  readonly rootDisk: string | null
+  /** Whom QEMU runs as; libvirt gives it the files that it writes. */
+  readonly user: GuestUser
+  readonly rootDisk: GuestDisk | null
   /** Of a guest in rescue: what it boots from. */
-  readonly rescueDisk: string | null
+  readonly rescueDisk: GuestDisk | null
   /** `none` where the file system can: the host keeps no second copy of what the guest caches itself. */
   readonly diskCache: 'none' | 'writeback'
   /** As a CD-ROM, or (vfat) as a disk. */
@@ -74,6 +83,11 @@ export function domainXml(facts: DomainFacts): string {
       element('on_reboot', {}, 'restart'),
       element('on_crash', {}, 'destroy'),
       devices(facts, buses),
+      element(
+        'seclabel',
+        { type: 'static', model: 'dac', relabel: 'yes' },
+        element('label', {}, `+${facts.user.uid}:+${facts.user.gid}`),
+      ),
     ),
   )
 }
@@ -173,16 +187,29 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
   )
 }
 
-const diskXml = ({ file, bus, device, boots }: DiskPlace, letter: string, { spec, diskCache }: DomainFacts): Xml =>
+const diskXml = ({ disk, bus, device, boots }: DiskPlace, letter: string, { spec, diskCache }: DomainFacts): Xml =>
   element(
     'disk',
     { type: 'file', device },
     element('driver', { name: 'qemu', type: 'qcow2', cache: diskCache, discard: 'unmap' }),
-    element('source', { file }),
+    element('source', { file: disk.file }),
+    backingStore(disk.base),
     element('target', { dev: `${DEVICE_PREFIX[bus]}${letter}`, bus }),
     device === 'cdrom' && element('readonly'),
     boots && isStable(spec) && element('boot', { order: 1 }),
   )
+
+/** Guests share a cached image: none may own it. */
+const backingStore = (base: GuestDisk['base']): Xml =>
+  base === null
+    ? element('backingStore')
+    : element(
+        'backingStore',
+        { type: 'file' },
+        element('format', { type: base.format }),
+        element('source', { file: base.file }, element('seclabel', { model: 'dac', relabel: 'no' })),
+        element('backingStore'),
+      )
 
 /** A disk takes the last name of its bus: others come and go in between. */
 function configDriveXml(

@@ -14,13 +14,14 @@ import { configDriveFormat, createConfigDrive, type ConfigDriveFormat } from './
 import { openConnection, type LibvirtTarget } from './connection.ts'
 import { connectConsole, consolesIn, prepareConsoles, removeConsoles } from './console-sockets.ts'
 import { consoleTail } from './console.ts'
-import { createDisk, exists } from './disk.ts'
+import { createDisk, diskAt, exists } from './disk.ts'
 import { directIo } from './direct-io.ts'
 import { diagnosticsOf } from './diagnostics.ts'
 import { domainXml } from './domain-xml.ts'
 import { powerEvents } from './events.ts'
 import { serverFiles } from './files.ts'
 import { nicsIn } from './guest-nics.ts'
+import { guestsGroup, guestUserOf } from './guest-user.ts'
 import { guestsOf, ifThere, lookUp, stateOf } from './guests.ts'
 import { hostReport } from './host-report.ts'
 import { openImageCache } from './image-cache.ts'
@@ -55,11 +56,12 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
   await mkdir(instancesDir, { recursive: true, mode: 0o711 })
   const events = powerEvents(installationId, log)
   const diskCache = directIo(instancesDir) ? 'none' : 'writeback'
-  const [accelerator, images, connection] = await Promise.all([
+  const [accelerator, connection] = await Promise.all([
     chooseAccelerator(options.accelerator ?? 'auto', stateDir, log),
-    openImageCache(instancesDir, host, clock, options.imageLimits),
     openConnection({ target: options.connection, log, opened: events.attach }),
   ])
+  const group = await guestsGroup(accelerator)
+  const images = await openImageCache({ instancesDir, host, clock, readers: group, limits: options.imageLimits })
   const filesOf = (serverId: string) => serverFiles(instancesDir, serverId)
 
   async function describe(spec: GuestSpec): Promise<string> {
@@ -83,8 +85,9 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       spec,
       installationId,
       accelerator,
-      rootDisk,
-      rescueDisk,
+      user: guestUserOf(spec.serverId, group),
+      rootDisk: rootDisk === null ? null : await diskAt(rootDisk),
+      rescueDisk: rescueDisk === null ? null : await diskAt(rescueDisk),
       diskCache,
       configDrive: configDrive === null ? null : { file: configDrive, format: await configDriveFormat(configDrive) },
       consoleLog: files.consoleLog,

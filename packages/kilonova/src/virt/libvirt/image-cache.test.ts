@@ -41,7 +41,7 @@ async function world(t: TestContext, answer: (response: ServerResponse) => void 
     base,
     ticket,
     server,
-    open: () => openImageCache(instances, 'h1', systemClock()),
+    open: () => openImageCache({ instancesDir: instances, host: 'h1', clock: systemClock() }),
     files: () => readdirSync(base),
   }
 }

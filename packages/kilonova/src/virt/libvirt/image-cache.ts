@@ -3,7 +3,7 @@
  * kept as qcow2. A file is there whole or not at all: it is written beside, checked, looked into, and renamed. Many waiters share one download; it is given up when the last of them is.
  */
 import { getHashes } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/promises'
+import { chmod, chown, mkdir, open, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import { bytesOfFile } from '@kilonova/disk-image/bytes.ts'
@@ -39,17 +39,29 @@ const PARTIAL = '.part'
 const FORMATS: ReadonlySet<string> = new Set(['qcow2', 'raw', 'iso', ...CONVERTED])
 const HASHES: ReadonlySet<string> = new Set(getHashes().map((name) => name.toLowerCase()))
 
-export async function openImageCache(
-  instancesDir: string,
-  host: string,
-  clock: Clock,
-  limits: Limits = DEFAULT_LIMITS,
-): Promise<ImageCache> {
+export interface ImageCacheOptions {
+  readonly instancesDir: string
+  readonly host: string
+  readonly clock: Clock
+  readonly limits?: Limits | undefined
+  /** The group whose members may read cached images; without it only their owner may. */
+  readonly readers?: number
+}
+
+export async function openImageCache(options: ImageCacheOptions): Promise<ImageCache> {
+  const { instancesDir, host, clock, limits = DEFAULT_LIMITS, readers } = options
   const folder = baseFolder(instancesDir)
+  const letRead = async (path: string): Promise<void> => {
+    if (readers === undefined) return
+    await chown(path, -1, readers)
+    await chmod(path, 0o640)
+  }
   // Reached by name alone: only who knows an image's content knows its name.
   await mkdir(folder, { recursive: true, mode: 0o711 })
   // Nobody writes them any more: one agent owns this folder.
-  for (const name of await readdir(folder)) if (name.endsWith(PARTIAL)) await rm(join(folder, name))
+  for (const name of await readdir(folder))
+    if (name.endsWith(PARTIAL)) await rm(join(folder, name))
+    else await letRead(join(folder, name))
   const running = new Map<string, Download>()
 
   /** Hash and format become a file's name. */
@@ -81,9 +93,13 @@ export async function openImageCache(
       if (CONVERTED.has(ticket.diskFormat)) {
         await convertToQcow2({ from: partial, format: ticket.diskFormat, to: converted, virtualBytes, signal })
         await looked(ticket, 'qcow2', converted, limits)
+        await letRead(converted)
         await rename(converted, path)
         await rm(partial)
-      } else await rename(partial, path)
+      } else {
+        await letRead(partial)
+        await rename(partial, path)
+      }
     } catch (error) {
       await Promise.all([partial, converted].map((file) => rm(file, { force: true })))
       throw error instanceof HostError && error.name === 'DiskFull' ? full(ticket, error) : error

@@ -25,12 +25,14 @@ export const configFiles = ({ hostUuid }: LibvirtdFacts): Readonly<Record<string
     max_backups: 1,
   }),
   'qemu.conf': lines({
-    security_driver: 'none',
+    // Of what runs no guest, the look at what QEMU can do. Each guest names a user of its own (guest-user.ts), to whom
+    // libvirt gives the guest's files while it runs.
     user: 'root',
     group: 'root',
-    // Files of servers are ours to own; libvirt must not change that behind our back.
-    dynamic_ownership: 0,
+    dynamic_ownership: 1,
     remember_owner: 0,
+    security_driver: 'none',
+    seccomp_sandbox: 1,
     namespaces: [],
     cgroup_controllers: [],
     stdio_handler: 'logd',

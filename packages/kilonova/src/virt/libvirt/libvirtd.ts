@@ -48,13 +48,18 @@ const folderOf = (stateDir: string): string => join(stateDir, 'libvirt')
 
 export interface LibvirtdOptions {
   readonly stateDir: string
+  /** Where guests' files are: QEMU is let through to it. */
+  readonly instancesDir: string
   readonly log: Log
   /** Where it keeps what it learned of the machine's QEMU, which takes seconds to learn; may be shared. Default with the state. */
   readonly cacheDir?: string
 }
 
-/** Finds the daemons of this state directory running, or starts them. Returns when libvirtd answers. */
-export async function ensureLibvirtd({ stateDir, log, cacheDir }: LibvirtdOptions): Promise<Libvirtd> {
+/**
+ * Finds the daemons of this state directory running, or starts them. Returns when libvirtd answers. One that was started with
+ * another configuration is replaced; guests run on meanwhile.
+ */
+export async function ensureLibvirtd({ stateDir, instancesDir, log, cacheDir }: LibvirtdOptions): Promise<Libvirtd> {
   const folder = folderOf(stateDir)
   const socketPath = socketOf(folder, 'libvirtd')
   if (Buffer.byteLength(socketPath) > MAX_SOCKET_PATH)
@@ -62,11 +67,14 @@ export async function ensureLibvirtd({ stateDir, log, cacheDir }: LibvirtdOption
       'HypervisorUnavailable',
       `the path of the state directory is too long for a socket in it: ${socketPath}`,
     )
-  prepare(folder, cacheDir)
-  await answers(folder, runningDaemon(folder, 'virtlogd') ?? start(folder, 'virtlogd'), logdAnswers)
-  const found = runningDaemon(folder, 'libvirtd')
+  mkdirSync(instancesDir, { recursive: true, mode: 0o711 })
+  const changed = prepare(folder, cacheDir)
+  await answers(folder, runningDaemon(folder, 'virtlogd') ?? start(folder, instancesDir, 'virtlogd'), logdAnswers)
+  const old = runningDaemon(folder, 'libvirtd')
+  if (old && changed) await endProcess(old)
+  const found = changed ? undefined : old
   if (!found) await Promise.all(probes(folder).map((probe) => endProcess(probe)))
-  const { pid, startTime } = found ?? start(folder, 'libvirtd')
+  const { pid, startTime } = found ?? start(folder, instancesDir, 'libvirtd')
   await answers(folder, { pid, startTime }, libvirtdAnswers)
   if (!found) await freeProcessors({ pid, startTime })
   log.info(found ? 'found our libvirtd running' : 'started our libvirtd', { pid, socket: socketPath })
@@ -83,7 +91,8 @@ export async function stopLibvirtd(stateDir: string): Promise<void> {
   for (const daemon of daemons.slice(1)) await endProcess(daemon)
 }
 
-function prepare(folder: string, cacheDir: string | undefined): void {
+/** True when a configuration was there and said something else. */
+function prepare(folder: string, cacheDir: string | undefined): boolean {
   for (const part of ['etc', 'lib', 'log', 'run']) mkdirSync(join(folder, part), { recursive: true, mode: 0o711 })
   const cache = join(folder, 'cache')
   if (cacheDir !== undefined && !existsSync(cache)) {
@@ -95,7 +104,13 @@ function prepare(folder: string, cacheDir: string | undefined): void {
   const uuidFile = join(folder, 'host-uuid')
   if (!existsSync(uuidFile)) writeFileSync(uuidFile, randomUUID())
   const files = configFiles({ hostUuid: readFileSync(uuidFile, 'utf8').trim() })
-  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, 'etc', name), content)
+  let changed = false
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(folder, 'etc', name)
+    changed ||= existsSync(path) && readFileSync(path, 'utf8') !== content
+    writeFileSync(path, content)
+  }
+  return changed
 }
 
 /**
@@ -133,20 +148,24 @@ function runningDaemon(folder: string, daemon: Daemon): ProcessId | undefined {
   return isAlive({ pid, startTime }) ? { pid, startTime } : undefined
 }
 
-function start(folder: string, daemon: Daemon): ProcessId {
+function start(folder: string, instancesDir: string, daemon: Daemon): ProcessId {
   const { program } = DAEMONS[daemon]
   rmSync(socketOf(folder, daemon), { force: true })
   if (daemon === 'libvirtd') forgetUnborn(folder)
   const output = openSync(join(folder, 'log', `${daemon}.out`), 'a', 0o640)
   const script = join(import.meta.dirname, 'libvirtd.sh')
   const command = [program, '--pid-file', `/run/libvirt/${daemon}.pid`]
-  const child = spawn('unshare', ['--mount', '--propagation', 'slave', '/bin/sh', script, folder, ...command], {
-    cwd: '/',
-    // It outlives us, and every guest inherits from it: none of our environment but what says where temporary files go.
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TMPDIR: tmpdir() },
-    detached: true,
-    stdio: ['ignore', output, output],
-  })
+  const child = spawn(
+    'unshare',
+    ['--mount', '--propagation', 'slave', '/bin/sh', script, folder, instancesDir, ...command],
+    {
+      cwd: '/',
+      // It outlives us, and every guest inherits from it: none of our environment but what says where temporary files go.
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TMPDIR: tmpdir() },
+      detached: true,
+      stdio: ['ignore', output, output],
+    },
+  )
   closeSync(output)
   child.on('error', () => {})
   child.unref()

@@ -3,9 +3,10 @@
  * `hw_rescue_device` or `hw_rescue_bus` wants the devices as they were, and its own disk added and booted from (stable device rescue).
  */
 import type { GuestSpec } from '../driver.ts'
+import type { GuestDisk } from './domain-xml.ts'
 
 export interface DiskPlace {
-  readonly file: string
+  readonly disk: GuestDisk
   readonly bus: string
   readonly device: 'disk' | 'cdrom'
   /** `first`: the name that the root disk has; `next`: after what else is on the bus. */
@@ -27,20 +28,20 @@ export function rescueBus(spec: GuestSpec, diskBus: string): string {
 
 export function disksOf(
   spec: GuestSpec,
-  { rootDisk, rescueDisk }: { readonly rootDisk: string | null; readonly rescueDisk: string | null },
+  { rootDisk, rescueDisk }: { readonly rootDisk: GuestDisk | null; readonly rescueDisk: GuestDisk | null },
   diskBus: string,
 ): readonly DiskPlace[] {
   const own: DiskPlace | undefined =
-    rootDisk === null ? undefined : { file: rootDisk, bus: diskBus, device: 'disk', place: 'first', boots: true }
+    rootDisk === null ? undefined : { disk: rootDisk, bus: diskBus, device: 'disk', place: 'first', boots: true }
   if (rescueDisk === null) return own ? [own] : []
   if (isStable(spec)) {
     const device = propertiesOf(spec)['hw_rescue_device'] === 'cdrom' ? 'cdrom' : 'disk'
     const asked = rescueBus(spec, diskBus)
     // There is no CD-ROM on virtio's own bus.
     const bus = device === 'cdrom' && asked === 'virtio' ? 'scsi' : asked
-    const added: DiskPlace = { file: rescueDisk, bus, device, place: 'next', boots: true }
+    const added: DiskPlace = { disk: rescueDisk, bus, device, place: 'next', boots: true }
     return own ? [{ ...own, boots: false }, added] : [added]
   }
-  const first: DiskPlace = { file: rescueDisk, bus: diskBus, device: 'disk', place: 'first', boots: true }
+  const first: DiskPlace = { disk: rescueDisk, bus: diskBus, device: 'disk', place: 'first', boots: true }
   return own ? [first, { ...own, place: 'next', boots: false }] : [first]
 }
