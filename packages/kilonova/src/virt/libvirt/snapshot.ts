@@ -14,7 +14,7 @@ import { sendSnapshot } from '../send-snapshot.ts'
 import type { UploadTicket } from '../driver.ts'
 import { command } from './command.ts'
 import type { Connection } from './connection.ts'
-import { exists, isDiskFull } from './disk.ts'
+import { diskAt, exists, isDiskFull } from './disk.ts'
 import { snapshotFile, type ServerFiles } from './files.ts'
 import { ifThere, lookUp } from './guests.ts'
 import { element, render } from './xml.ts'
@@ -75,11 +75,13 @@ export function snapshots({ connection, installationId, filesOf, host }: Snapsho
         return true
       })
       if (live) await followBackup(serverId, progress, signal)
-      else
+      else {
+        await diskAt(disk)
         await command('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', 'qcow2', disk, partial], {
           timeoutMs: CONVERT_MS,
           signal,
         })
+      }
       await chmod(partial, 0o600)
       await rename(partial, file)
     } catch (error) {
