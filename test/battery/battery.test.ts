@@ -30,6 +30,7 @@ const STOOD: Readonly<
   unrescue: { vmState: 'rescued', powerState: 'running' },
   unshelve: { vmState: 'shelved_offloaded', powerState: 'shutdown', placed: false },
   unshelveInPlace: { vmState: 'shelved', powerState: 'shutdown' },
+  restore: { vmState: 'soft-delete', powerState: 'shutdown' },
 }
 
 /** What the states become, from the action's own words. */

@@ -13,4 +13,5 @@ export const BODIES: Readonly<Record<string, (server: Server) => unknown>> = {
   unshelve: () => ({ zone: null, onlyHost: null, pinnedZone: null }),
   rescue: ({ image }) => ({ image: { id: image?.id, properties: {} } }),
   createBackup: (server) => ({ image: snapshotOf(server, 'backup'), rotation: 1 }),
+  resetState: () => ({ vmState: 'error' }),
 }

@@ -18,6 +18,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   shelveOffload: ['shelve'],
   unshelve: ['shelveAndOffload'],
   unshelveInPlace: ['shelve'],
+  restore: ['softDelete'],
 }
 
 async function calmly<T>(world: World, work: () => Promise<T>): Promise<T> {

@@ -47,6 +47,8 @@ export async function world() {
   const network = await post('network', { name: 'private', shared: true })
   await post('subnet', { network_id: network, ip_version: 4, cidr: '10.0.0.0/16' })
 
+  // Every case leaves a server and its ports.
+  await admin.call('PUT', `/v2.0/quotas/${project}`, { quota: { port: -1 } })
   const database = await openKilonovaDatabase({ url: await freshDatabase(), synchronous: 'normal' })
   const db = database.kysely
   const { weather, set: setWeather } = switchableWeather(seed)
@@ -183,6 +185,7 @@ export async function world() {
     /** Asks for several by one request. */
     createSeveral: (count: number, wish: Partial<NewServer> = {}): Promise<readonly Asked[]> =>
       askFor(count, [{ networkId: network }], wish),
+    admission: { db, bus, clock },
     ask: async (action: ServerAction, serverId: string): Promise<Asked> => {
       const server = await findServer(db, serverId)
       const body = server && BODIES[action.name]?.(server)

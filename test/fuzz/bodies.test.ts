@@ -22,6 +22,7 @@ const NAMES: Readonly<Record<number, string>> = {
   404: 'itemNotFound',
   405: 'badMethod',
   409: 'conflictingRequest',
+  410: 'computeFault',
   413: 'overLimit',
   415: 'badMediaType',
 }
@@ -46,7 +47,10 @@ function requestsOf(operation: AnyOperation, known: Known): fc.Arbitrary<Sent> {
   return fc.integer({ min: 1, max: MAX_MINOR }).chain((minor) => {
     const schema = bodyAt(minor)
     const fitting = schema ? inputOf(schema, known) : fc.constant(undefined)
-    const value = fc.oneof(fc.constantFrom(null, {}, { type: 'SOFT' }, { type: 'HARD' }, { length: 5 }), junk(known))
+    const value = fc.oneof(
+      fc.constantFrom(null, {}, { type: 'SOFT' }, { type: 'HARD' }, { length: 5 }, { state: 'error' }),
+      junk(known),
+    )
     const action = fc.dictionary(fc.constantFrom(...ACTION_KEYS), value, { minKeys: 1, maxKeys: 1 })
     const bodies = fc.oneof(
       { weight: 8, arbitrary: isAction ? action : fitting },

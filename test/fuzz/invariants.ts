@@ -13,13 +13,22 @@ const DURING: Readonly<Record<string, readonly string[]>> = {
   rebooting: ['active'],
   reboot_pending: ['active'],
   reboot_started: ['active'],
-  rebooting_hard: ['active', 'stopped', 'error'],
-  reboot_pending_hard: ['active', 'stopped', 'error'],
-  reboot_started_hard: ['active', 'stopped', 'error'],
-  deleting: ['building', 'active', 'stopped', 'error'],
+  rebooting_hard: ['active', 'stopped', 'paused', 'suspended', 'error'],
+  reboot_pending_hard: ['active', 'stopped', 'paused', 'suspended', 'error'],
+  reboot_started_hard: ['active', 'stopped', 'paused', 'suspended', 'error'],
+  pausing: ['active'],
+  unpausing: ['paused'],
+  suspending: ['active'],
+  resuming: ['suspended'],
+  deleting: ['building', 'active', 'stopped', 'paused', 'suspended', 'error'],
 }
-const AT_REST = ['active', 'stopped', 'error', 'deleted']
-const POWER: Readonly<Record<string, string>> = { active: 'running', stopped: 'shutdown' }
+const AT_REST = ['active', 'stopped', 'paused', 'suspended', 'error', 'deleted']
+const POWER: Readonly<Record<string, string>> = {
+  active: 'running',
+  stopped: 'shutdown',
+  paused: 'paused',
+  suspended: 'shutdown',
+}
 
 /** At any time: what is wrong. */
 export async function wrongNow({ db }: World): Promise<readonly string[]> {
@@ -109,6 +118,10 @@ async function wrongOn(
   return [
     ...differing(`guest on ${host}`, guests, should),
     ...(inventory.disks === here.length ? [] : [`${host} has ${inventory.disks} disks for ${here.length} servers`]),
+    // One that was made anew, and that could not be done, has lost its memory and is still suspended.
+    ...(inventory.memories <= here.filter(({ vm_state: vm }) => vm === 'suspended').length
+      ? []
+      : [`${host} keeps ${inventory.memories} memories`]),
     ...(inventory.ports === plugged ? [] : [`${host} has ${inventory.ports} of ${plugged} ports plugged`]),
     ...(inventory.configDrives <= here.length ? [] : [`${host} has ${inventory.configDrives} config drives`]),
   ]

@@ -2,7 +2,7 @@
  * What each microversion changed, one entry each, from upstream's history. A change of something that is served is proven: what is seen at the
  * version before, and what at the version. What is not served yet is named; the test fails once it is served and nothing proves its change.
  */
-import { PROJECT, settled } from '@kilonova/kilonova/api/testing/cloud.ts'
+import { PROJECT, server as anotherServer, settled } from '@kilonova/kilonova/api/testing/cloud.ts'
 import type { HttpAnswer } from '@kilonova/base/http/client.ts'
 import { has, part, type Scene } from './scene.ts'
 
@@ -129,6 +129,18 @@ const event = (name: string): Change =>
     { events: [{ name, server_uuid: server, tag: 'x' }] },
     'service',
   ])
+/** What is answered, or the reason that is shown afterwards. */
+const locking = (what: string, value: unknown, [before, after]: readonly [unknown, unknown]): Change => ({
+  what: `lock with ${what}`,
+  see: async (scene, version) => {
+    const id = await anotherServer(scene.it)
+    const { status } = await scene.call('POST', `/servers/${id}/action`, version, { lock: value })
+    if (typeof value === 'string') return status
+    return part(await scene.call('GET', `/servers/${id}`, '2.73'), 'server', 'locked_reason')
+  },
+  before,
+  after,
+})
 const detailOf = (kind: string) => () => `/${kind}/detail`
 const action = async ({ call, server }: Scene, version: string, as = 'member') => {
   const all = part(await call('GET', `/servers/${server}/os-instance-actions`, version), 'instanceActions', 0)
@@ -363,7 +375,16 @@ export const TABLE: Readonly<Record<string, Entry>> = {
     ),
   },
   '2.16': { says: 'a server says how its host is', changes: [ofServer('host_status', 'admin')] },
-  '2.17': { says: 'crash dumps', later: ['action trigger_crash_dump'] },
+  '2.17': {
+    says: 'crash dumps',
+    changes: [
+      status('trigger_crash_dump', [404, 202], ({ server }) => [
+        'POST',
+        `/servers/${server}/action`,
+        { trigger_crash_dump: null },
+      ]),
+    ],
+  },
   '2.18': { says: 'paths need no project', none: 'upstream serves both at every version, and so do we' },
   '2.19': {
     says: 'servers have a description',
@@ -596,7 +617,13 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       gone('a server has', ({ server }) => `/servers/${server}`, ['server', 'flavor', 'id']),
     ],
   },
-  '2.48': { says: 'diagnostics are alike for all hypervisors', later: ['GET /servers/*/diagnostics'] },
+  '2.48': {
+    says: 'diagnostics are alike for all hypervisors',
+    changes: [
+      field('diagnostics have', ({ server }) => `/servers/${server}/diagnostics`, ['cpu_details'], 'admin'),
+      gone('diagnostics have', ({ server }) => `/servers/${server}/diagnostics`, ['cpu0_time'], 'admin'),
+    ],
+  },
   '2.49': {
     says: 'attached devices are tagged',
     changes: [attaching('a tag', { tag: 'data' })],
@@ -856,8 +883,12 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   },
   '2.73': {
     says: 'why a server is locked',
-    changes: [ofServer('locked_reason'), found('locked', 'locked=true', [true, false])],
-    later: ['action lock'],
+    changes: [
+      ofServer('locked_reason'),
+      found('locked', 'locked=true', [true, false]),
+      locking('anything at all', 'anything', [202, 400]),
+      locking('a reason', { locked_reason: 'why' }, [null, 'why']),
+    ],
   },
   '2.74': {
     says: 'new servers may name host and hypervisor',

@@ -264,6 +264,8 @@ export const ACTIONS_EXPECTED: Readonly<Record<string, Readonly<Record<string, E
     restore: ['member', 202],
     forceDelete: ['member', 202],
     trigger_crash_dump: ['member', 202],
+    // Ours alone.
+    'kilonova:cancel': ['member', 202],
     addSecurityGroup: ['member', 202],
     removeSecurityGroup: ['member', 202],
     'os-getConsoleOutput': ['member', 200],

@@ -12,7 +12,7 @@ import {
   settled,
   type Cloud,
 } from '@kilonova/kilonova/api/testing/cloud.ts'
-import { setAddresses } from '@kilonova/kilonova/db/servers.ts'
+import { findServer, setAddresses } from '@kilonova/kilonova/db/servers.ts'
 
 export interface World {
   readonly it: Cloud
@@ -269,6 +269,7 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'GET /os-console-auth-tokens/{}': async (world) => ({ names: [await aConsoleToken(world)] }),
   'GET /servers/{}/ips': ofServer(),
   'GET /servers/{}/topology': ofServer(),
+  'GET /servers/{}/diagnostics': ofServer(),
   'GET /servers/{}/ips/{}': async (world) => {
     const id = await aServer(world)
     const address = { network: 'private', networkId: 'n', portId: 'p', address: '10.0.0.5', mac: 'fa:16:3e:00:00:01' }
@@ -337,6 +338,13 @@ const standing =
     await world.it.db.updateTable('servers').set({ vm_state: state }).where('id', '=', id).execute()
     return id
   }
+const withAgent = async (world: World): Promise<string> => {
+  const id = await aServer(world)
+  const { image } = (await findServer(world.it.db, id)) ?? {}
+  const changed = JSON.stringify({ ...image, properties: { hw_qemu_guest_agent: 'yes' } })
+  await world.it.db.updateTable('servers').set({ image: changed }).where('id', '=', id).execute()
+  return id
+}
 const onServer =
   (value: unknown, prepare: (world: World) => Promise<string> = aServer): Recipe =>
   async (world) => ({ names: [await prepare(world)], json: value })
@@ -383,6 +391,14 @@ export const ACTION_RECIPES: Readonly<Record<string, Readonly<Record<string, Rec
     unrescue: onServer(null, standing('rescued')),
     createImage: onServer({ name: 'copy' }),
     createBackup: onServer({ name: 'copy', backup_type: 'daily', rotation: 1 }),
+    restore: onServer(null, standing('soft-delete')),
+    forceDelete: onServer(null),
+    lock: onServer({ locked_reason: 'why' }),
+    unlock: onServer(null),
+    'os-resetState': onServer({ state: 'error' }),
+    trigger_crash_dump: onServer(null),
+    changePassword: onServer({ adminPass: 'secret' }, withAgent),
+    'kilonova:cancel': onServer(null, ({ it }) => server(it)),
     'os-getConsoleOutput': onServer({}),
     'os-getVNCConsole': onServer({ type: 'novnc' }),
     'os-getSPICEConsole': onServer({ type: 'spice-html5' }),

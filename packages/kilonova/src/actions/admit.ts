@@ -7,7 +7,7 @@ import { promisedPort } from '../db/port-promises.ts'
 import { findServerGroup, groupGuard, membersOf } from '../db/server-groups.ts'
 import { nearestLimits, projectGuard, type QuotaDefaults } from '../db/quotas.ts'
 import { findServer, insertServer, transition, type NewServer } from '../db/servers.ts'
-import { cancelTask, insertTask } from '../db/tasks.ts'
+import { cancelTask, findTask, insertTask } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import { NovaError } from '../domain/errors.ts'
 import type { Server } from '../domain/server.ts'
@@ -17,6 +17,7 @@ import type { Admitted } from '../task/action.ts'
 import { denied } from '../task/denied.ts'
 import { create, type CreateBody } from './create.ts'
 import type { ServerAction } from './define.ts'
+import { deleteServer } from './delete.ts'
 import { quotaAllows, type Amounts } from './quota.ts'
 
 export interface Caller {
@@ -92,18 +93,22 @@ const sumOf = (servers: readonly NewServer[]): Amounts => ({
   ram: servers.reduce((total, { flavor }) => total + flavor.memoryMb, 0),
 })
 
-/** Errors: NovaError InstanceNotFound, InstanceIsLocked, InstanceInvalidState, InstanceNotReady; then nothing was written. */
+/**
+ * `quota`: the limits where operators set none, for actions that take of it. Errors: NovaError InstanceNotFound, InstanceIsLocked,
+ * InstanceInvalidState, InstanceNotReady, TooManyInstances; then nothing was written.
+ */
 export async function admit(
   { db, bus, clock }: Admission,
   caller: Caller,
   action: ServerAction,
   serverId: string,
   body: unknown,
+  quota?: QuotaDefaults,
 ): Promise<void> {
   const id = newId()
-  const begun = await decided(db, clock.now(), action, caller, serverId, id, body)
+  const begun = await decided(db, clock.now(), action, caller, serverId, id, body, quota)
   if (!begun) return
-  if (begun.cancelled !== null) bus.publish(TASK_CANCELLED, { taskId: begun.cancelled, by: action.name })
+  for (const taskId of begun.cancelled) bus.publish(TASK_CANCELLED, { taskId, by: action.name })
   bus.publish(TASK_ADMITTED, { taskId: id })
 }
 
@@ -112,17 +117,11 @@ class MovedError extends Error {}
 const LOOKS = 10
 
 async function decided(
-  db: Kysely<Tables>,
-  now: number,
-  action: ServerAction,
-  caller: Caller,
-  serverId: string,
-  id: string,
-  body: unknown,
-): Promise<{ readonly cancelled: string | null } | undefined> {
+  ...[db, now, action, caller, serverId, id, body, quota]: Parameters<typeof decide>
+): Promise<{ readonly cancelled: readonly string[] } | undefined> {
   for (let look = 1; ; look++)
     try {
-      return await decide(db, now, action, caller, serverId, id, body)
+      return await decide(db, now, action, caller, serverId, id, body, quota)
     } catch (error) {
       if (!(error instanceof MovedError)) throw error
       if (look === LOOKS)
@@ -143,13 +142,18 @@ const decide = (
   serverId: string,
   id: string,
   body: unknown,
+  quota: QuotaDefaults | undefined,
 ) =>
   atomically(db, async (tx) => {
     const server = await findServer(tx, serverId)
     if (!server) throw new NovaError('InstanceNotFound', { id: serverId })
     const problem = denied(action.shownAs.action, action, server, caller.isAdmin)
     if (problem) throw problem
-    if (action.repeatable && server.taskState === action.taskState) return undefined
+    if (action.repeatable && isUnderWay(action, server)) return undefined
+    if (action.takes && quota) {
+      await lockGuards(tx, [projectGuard(server.projectId)])
+      await quotaAllows(tx, server, action.takes(server), quota)
+    }
     const cancelled = server.taskId
     await insertTask(
       tx,
@@ -165,10 +169,26 @@ const decide = (
       },
       now,
     )
-    if (cancelled !== null) await cancelTask(tx, cancelled, action.name, now)
+    const before = cancelled === null ? [] : await tasksBefore(tx, cancelled, action.removesAll === true)
+    for (const taskId of before) await cancelTask(tx, taskId, action.name, now)
     if (!(await transition(tx, server, { taskState: action.taskState, taskId: id }, now))) throw new MovedError()
-    return { cancelled }
+    return { cancelled: before }
   })
+
+/** What is being removed for good need not be asked for again, in whatever words. */
+const isUnderWay = ({ taskState }: ServerAction, server: Server): boolean =>
+  server.taskState === taskState || server.taskState === deleteServer.taskState
+
+/** The task to cancel. One that removes all that others left waits for none of those that this one waits for, either. */
+async function tasksBefore(tx: Db, taskId: string, all: boolean): Promise<readonly string[]> {
+  const ids = [taskId]
+  for (let earlier = all ? (await findTask(tx, taskId))?.after_task_id : null; earlier;) {
+    const task = await findTask(tx, earlier)
+    if (task?.finished_at === null) ids.push(earlier)
+    earlier = task?.after_task_id
+  }
+  return ids
+}
 
 /** What undo goes back to: never the task state of another task, which will be over by then. */
 const settled = (server: Server): Admitted => ({ ...standing(server), taskState: null })

@@ -6,11 +6,12 @@ import type { Neutron } from '../clients/neutron.ts'
 import type { VendorData } from '../clients/vendor-data.ts'
 import type { Microversion, VersionTable } from '../domain/microversion.ts'
 import type { RebuiltServer } from '../db/servers.ts'
-import type { Address, Rescued, Shelved } from '../domain/server.ts'
+import type { Address, Rescued, Server, Shelved } from '../domain/server.ts'
 import type { PowerState } from '../domain/states.ts'
 import type { Placement, PlaceRequest } from '../rpc/scheduler.ts'
 import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts, UploadTicket } from '../virt/driver.ts'
 import { actionsWith, type AnyAction } from '../task/action.ts'
+import type { Amounts } from './quota.ts'
 
 /** A host's verbs for one server, fenced by the task's epoch. Removals on a host that is down are owed, and the step goes on. */
 export interface HostVerbs {
@@ -35,6 +36,8 @@ export interface HostVerbs {
   suspend(): Promise<void>
   shutdown(): Promise<void>
   powerOff(): Promise<void>
+  /** As powerOff, but owed by a host that is down: for a server that nobody wants now. */
+  switchOff(): Promise<void>
   destroy(): Promise<void>
   /** As destroy, but never owed: for a guest that is made anew right after. */
   destroyNow(): Promise<void>
@@ -95,6 +98,8 @@ export const action = actionsWith<Reach>()
 export type ServerAction = AnyAction<Reach> & {
   /** How `POST /servers/{id}/action` asks for it; absent for create and delete, which have methods of their own. */
   readonly wire?: Wire
+  /** What of its owner's quota it takes beside what is counted already: asked for in the admitting transaction. */
+  readonly takes?: (server: Server) => Amounts
 }
 export interface Wire {
   readonly key: string

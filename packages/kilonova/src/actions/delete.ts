@@ -1,10 +1,10 @@
 /** Delete a server: its guest, ports, files and claims, in an order that can only go forward. A host that is down owes its part. */
 import { z } from 'zod'
-import { action } from './define.ts'
+import { action, anything, onWire } from './define.ts'
 import { releasePorts } from './ports.ts'
 import { forgetShelved } from './snapshot.ts'
 
-export const deleteServer = action('delete', {
+const removal = action('delete', {
   body: z.null(),
   policy: 'os_compute_api:servers:delete',
   when: { vmState: 'any', taskState: 'any' },
@@ -44,3 +44,7 @@ export const deleteServer = action('delete', {
     },
   })
   .step('shelved', { run: forgetShelved })
+
+/** With a key of its own it deletes at once what DELETE would only soft-delete. */
+const force = { key: 'forceDelete', status: 202, value: anything, policy: 'os_compute_api:os-deferred-delete:force' }
+export const deleteServer = onWire(force, removal)

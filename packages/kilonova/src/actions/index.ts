@@ -8,8 +8,11 @@ import { pause } from './pause.ts'
 import { rebootHard, rebootSoft } from './reboot.ts'
 import { rebuild } from './rebuild.ts'
 import { rescue, unrescue } from './rescue.ts'
+import { resetState } from './reset-state.ts'
+import { restore } from './restore.ts'
 import { resume } from './resume.ts'
 import { shelve, shelveAndOffload, shelveOffload } from './shelve.ts'
+import { softDelete } from './soft-delete.ts'
 import { start } from './start.ts'
 import { stop } from './stop.ts'
 import { suspend } from './suspend.ts'
@@ -37,6 +40,9 @@ const all: readonly ServerAction[] = [
   shelveOffload,
   unshelve,
   unshelveInPlace,
+  softDelete,
+  restore,
+  resetState,
 ]
 
 export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(

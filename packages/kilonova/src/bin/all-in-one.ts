@@ -15,6 +15,7 @@ import { fileFences, memoryFences } from '../compute/fence-store.ts'
 import { startCompute } from '../compute/agent.ts'
 import { startConductor } from '../conductor/conductor.ts'
 import { startImageRelay } from '../conductor/image-relay.ts'
+import { startReclaim } from '../conductor/reclaim.ts'
 import { startNetworkWatch } from '../conductor/network-watch.ts'
 import type { KilonovaConfig } from '../config/index.ts'
 import { openKilonovaDatabase } from '../db/database.ts'
@@ -31,7 +32,7 @@ import { startConsoleProxies } from './console-proxies.ts'
 import { guestDataOf, proxiesOf } from './guest-data.ts'
 import { guestPortsOf } from './guest-ports.ts'
 import { startHeartbeat } from './heartbeat.ts'
-import { conductorOptions, keystoneOptions, policyFilesOf, schedulerOptions } from './from-config.ts'
+import { conductorOptions, keystoneOptions, policyFilesOf, reclaimOptions, schedulerOptions } from './from-config.ts'
 
 export interface AllInOne {
   readonly config: KilonovaConfig
@@ -166,6 +167,7 @@ export async function startAllInOne({
         conductorOptions(config),
       ),
     )
+    opened(startReclaim({ db, bus, clock, log: log.in(import.meta) }, reclaimOptions(config)))
     for (const binary of ['nova-conductor', 'nova-scheduler'] as const)
       opened(
         await startHeartbeat({

@@ -8,6 +8,7 @@ import type { TlsLimits } from '@kilonova/base/http/server.ts'
 import { certificateFiles, type CertificateFiles } from '@kilonova/base/http/tls.ts'
 import type { KeystoneOptions } from '../clients/keystone.ts'
 import type { ConductorOptions } from '../conductor/conductor.ts'
+import type { ReclaimOptions } from '../conductor/reclaim.ts'
 import type { KilonovaConfig } from '../config/index.ts'
 import type { PolicyPlaces } from './policy-files.ts'
 import type { CapacityOptions } from '../placement/host-states.ts'
@@ -52,6 +53,10 @@ export const conductorOptions = ({ DEFAULT, conductor }: KilonovaConfig): Conduc
   retryTries: 4,
   retryFirstDelayMs: 250,
   maxBackOffMs: 30_000,
+})
+
+export const reclaimOptions = ({ DEFAULT }: KilonovaConfig): ReclaimOptions => ({
+  reclaimAfterMs: DEFAULT.reclaim_instance_interval * 1000,
 })
 
 /** `folder` is where relative paths begin. */

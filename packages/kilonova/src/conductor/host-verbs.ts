@@ -107,6 +107,7 @@ export function hostVerbs(
     // Each press is one of its own: a repeated key would only be answered from what is kept.
     shutdown: async () => void (await call.shutdown({ fence: fence(`shutdown-${++presses}`) })),
     powerOff: async () => void (await call.powerOff({ fence: fence('powerOff') })),
+    switchOff: () => remove('powerOff'),
     powerState: () => call.powerState({ serverId }),
     destroy: () => remove('destroy'),
     destroyNow: async () => void (await call.destroy({ fence: fence('destroyNow') })),

@@ -35,6 +35,11 @@ const DEFAULT = z.strictObject({
     'How often a host compares the power of its guests with what is recorded.',
     { min: 1 },
   ),
+  reclaim_instance_interval: whole(
+    0,
+    'seconds',
+    'How long a deleted server can be restored: its guest is off until then, and everything else of it stays. 0: it is gone at once.',
+  ),
   shutdown_timeout: whole(
     60,
     'seconds',

@@ -2,7 +2,8 @@
 import { uuid5 } from '@kilonova/base/uuid5.ts'
 import type { Db } from './database.ts'
 
-export const REMOVALS = ['destroy', 'unplug', 'removeFiles'] as const
+/** `powerOff` removes what a guest has in memory. */
+export const REMOVALS = ['powerOff', 'destroy', 'unplug', 'removeFiles'] as const
 export type Removal = (typeof REMOVALS)[number]
 export interface Owed {
   readonly id: string

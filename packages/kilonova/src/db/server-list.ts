@@ -20,6 +20,7 @@ type Unlisted =
   | 'guest_password'
   | 'shelved'
   | 'rescue'
+  | 'soft_deleted_at'
 export type ListedRow = Omit<Row, Unlisted> & Partial<Pick<Row, 'user_data'>>
 
 export const LISTED = [
@@ -59,6 +60,8 @@ export const LISTED = [
   'launch_index',
   'root_device_name',
   'locked',
+  'locked_by',
+  'locked_reason',
   'progress',
   'fault',
   'created_at',
@@ -95,6 +98,8 @@ export interface ServerFilter {
   readonly metadata?: Readonly<Record<string, string>>
   readonly tags?: TagFilter
   readonly deleted: 'no' | 'only' | 'both'
+  /** Servers that can still be restored; absent: they count as deleted where `deleted` asks for deleted or living ones alone. */
+  readonly softDeleted?: boolean
   readonly changedSince?: number
   readonly changedBefore?: number
   readonly sort: readonly { readonly column: Column; readonly descending: boolean }[]
@@ -171,10 +176,16 @@ function select(
   after: ListedRow | undefined,
   limit: number,
 ) {
-  const { equal, states, tags, deleted, changedSince, changedBefore, sort } = filter
+  const { equal, states, tags, deleted, softDeleted, changedSince, changedBefore, sort } = filter
   let query = db.selectFrom('servers').select(columns)
-  if (deleted === 'no') query = query.where('deleted_at', 'is', null)
-  if (deleted === 'only') query = query.where('deleted_at', 'is not', null)
+  if (deleted === 'no') {
+    query = query.where('deleted_at', 'is', null)
+    if (softDeleted !== true) query = query.where('vm_state', '<>', 'soft-delete')
+  }
+  if (deleted === 'only')
+    query = query.where(({ or, eb }) =>
+      or([eb('deleted_at', 'is not', null), ...(softDeleted === false ? [] : [eb('vm_state', '=', 'soft-delete')])]),
+    )
   if (changedSince !== undefined) query = query.where('updated_at', '>=', changedSince)
   if (changedBefore !== undefined) query = query.where('updated_at', '<=', changedBefore)
   for (const [column, values] of Object.entries(equal)) query = query.where((eb) => oneOf(eb, column as Column, values))

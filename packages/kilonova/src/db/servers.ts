@@ -47,6 +47,8 @@ export const toServer = (row: ServerRow): Server => ({
   launchIndex: row.launch_index,
   rootDeviceName: row.root_device_name,
   locked: row.locked === 1,
+  lockedBy: row.locked_by as Server['lockedBy'],
+  lockedReason: row.locked_reason,
   progress: row.progress,
   shelved: row.shelved === null ? null : (JSON.parse(row.shelved) as Shelved),
   rescue: row.rescue === null ? null : (JSON.parse(row.rescue) as Rescued),
@@ -67,6 +69,8 @@ export type NewServer = Omit<
   | 'hypervisorHostname'
   | 'addresses'
   | 'locked'
+  | 'lockedBy'
+  | 'lockedReason'
   | 'progress'
   | 'shelved'
   | 'rescue'
@@ -163,6 +167,8 @@ export async function transition(db: Db, from: Standing, to: Move, now: number):
   if (to.powerState !== undefined) values.power_state = to.powerState
   if (to.taskId !== undefined) values.task_id = to.taskId
   if (from.vmState === 'building' && to.vmState === 'active') values.launched_at = now
+  if (to.vmState === 'soft-delete') values.soft_deleted_at = now
+  else if (from.vmState === 'soft-delete' && to.vmState !== undefined) values.soft_deleted_at = null
   if (to.vmState === 'deleted') Object.assign(values, { deleted_at: now, terminated_at: now })
   let update = db.updateTable('servers').set(values).where('id', '=', from.id).where('vm_state', '=', from.vmState)
   update =
@@ -342,7 +348,38 @@ export async function serversOn(db: Db, host: string): Promise<readonly Server[]
   return rows.map(toServer)
 }
 
-/** What the living servers of a project, or of one of its users, add up to; quota is checked against this, inside the admitting transaction. */
+/** Null lets go of it. A reason of before stays where no other is given. */
+export async function setLock(
+  db: Db,
+  id: string,
+  lock: { readonly by: 'owner' | 'admin'; readonly reason: string | null } | null,
+  now: number,
+): Promise<void> {
+  const values: Updateable<ServersTable> = lock
+    ? { locked: 1, locked_by: lock.by, ...(lock.reason === null ? {} : { locked_reason: lock.reason }) }
+    : { locked: 0, locked_by: null, locked_reason: null }
+  await db
+    .updateTable('servers')
+    .set({ ...values, updated_at: now })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Idle servers that were soft-deleted by then, the oldest first. */
+export async function softDeletedBy(db: Db, until: number, limit: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('servers')
+    .select('id')
+    .where('soft_deleted_at', '<=', until)
+    .where('task_id', 'is', null)
+    .where('deleted_at', 'is', null)
+    .orderBy('soft_deleted_at')
+    .limit(limit)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** What the living servers of a project, or of one of its users, add up to, without those that are soft-deleted; quota is checked against this, inside the admitting transaction. */
 export async function usedByProject(
   db: Db,
   projectId: string,
@@ -357,6 +394,8 @@ export async function usedByProject(
     ])
     .where('project_id', '=', projectId)
     .where('deleted_at', 'is', null)
+    // A literal: the index of this is only for who says so.
+    .where(sql<boolean>`vm_state <> 'soft-delete'`)
   if (userId !== undefined) query = query.where('user_id', '=', userId)
   const row = await query.executeTakeFirst()
   return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) }

@@ -52,6 +52,11 @@ export interface ServersTable {
   launch_index: number
   root_device_name: string | null
   locked: number
+  /** `owner` or `admin`, while it is locked. */
+  locked_by: Generated<string | null>
+  locked_reason: Generated<string | null>
+  /** Null unless its vm_state is `soft-delete`. */
+  soft_deleted_at: Generated<number | null>
   progress: number
   fault: string | null
   created_at: number

@@ -18,7 +18,13 @@ export interface NewTask {
   readonly afterTaskId: string | null
 }
 
-export async function insertTask(db: Db, task: NewTask, now: number): Promise<void> {
+/** `ended`: it was done at once, and is only among what was done to the server. */
+export async function insertTask(
+  db: Db,
+  task: NewTask,
+  now: number,
+  ended?: { readonly status: 'succeeded' | 'undone'; readonly error: string | null },
+): Promise<void> {
   await db
     .insertInto('tasks')
     .values({
@@ -30,7 +36,7 @@ export async function insertTask(db: Db, task: NewTask, now: number): Promise<vo
       request_id: task.requestId,
       body: JSON.stringify(task.body ?? null),
       admitted: JSON.stringify(task.admitted),
-      status: 'pending',
+      status: ended?.status ?? 'pending',
       owner: null,
       leased_until: 0,
       epoch: 0,
@@ -38,11 +44,11 @@ export async function insertTask(db: Db, task: NewTask, now: number): Promise<vo
       after_task_id: task.afterTaskId,
       attempts: 0,
       run_at: now,
-      error: null,
+      error: ended?.error ?? null,
       progress: 0,
       created_at: now,
       updated_at: now,
-      finished_at: null,
+      finished_at: ended ? now : null,
     })
     .execute()
 }

@@ -85,6 +85,18 @@ export const ERRORS = {
     kind: 'conflict',
     text: (d: { id: string }) => `Instance ${d.id} is not ready: it has no host yet.`,
   },
+  NoTask: { kind: 'conflict', text: (d: { id: string }) => `Nothing is being done to instance ${d.id}.` },
+  TaskPastPivot: {
+    kind: 'conflict',
+    text: (d: { id: string; action: string }) =>
+      `The '${d.action}' of instance ${d.id} cannot be undone any more: it only goes forward.`,
+  },
+  InstanceNotRunning: { kind: 'conflict', text: (d: { id: string }) => `Instance ${d.id} is not running.` },
+  PasswordNotSet: {
+    kind: 'conflict',
+    text: (d: { id: string; reason: string }) => `Failed to set admin password on ${d.id} because ${d.reason}`,
+  },
+  AgentNotEnabled: { kind: 'conflict', text: (_: object) => `QEMU guest agent is not enabled` },
   HostUnreachable: {
     kind: 'conflict',
     text: (d: { host: string }) => `Host ${d.host} does not answer: try again when it is back.`,

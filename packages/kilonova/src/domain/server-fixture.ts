@@ -54,6 +54,8 @@ export const demoServer = (wish: Partial<Server> = {}): Server => ({
   launchIndex: 0,
   rootDeviceName: null,
   locked: false,
+  lockedBy: null,
+  lockedReason: null,
   progress: 0,
   shelved: null,
   rescue: null,

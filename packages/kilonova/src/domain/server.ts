@@ -120,6 +120,9 @@ export interface Server {
   readonly launchIndex: number
   readonly rootDeviceName: string | null
   readonly locked: boolean
+  /** Whose lock it is: one of its project, or an administrator of another. Null while it is not locked. */
+  readonly lockedBy: 'owner' | 'admin' | null
+  readonly lockedReason: string | null
   readonly progress: number
   readonly shelved: Shelved | null
   readonly rescue: Rescued | null

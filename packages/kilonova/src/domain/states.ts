@@ -51,6 +51,9 @@ export const TASK_STATES = [
   'suspending',
   'resuming',
   'migrating',
+  'soft-deleting',
+  'restoring',
+  'resetting',
   'deleting',
 ] as const
 export type TaskState = (typeof TASK_STATES)[number] | null

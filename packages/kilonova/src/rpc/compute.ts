@@ -1,15 +1,14 @@
 /** What a compute host does when asked: the driver's verbs, fenced. Topic `compute.<host>`. */
 import { z } from 'zod'
 import { CONSOLE_KINDS } from '../domain/console.ts'
+import type { Diagnostics, PasswordOutcome } from '../domain/diagnostics.ts'
 import { POWER_STATES } from '../domain/states.ts'
 import type {
   ConfigDriveSpec,
-  Diagnostics,
   DiskSpec,
   GuestNic,
   GuestSpec,
   ImageTicket,
-  PasswordOutcome,
   PortFacts,
   RouterFacts,
   RouterPort,

@@ -46,7 +46,7 @@ export const conductor = {
       z.strictObject({
         id: z.string(),
         serverId: z.string(),
-        verb: z.enum(['destroy', 'unplug', 'removeFiles']),
+        verb: z.enum(['powerOff', 'destroy', 'unplug', 'removeFiles']),
         epoch: z.int(),
       }),
     ),

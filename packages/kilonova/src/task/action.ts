@@ -77,18 +77,18 @@ export interface Spec<Body> {
   readonly duringTask: 'refuse' | 'cancel'
   /**
    * It finds by key, and removes, whatever any other action may have made for the server. A task that it cancels is undone too,
-   * so that nothing runs beside it, but an undo that fails holds it up no longer.
+   * so that nothing runs beside it, but an undo that fails holds it up no longer. Said also of what takes all that for granted.
    */
   readonly removesAll?: boolean
   /** Asked for again while it already runs: accepted, and nothing new begins. */
   readonly repeatable?: boolean
   readonly taskState: Exclude<TaskState, null>
   /** The states after success. A function where they depend on what was admitted. */
-  readonly then: Then | ((admitted: Admitted) => Then)
+  readonly then: Then | ((admitted: Admitted, body: Body) => Then)
   /** The vmState after undo; without it the one admitted. */
   readonly otherwise?: VmState
-  /** The name that `os-instance-actions` shows, and the event upstream records for it. */
-  readonly shownAs: { readonly action: string; readonly event: string }
+  /** The name that `os-instance-actions` shows, and the event upstream records for it, if any. */
+  readonly shownAs: { readonly action: string; readonly event: string | null }
 }
 export interface Then {
   readonly vmState?: VmState
@@ -109,8 +109,9 @@ export interface Action<Ctx, Body, Done> extends Spec<Body> {
 }
 
 /** An action of any body and any steps, as registries and the runner hold it. */
-export interface AnyAction<Ctx> extends Omit<Spec<unknown>, 'body'> {
+export interface AnyAction<Ctx> extends Omit<Spec<unknown>, 'body' | 'then'> {
   readonly name: string
+  readonly then: Then | ((admitted: Admitted, body: never) => Then)
   readonly body: { parse(value: unknown): unknown }
   readonly steps: readonly Step<Ctx & Base<never>>[]
   readonly pivotAt: number

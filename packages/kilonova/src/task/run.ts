@@ -86,7 +86,13 @@ class Run<Ctx> {
     }
     if (this.#failure) return this.#undo()
     const then = this.#action.then
-    await this.#finish({ result: 'succeeded', then: typeof then === 'function' ? then(this.#task.admitted) : then })
+    await this.#finish({
+      result: 'succeeded',
+      then:
+        typeof then === 'function'
+          ? then(this.#task.admitted, this.#action.body.parse(this.#task.body) as never)
+          : then,
+    })
     return 'succeeded'
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { ConsoleKind } from '../domain/console.ts'
+import type { Diagnostics, PasswordOutcome } from '../domain/diagnostics.ts'
 import type { GuestState, HostReport } from '../domain/host.ts'
 import type { PowerState } from '../domain/states.ts'
 
@@ -142,42 +143,6 @@ export interface GuestNic {
   readonly bus: 'pci'
   readonly address: string
 }
-
-/** What a guest has used and done since it was started; null: not known. An empty list where the guest does not run. */
-export interface Diagnostics {
-  readonly powerState: PowerState
-  /** `kvm`, `qemu`, `fake`. */
-  readonly hypervisor: string
-  readonly memoryMaximumKib: number
-  readonly memoryUsedKib: number
-  /** What the balloon tells, by libvirt's names without `memory-`. */
-  readonly memoryDetails: Readonly<Record<string, number>>
-  /** Processor time in nanoseconds. */
-  readonly cpus: readonly { readonly id: number; readonly timeNs: number }[]
-  readonly disks: readonly {
-    readonly name: string
-    readonly readBytes: number
-    readonly readRequests: number
-    readonly writeBytes: number
-    readonly writeRequests: number
-  }[]
-  /** `name` is that of its end on the host; counts are the guest's: what it received and sent. */
-  readonly nics: readonly {
-    readonly name: string
-    readonly mac: string
-    readonly rxBytes: number
-    readonly rxPackets: number
-    readonly rxErrors: number
-    readonly rxDropped: number
-    readonly txBytes: number
-    readonly txPackets: number
-    readonly txErrors: number
-    readonly txDropped: number
-  }[]
-}
-
-/** `noAgent`: nobody in the guest listens. */
-export type PasswordOutcome = 'set' | 'notRunning' | 'noAgent' | 'refused'
 
 export interface PowerChange {
   readonly serverId: string

@@ -3,23 +3,15 @@ const COMING = 'it comes with the actions on servers'
 const OPERATORS = 'it comes with what operators ask for'
 
 export const MISSING: Readonly<Record<string, string>> = {
-  'GET /servers/*/diagnostics': COMING,
   'POST /servers/*/os-interface': COMING,
   'DELETE /servers/*/os-interface/*': COMING,
-  restore: COMING,
-  forceDelete: COMING,
-  changePassword: COMING,
   resize: COMING,
   migrate: COMING,
   confirmResize: COMING,
   revertResize: COMING,
   'os-migrateLive': COMING,
   evacuate: COMING,
-  lock: COMING,
-  unlock: COMING,
-  'os-resetState': COMING,
   injectNetworkInfo: COMING,
-  trigger_crash_dump: COMING,
   'POST /os-aggregates/*/images from 2.81': OPERATORS,
   'GET /os-instance_usage_audit_log': OPERATORS,
   'GET /os-instance_usage_audit_log/*': OPERATORS,

@@ -1,4 +1,5 @@
 /** docs/api-coverage.md, from the registry: which of upstream's methods are served, which can only say that there is nothing, and which are missing. */
+import { ACTION_KEYS } from '../resources/server-action.ts'
 import { operationOf, standingOf, standingOfAction, type Standing } from './measure.ts'
 import { MISSING } from './missing.ts'
 import { CAPPED, ENDPOINTS, REMOVED, SERVER_ACTIONS } from './upstream.ts'
@@ -31,6 +32,16 @@ function part(title: string, lines: readonly string[], standing: (line: string) 
 }
 const withoutArticle = (lacks = ''): string => lacks.replace(/^an? /, '')
 
+const OURS = 'kilonova:'
+const ADDITIONS = [
+  '## Additions',
+  '',
+  'What upstream has nothing like, under names that it will never use: see [operations.md](operations.md#beyond-nova).',
+  '',
+  ...ACTION_KEYS.filter((key) => key.startsWith(OURS)).map((key) => `- action \`${key}\``),
+  '',
+].join('\n')
+
 export const coveragePage = (): string =>
   [
     INTRO,
@@ -38,4 +49,5 @@ export const coveragePage = (): string =>
     part('Actions on servers', SERVER_ACTIONS, standingOfAction),
     part('Methods that ended before 2.103', CAPPED, standingOf),
     `## Removed: ${REMOVED.length}\n\nThese answer 410 at every version, as upstream does.\n\n${REMOVED.map((line) => `- \`${shown(line)}\``).join('\n')}\n`,
+    ADDITIONS,
   ].join('\n')

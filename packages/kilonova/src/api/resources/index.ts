@@ -28,6 +28,7 @@ import { removed } from './removed.ts'
 import { securityGroups } from './security-groups.ts'
 import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
+import { serverDiagnostics } from './server-diagnostics.ts'
 import { serverGroups } from './server-groups.ts'
 import { serverIps } from './server-ips.ts'
 import { serverMetadata } from './server-metadata.ts'
@@ -53,6 +54,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...serverIps,
   ...serverTopology,
   ...remoteConsoles,
+  ...serverDiagnostics,
   ...serverPassword,
   ...serverSecurityGroups,
   ...interfaces,

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto'
 import { isoMicros } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
 import { ACTIONS } from '../../actions/index.ts'
+import { AT_ONCE } from './at-once.ts'
 import {
   eventsOf,
   findAction,
@@ -27,7 +28,7 @@ interface ShownEvent extends InstanceEvent {
   readonly projectId: string
 }
 
-const shownAs = (task: string) => ACTIONS[task]?.shownAs ?? { action: task, event: task }
+const shownAs = (task: string) => ACTIONS[task]?.shownAs ?? { action: task, event: AT_ONCE[task] ?? null }
 const time = (ms: number | null): string | null => (ms === null ? null : isoMicros(ms))
 const EVENTS = 'os_compute_api:os-instance-actions:events'
 
@@ -119,6 +120,7 @@ async function show({ db, params }: Ctx, server: Server, query: Query): Promise<
   const steps = await eventsOf(db, action.taskId)
   const { projectId } = action
   const host = steps.find((step) => step.host !== null)?.host ?? null
+  const { event } = shownAs(action.task)
   const whole = {
     step: '',
     host,
@@ -126,10 +128,16 @@ async function show({ db, params }: Ctx, server: Server, query: Query): Promise<
     finishedAt: action.finishedAt,
     result: action.result,
     reason: action.reason,
-    name: shownAs(action.task).event,
+    name: event ?? '',
     projectId,
   }
-  return { ...action, events: [whole, ...steps.map((step) => ({ ...step, name: `kilonova:${step.step}`, projectId }))] }
+  return {
+    ...action,
+    events: [
+      ...(event === null ? [] : [whole]),
+      ...steps.map((step) => ({ ...step, name: `kilonova:${step.step}`, projectId })),
+    ],
+  }
 }
 
 export const instanceActions = [

@@ -1,6 +1,7 @@
 /** `POST /servers/{id}/action`: the body's one key says what. Most are tasks of the action registry, a few are answered at once. */
 import { z } from 'zod'
 import { admit } from '../../actions/admit.ts'
+import { CANCEL } from '../../actions/cancel.ts'
 import type { ServerAction, ValueSchema } from '../../actions/define.ts'
 import { ACTIONS } from '../../actions/index.ts'
 import {
@@ -28,6 +29,11 @@ import { shelveRequest, unshelveRequest } from './server-shelve.ts'
 import { addFixedIp, removeFixedIp } from './fixed-ips.ts'
 import { addFloatingIp, removeFloatingIp } from './floating-ips.ts'
 import { addSecurityGroup, removeSecurityGroup } from './security-groups.ts'
+import { adminPassword } from './server-admin-password.ts'
+import { serverCancel } from './server-cancel.ts'
+import { crashDump } from './server-crash-dump.ts'
+import { lock, unlock } from './server-lock.ts'
+import { serverReset } from './server-reset.ts'
 import { serverTarget } from './server-target.ts'
 import type { TaskRequest, View } from './task-request.ts'
 
@@ -49,6 +55,12 @@ const PLAIN: Readonly<Record<string, PlainAction>> = {
   removeFixedIp,
   addFloatingIp,
   removeFloatingIp,
+  lock,
+  unlock,
+  'os-resetState': serverReset,
+  trigger_crash_dump: crashDump,
+  changePassword: adminPassword,
+  [CANCEL]: serverCancel,
   ...consoleActions,
 }
 
@@ -175,7 +187,7 @@ async function act(ctx: Ctx, { request, minor }: Act, server: Server): Promise<A
   const task = fitting(key, value, minor)
   if (!task) throw badRequest(`There is no such action: ${key}. Verify the request body contains a valid action.`)
   ctx.check(task.action.wire?.policy ?? task.action.policy, target)
-  await admit(ctx, ctx.caller, task.action, server.id, task.body)
+  await admit(ctx, ctx.caller, task.action, server.id, task.body, ctx.config.quota)
   ctx.setStatus(task.action.wire?.status ?? 202)
   return {}
 }

@@ -26,6 +26,7 @@ const EQUAL = {
   task_state: 'task_state',
   host: 'host',
   launch_index: 'launch_index',
+  locked_by: 'locked_by',
   progress: 'progress',
 } as const satisfies Readonly<Record<string, Column>>
 /** The column in which an expression must be found. */
@@ -90,7 +91,6 @@ const KNOWN: Readonly<Record<number, readonly string[]>> = {
     // Known to upstream, and of no effect here: there is nothing that they could tell apart.
     'kernel_id',
     'ramdisk_id',
-    'locked_by',
     'auto_disk_config',
   ],
   26: Object.keys(TAG_FILTERS),
@@ -125,7 +125,7 @@ const SORT: Readonly<Record<string, Column>> = {
   launch_index: 'launch_index',
   launched_at: 'launched_at',
   locked: 'locked',
-  locked_by: 'locked',
+  locked_by: 'locked_by',
   node: 'hypervisor_hostname',
   power_state: 'power_state',
   progress: 'progress',
@@ -297,6 +297,8 @@ export function serverFilter(ctx: Ctx, asked: ServerQuery, which: 'index' | 'det
         ? 'both'
         : 'no'
 
+  const softDeleted = value('soft_deleted') === undefined ? undefined : isTrue(value('soft_deleted'))
+
   const expressions = { name: value('name') ?? value('display_name'), ip: value('ip'), ip6: value('ip6') }
   const metadata = value('metadata')
   const tags = tagsOf(value)
@@ -308,6 +310,7 @@ export function serverFilter(ctx: Ctx, asked: ServerQuery, which: 'index' | 'det
     ...(metadata === undefined ? {} : { metadata: metadataOf(metadata) }),
     ...(tags ? { tags } : {}),
     deleted,
+    ...(softDeleted === undefined ? {} : { softDeleted }),
     ...(changedSince === undefined ? {} : { changedSince }),
     ...(changedBefore === undefined ? {} : { changedBefore }),
     sort: sortOf(asked, everything),

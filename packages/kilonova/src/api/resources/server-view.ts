@@ -49,6 +49,7 @@ export const unseenColumns = ({ minor, extended }: ServerAt): readonly Column[] 
   'task_id',
   'epoch',
   'key_type',
+  'locked_by',
   ...(minor < 98 ? (['image'] as const) : []),
   ...(minor < 47 ? (['flavor'] as const) : []),
   ...(extended ? [] : (['hypervisor_hostname', 'reservation_id', 'launch_index', 'root_device_name'] as const)),
@@ -164,7 +165,7 @@ const CORE = {
   description: from('2.19', (row) => maybe(row.description)),
   tags: from('2.26', (row) => row.tags),
   trusted_image_certificates: from('2.63', () => 'null'),
-  locked_reason: from('2.73', () => 'null'),
+  locked_reason: from('2.73', (row) => maybe(row.locked_reason)),
 }
 
 const REST = {

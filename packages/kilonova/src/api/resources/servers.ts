@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { deleteServer } from '../../actions/delete.ts'
 import { admit } from '../../actions/admit.ts'
+import { softDelete } from '../../actions/soft-delete.ts'
 import { hostStatuses } from '../../db/host-status.ts'
 import { findListed, type ListedRow } from '../../db/server-list.ts'
 import { changeServer, type ServerChange } from '../../db/servers.ts'
@@ -112,8 +113,11 @@ export const servers = [
     status: 204,
     target: serverTarget,
     run: async (ctx, { target }) => {
+      // What never ran, or has no disk anywhere, would have nothing to be restored to.
+      const canWait =
+        ctx.config.DEFAULT.reclaim_instance_interval > 0 && target.launchedAt !== null && target.host !== null
       const gone = target.host === null ? untilGone(ctx, target.id) : undefined
-      await admit(ctx, ctx.caller, deleteServer, target.id, null)
+      await admit(ctx, ctx.caller, canWait ? softDelete : deleteServer, target.id, null)
       await gone
     },
   }),

@@ -6,6 +6,18 @@ import type { Cloud } from './cloud.ts'
 const ANSWERS = {
   consoleOutput: 'text',
   consoles: ['vnc', 'serial'],
+  injectNmi: true,
+  setPassword: 'set',
+  diagnostics: {
+    powerState: 'running',
+    hypervisor: 'qemu',
+    memoryMaximumKib: 524_288,
+    memoryUsedKib: 524_288,
+    memoryDetails: {},
+    cpus: [{ id: 0, timeNs: 1e9 }],
+    disks: [],
+    nics: [],
+  },
   openConsole: { host: '192.0.2.7', port: 4711, path: '/once', fingerprint: null },
 } as const satisfies Partial<Record<keyof typeof compute, unknown>>
 const isAnswered = (method: string): method is keyof typeof ANSWERS => Object.hasOwn(ANSWERS, method)

@@ -6,6 +6,7 @@ import { serverRequest } from './0003-server-request.ts'
 import { guestData } from './0004-guest-data.ts'
 import { watches } from './0005-watches.ts'
 import { tagsAndGroups } from './0006-tags-and-groups.ts'
+import { locksAndSoftDeletion } from './0007-locks-and-soft-deletion.ts'
 import { shelvedAndRescued } from './0008-shelved-and-rescued.ts'
 import { quotaRows } from './0010-quota-rows.ts'
 import { serverMigrations } from './0011-server-migrations.ts'
@@ -23,6 +24,7 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0004-guest-data': guestData,
       '0005-watches': watches,
       '0006-tags-and-groups': tagsAndGroups,
+      '0007-locks-and-soft-deletion': locksAndSoftDeletion,
       '0008-shelved-and-rescued': shelvedAndRescued,
       '0010-quota-rows': quotaRows,
       '0011-server-migrations': serverMigrations,

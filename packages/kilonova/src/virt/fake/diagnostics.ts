@@ -1,6 +1,7 @@
 /** What a fake guest has used: figures that follow from how long it ran, how often it booted and what it is made of. */
+import type { Diagnostics } from '../../domain/diagnostics.ts'
 import type { PowerState } from '../../domain/states.ts'
-import type { Diagnostics, GuestSpec } from '../driver.ts'
+import type { GuestSpec } from '../driver.ts'
 
 /** How long a guest's processors have run since its boot. */
 export interface Life {

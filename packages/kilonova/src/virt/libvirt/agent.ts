@@ -1,7 +1,7 @@
 /** What is asked of the QEMU guest agent, where the image says that there is one. */
 import { isLibvirtError } from '@kilonova/libvirt/errors.ts'
 import type { Client } from '@kilonova/libvirt/client.ts'
-import type { PasswordOutcome } from '../driver.ts'
+import type { PasswordOutcome } from '../../domain/diagnostics.ts'
 import { lookUp, stateOf } from './guests.ts'
 
 /** libvirt's words for a guest without the channel, and for one in which nobody listens. */

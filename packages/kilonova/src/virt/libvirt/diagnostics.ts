@@ -2,7 +2,7 @@
 import { DomainStatsTypes } from '@kilonova/libvirt/constants.gen.ts'
 import type { Client } from '@kilonova/libvirt/client.ts'
 import { paramsToRecord, type TypedParam } from '@kilonova/libvirt/typed-params.ts'
-import type { Diagnostics } from '../driver.ts'
+import type { Diagnostics } from '../../domain/diagnostics.ts'
 import { ifThere, lookUp } from './guests.ts'
 import { powerStateOf } from './power.ts'
 import { valuesAt } from './xml-read.ts'
