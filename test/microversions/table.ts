@@ -950,7 +950,17 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       status('filtered by user', [400, 200], () => ['GET', '/os-migrations?user_id=alice', undefined, 'admin']),
     ],
   },
-  '2.81': { says: 'images are fetched before they are needed', later: ['POST /os-aggregates/*/images'] },
+  '2.81': {
+    says: 'images are fetched before they are needed',
+    changes: [
+      status('asked for', [404, 202], ({ aggregate, image }) => [
+        'POST',
+        `/os-aggregates/${aggregate}/images`,
+        { cache: [{ id: image }] },
+        'admin',
+      ]),
+    ],
+  },
   '2.82': { says: 'accelerators may be bound', changes: [event('accelerator-request-bound')] },
   '2.83': {
     says: 'everybody may filter by more',

@@ -229,6 +229,11 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
     names: [await anAggregate(world)],
     json: { aggregate: { name: `b${world.number}` } },
   }),
+  'POST /os-aggregates/{}/images': async (world) => ({
+    names: [await anAggregate(world)],
+    json: { cache: [{ id: [...world.it.images.keys()][0] }] },
+  }),
+  'GET /os-instance_usage_audit_log/{}': () => ({ names: ['2026-01-01%2000:00:00'] }),
   'DELETE /os-aggregates/{}': async (world) => ({ names: [await anAggregate(world)] }),
   'GET /os-hypervisors/{}': async (world) => ({ names: [await aHost(world, 'hypervisors')] }),
   'GET /os-hypervisors/{}/uptime': async (world) => ({ names: [await aHost(world, 'hypervisors')] }),

@@ -17,11 +17,13 @@ import { startConductor } from '../conductor/conductor.ts'
 import { startImageRelay } from '../conductor/image-relay.ts'
 import { startReclaim } from '../conductor/reclaim.ts'
 import { startNetworkWatch } from '../conductor/network-watch.ts'
+import { startUsageAudit } from '../conductor/usage-audit.ts'
 import type { KilonovaConfig } from '../config/index.ts'
 import { openKilonovaDatabase } from '../db/database.ts'
 import { guestPassword, setGuestPassword } from '../db/guest-passwords.ts'
 import { setQuota } from '../db/quotas.ts'
 import { findServer } from '../db/servers.ts'
+import { readAuditPeriod } from '../domain/audit-period.ts'
 import { startMetadata } from '../metadata/server.ts'
 import { startScheduler } from '../placement/scheduler.ts'
 import { policyOfFiles } from './policy-files.ts'
@@ -195,6 +197,8 @@ export async function startAllInOne({
         ...listens,
       }),
     )
+    const auditPeriod = readAuditPeriod(DEFAULT.instance_usage_audit_period)
+    if (DEFAULT.instance_usage_audit && auditPeriod) opened(startUsageAudit({ db, clock, log }, auditPeriod))
     const changes = networkChanges(identity, { endpoint: config.neutron.endpoint_override })
     opened(startNetworkWatch({ db, bus, changes, clock, log }, conductorOptions(config)))
     for (const compute of await Promise.all(computes)) opened(compute)

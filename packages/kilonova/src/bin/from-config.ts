@@ -41,13 +41,14 @@ export const schedulerOptions = ({
   serviceDownMs: DEFAULT.service_down_time * 1000,
 })
 
-export const conductorOptions = ({ DEFAULT, conductor }: KilonovaConfig): ConductorOptions => ({
+export const conductorOptions = ({ DEFAULT, conductor, image_cache }: KilonovaConfig): ConductorOptions => ({
   name: DEFAULT.host,
   leaseMs: conductor.lease_seconds * 1000,
   pollMs: Math.min(1000, (conductor.lease_seconds * 1000) / 3),
   maxRunning: conductor.max_running,
   serviceDownMs: DEFAULT.service_down_time * 1000,
   defaultZone: DEFAULT.default_availability_zone,
+  imageCacheConcurrency: image_cache.precache_concurrency,
   shutdownTimeoutSeconds: DEFAULT.shutdown_timeout,
   softRebootTimeoutSeconds: DEFAULT.reboot_timeout,
   retryTries: 4,

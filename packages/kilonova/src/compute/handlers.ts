@@ -51,6 +51,10 @@ export function handlers({ driver, fencing, jobs, consoles, log }: Serving): Han
     },
     removeSnapshot: ({ fence, snapshotId }, { requestId }) =>
       nothing('removeSnapshot', fence, requestId, () => driver.removeSnapshot(fence.serverId, snapshotId)),
+    startCacheImage: async ({ key, ticket }) => {
+      jobs.start(key, 1, (progress, signal) => driver.fetchImage(ticket, progress, signal))
+      return null
+    },
     jobStatus: async ({ key }) => jobs.status(key),
     cancelJob: async ({ fence, job }) => {
       fencing.check(fence)

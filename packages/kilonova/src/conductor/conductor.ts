@@ -11,12 +11,13 @@ import { releaseLeasesOf } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Bus } from '../rpc/bus.ts'
 import { compute, computeTopic, HOST_EVENTS, hostEvent } from '../rpc/compute.ts'
-import { SERVER_EVENT, TASK_ADMITTED, TASK_CANCELLED } from '../rpc/conductor.ts'
-import { client } from '../rpc/contract.ts'
+import { IMAGE_CACHING, imageCaching, SERVER_EVENT, TASK_ADMITTED, TASK_CANCELLED } from '../rpc/conductor.ts'
+import { client, serve } from '../rpc/contract.ts'
 import { scheduler, SCHEDULER } from '../rpc/scheduler.ts'
 import type { KillPoints } from '../task/kill-points.ts'
 import type { Runner } from '../task/runner.ts'
 import { answerComputes } from './answer-computes.ts'
+import { cacheImages } from './cache-images.ts'
 import { hostVerbs } from './host-verbs.ts'
 import type { ImageRelay } from './image-relay.ts'
 import { leases } from './leases.ts'
@@ -38,6 +39,8 @@ export interface ConductorOptions {
   readonly retryTries: number
   readonly retryFirstDelayMs: number
   readonly maxBackOffMs: number
+  /** `[image_cache] precache_concurrency`; default 1. */
+  readonly imageCacheConcurrency?: number
   /** How long a host has to answer to a verb; default 2 minutes. */
   readonly verbTimeoutMs?: number
   /** How long the scheduler has to answer; default a minute. */
@@ -179,6 +182,25 @@ export async function startConductor(
     }),
   ]
   const stopAnswering = answerComputes({ db, bus, clock, log, defaultZone: options.defaultZone })
+  const caching = new AbortController()
+  const stopCaching = serve(
+    imageCaching,
+    {
+      cacheImages: async (request, context) => {
+        const cached = cacheImages(
+          { bus, jobs, images: reach.images, log: log.in(import.meta) },
+          request,
+          context,
+          options.imageCacheConcurrency ?? 1,
+          caching.signal,
+        )
+        quietly(cached, 'images not cached')
+        return null
+      },
+    },
+    bus,
+    IMAGE_CACHING,
+  )
 
   await releaseLeasesOf(db, options.name)
   await takeDue()
@@ -200,11 +222,12 @@ export async function startConductor(
     /** Lets go of what runs: it is taken up again where it stands. */
     close: async () => {
       closing = true
+      caching.abort()
       clearInterval(timer)
       clearInterval(pruner)
       for (const stop of stops) stop()
       await polling
-      await stopAnswering()
+      await Promise.all([stopAnswering(), stopCaching()])
       await running.close()
       await lease.releaseAll().catch((error: unknown) => log.warn('leases not released', { error }))
     },

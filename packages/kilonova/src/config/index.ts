@@ -5,6 +5,9 @@ import { DEFAULT_LIMITS, type Limits } from '@kilonova/disk-image/finding.ts'
 import { z } from 'zod'
 import { choice, decimal, flag, list, optionalText, port, secret, text, whole } from './fields.ts'
 
+/** As domain/audit-period.ts reads it. */
+const AUDIT_PERIOD = /^(hour(@[0-5]?\d)?|day(@(1?\d|2[0-3]))?|month(@(1?\d|2[0-8]))?|year(@(\d|1[0-2]))?)$/
+
 const DEFAULT = z.strictObject({
   debug: flag(false, 'Log every step and every request, and stack traces with errors.'),
   use_json: flag(false, 'Write log lines as JSON instead of as text.'),
@@ -76,6 +79,17 @@ const DEFAULT = z.strictObject({
   ),
   force_config_drive: flag(false, 'Give every new server a config drive, whether it asks for one or not.'),
   default_availability_zone: text('nova', 'The zone of a new host.'),
+  instance_usage_audit: flag(
+    false,
+    'After each audit period count the servers that every host had in it, and write a line of the log for each: os-instance_usage_audit_log.',
+  ),
+  instance_usage_audit_period: z
+    .string()
+    .regex(AUDIT_PERIOD, 'must be hour, day, month or year, perhaps with an offset: day@18')
+    .default('month')
+    .describe(
+      'How long an audit period is: hour, day, month or year, begun later with an offset (`day@18`, `month@15`).',
+    ),
   default_schedule_zone: optionalText('The zone of a server that asks for none; without it any zone will do.'),
 })
 
@@ -293,6 +307,14 @@ const image_companion = z.strictObject({
 })
 
 const image_cache = z.strictObject({
+  precache_concurrency: whole(
+    1,
+    'hosts',
+    'How many hosts at once are brought the images that an aggregate is to have ahead of time.',
+    {
+      min: 1,
+    },
+  ),
   manager_interval: whole(2400, 'seconds', 'How often cached images that nobody uses are looked for.', { min: 1 }),
   remove_unused_original_minimum_age_seconds: whole(
     86_400,

@@ -203,6 +203,8 @@ export const compute = {
   startSnapshot: method(fenced({ snapshotId: z.uuid() }), nothing),
   startUploadSnapshot: method(fenced({ snapshotId: z.uuid(), ticket: uploadTicket }), nothing),
   removeSnapshot: method(fenced({ snapshotId: z.uuid() }), nothing),
+  /** As startFetchImage, for nobody in particular: the host's cache alone changes. */
+  startCacheImage: method(z.strictObject({ key: z.string(), ticket }), nothing),
   jobStatus: method(z.strictObject({ key: z.string() }), jobStatus),
   cancelJob: method(fenced({ job: z.string() }), nothing),
   createDisk: method(fenced({ disk }), nothing),

@@ -65,3 +65,10 @@ export const conductor = {
   ),
 }
 export type ConductorContract = typeof conductor
+
+export const IMAGE_CACHING = 'image-caching'
+/** What the API asks of a conductor, on a topic of its own. */
+export const imageCaching = {
+  /** Bring these images to the caches of these hosts. Answered when it has begun. */
+  cacheImages: method(z.strictObject({ hosts: z.array(z.string()), imageIds: z.array(z.string()) }), z.null()),
+}

@@ -1,8 +1,9 @@
 /** Aggregates over HTTP: hosts come and go, and follow the zone that an aggregate names. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { newId } from '@kilonova/base/clock.ts'
 import { keepReport } from '../../db/hosts.ts'
-import { at, cloud, reportOf } from '../testing/cloud.ts'
+import { at, cloud, imageOf, reportOf } from '../testing/cloud.ts'
 
 const admin = { as: 'admin' } as const
 
@@ -74,4 +75,40 @@ test('users are refused, and names are taken once', async (t) => {
     'two',
   )
   assert.equal((await it.call('GET', '/os-aggregates/9', admin)).status, 404)
+})
+
+test('images are asked for ahead of time on the hosts of an aggregate that are up', async (t) => {
+  const it = await cloud(t)
+  await keepReport(it.db, reportOf('host2'), 'nova', it.clock.now() - 3600_000)
+  const made = await it.call('POST', '/os-aggregates', { ...admin, json: { aggregate: { name: 'a' } } })
+  const path = `/os-aggregates/${at(made, 'aggregate', 'id')}`
+  const asked: unknown[] = []
+  const stop = it.bus.serve('image-caching', async (_method, input) => {
+    asked.push(input)
+    return null
+  })
+  const image = [...it.images.keys()][0] ?? ''
+  const cache = async (ids: readonly string[], version = '2.81') =>
+    (await it.call('POST', `${path}/images`, { ...admin, version, json: { cache: ids.map((id) => ({ id })) } })).status
+  assert.equal(await cache([image]), 202)
+  assert.deepEqual(asked, [], 'it has no hosts')
+  for (const host of ['host1', 'host2'])
+    await it.call('POST', `${path}/action`, { ...admin, json: { add_host: { host } } })
+  assert.equal(await cache([image]), 202)
+  assert.deepEqual(asked, [{ hosts: ['host1'], imageIds: [image] }])
+  const queued = imageOf({ status: 'queued' })
+  it.images.set(queued.id, queued)
+  assert.deepEqual(
+    [
+      await cache([]),
+      await cache([image, image]),
+      await cache([newId()]),
+      await cache([queued.id]),
+      await cache(['x']),
+    ],
+    [400, 400, 400, 400, 400],
+  )
+  assert.equal(await cache([image], '2.80'), 404)
+  await stop()
+  assert.equal(await cache([image]), 503, 'nobody does it')
 })

@@ -14,12 +14,17 @@ import {
 } from '../../db/aggregates.ts'
 import { atomically, type Db } from '../../db/database.ts'
 import { zonesOf } from '../../db/host-zones.ts'
+import { allHosts, isUp } from '../../db/hosts.ts'
 import { listedOn } from '../../db/server-list.ts'
+import { NoAnswerError } from '../../rpc/bus.ts'
+import { IMAGE_CACHING, imageCaching } from '../../rpc/conductor.ts'
+import { client } from '../../rpc/contract.ts'
 import type { Ctx } from '../context.ts'
 import { ApiFault, badRequest, notFound } from '../faults.ts'
-import { name } from '../fields.ts'
+import { name, uuid } from '../fields.ts'
 import { get, post, put, remove, since, view, wrapped } from '../resource.ts'
 
+const CONDUCTOR_TIMEOUT_MS = 10_000
 const ZONE = 'availability_zone'
 const zoneOf = ({ metadata }: Pick<Aggregate, 'metadata'>): string | undefined => metadata[ZONE]
 
@@ -147,6 +152,32 @@ async function act(
   })
 }
 
+const images = z.strictObject({ cache: z.array(z.strictObject({ id: uuid })).min(1) })
+
+/** Errors: 404, 400 for images that are not there or not ready. The hosts are asked by the conductor, one after another. */
+async function cacheImages(ctx: Ctx, { cache }: z.output<typeof images>): Promise<void> {
+  const { db, bus, caller, glance, clock, config } = ctx
+  const imageIds = cache.map(({ id }) => id)
+  if (new Set(imageIds).size < imageIds.length) throw badRequest('Duplicate images in request')
+  const aggregate = await find(db, ctx)
+  for (const id of imageIds) {
+    const image = await glance.show(id, caller.token)
+    if (!image) throw badRequest(`Image ${id} could not be found.`)
+    if (image.status !== 'active') throw badRequest(`Image ${id} is unacceptable: Image is not active`)
+  }
+  const now = clock.now()
+  const hosts = (await allHosts(db)).filter(
+    (each) => aggregate.hosts.includes(each.host) && isUp(each, now, config.DEFAULT.service_down_time * 1000),
+  )
+  if (hosts.length === 0) return
+  const { requestId, userId, projectId } = caller
+  const conductors = client(imageCaching, bus, IMAGE_CACHING, { requestId, userId, projectId }, CONDUCTOR_TIMEOUT_MS)
+  await conductors.cacheImages({ hosts: hosts.map(({ host }) => host), imageIds }).catch((error: unknown) => {
+    if (error instanceof NoAnswerError) throw new ApiFault(503, 'No conductor answers.', {}, { cause: error })
+    throw error
+  })
+}
+
 export const aggregates = [
   get('/os-aggregates', {
     policy: 'os_compute_api:os-aggregates:index',
@@ -183,6 +214,13 @@ export const aggregates = [
         if (hosts.length > 0) throw badRequest(`Cannot remove aggregate ${number}: it still has hosts.`)
         await deleteAggregate(tx, number)
       }),
+  }),
+  post('/os-aggregates/:id/images', {
+    policy: 'compute:aggregates:images',
+    since: '2.81',
+    status: 202,
+    body: images,
+    run: (ctx, { body }) => cacheImages(ctx, body),
   }),
   post('/os-aggregates/:id/action', {
     policy: 'by the body',

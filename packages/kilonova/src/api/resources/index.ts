@@ -41,6 +41,7 @@ import { serverTopology } from './server-topology.ts'
 import { servers } from './servers.ts'
 import { services } from './services.ts'
 import { tenantUsage } from './tenant-usage.ts'
+import { usageAuditLog } from './usage-audit-log.ts'
 import { volumeAttachments } from './volume-attachments.ts'
 import { volumesBoot } from './volumes-boot.ts'
 import { volumes } from './volumes.ts'
@@ -78,6 +79,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...extensions,
   ...externalEvents,
   ...migrations,
+  ...usageAuditLog,
   ...assistedVolumeSnapshots,
   ...images,
   ...imageMetadata,
