@@ -8,11 +8,21 @@ export type Least = 'any' | 'reader' | 'member' | 'manager' | 'admin' | 'service
 export type Expectation = readonly [Least, number]
 
 /** What is named below these belongs to a project: for other projects it is not there. */
-export const OWNED: readonly string[] = ['/servers/{}', '/os-volumes_boot/{}', '/os-server-groups/{}']
+export const OWNED: readonly string[] = [
+  '/kilonova/backup-policies/{}',
+  '/servers/{}',
+  '/os-volumes_boot/{}',
+  '/os-server-groups/{}',
+]
 /** These name a project: of another one than one's own nothing is told. */
 export const OF_PROJECT: readonly string[] = ['/os-simple-tenant-usage/{}', '/os-quota-sets/{}']
 
 export const OPERATIONS_EXPECTED: Readonly<Record<string, Expectation>> = {
+  'GET /kilonova/backup-policies': ['reader', 200],
+  'POST /kilonova/backup-policies': ['member', 201],
+  'GET /kilonova/backup-policies/{}': ['reader', 200],
+  'PUT /kilonova/backup-policies/{}': ['member', 200],
+  'DELETE /kilonova/backup-policies/{}': ['member', 204],
   'GET /extensions': ['any', 200],
   'GET /extensions/{}': ['any', 200],
   'GET /flavors': ['any', 200],

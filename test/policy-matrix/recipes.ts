@@ -78,6 +78,11 @@ async function aGroup({ it }: World): Promise<string> {
   const json = { server_group: { name: 'g', policy: 'anti-affinity' } }
   return String(at(await it.call('POST', '/os-server-groups', { json, version: '2.64' }), 'server_group', 'id'))
 }
+const backupPolicy = {
+  backup_policy: { name: 'nightly', schedule: { every: 'day', at: '03:00' }, rotation: 7, servers: { all: true } },
+}
+const aBackupPolicy = async ({ it }: World): Promise<string> =>
+  String(at(await it.call('POST', '/kilonova/backup-policies', { json: backupPolicy }), 'backup_policy', 'id'))
 /** A host that nobody lives on, by the id of its service or of its hypervisor. */
 async function aHost({ it, number }: World, of: 'services' | 'hypervisors'): Promise<string> {
   const host = `spare${number}`
@@ -255,6 +260,13 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
   'GET /os-quota-class-sets/{}': () => ({ names: ['default'] }),
   'PUT /os-quota-class-sets/{}': ({ number }) => ({ names: ['gold'], json: { quota_class_set: { cores: number } } }),
   'GET /os-simple-tenant-usage/{}': () => ({ names: [PROJECT] }),
+  'POST /kilonova/backup-policies': () => ({ json: backupPolicy }),
+  'GET /kilonova/backup-policies/{}': async (world) => ({ names: [await aBackupPolicy(world)] }),
+  'PUT /kilonova/backup-policies/{}': async (world) => ({
+    names: [await aBackupPolicy(world)],
+    json: { backup_policy: { rotation: 3 } },
+  }),
+  'DELETE /kilonova/backup-policies/{}': async (world) => ({ names: [await aBackupPolicy(world)] }),
   'POST /os-server-groups': () => ({ json: { server_group: { name: 'g', policy: 'affinity' } } }),
   'GET /os-server-groups/{}': async (world) => ({ names: [await aGroup(world)] }),
   'DELETE /os-server-groups/{}': async (world) => ({ names: [await aGroup(world)] }),

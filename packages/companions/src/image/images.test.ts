@@ -245,3 +245,11 @@ test('versions and schemas are told', async () => {
   for (const name of ['image', 'images', 'member', 'members', 'task', 'tasks'])
     assert.equal(((await demo.call('GET', `/v2/schemas/${name}`)).body as { name: string }).name, name)
 })
+
+test('a service at work for a project is shown its private images when it names it', async () => {
+  const service = await cloud.person('kilonova')
+  await make(demo, { name: 'backup', visibility: 'private', image_type: 'backup', ...bare })
+  assert.deepEqual(await ids(service, '?image_type=backup'), [])
+  assert.deepEqual(await ids(service, `?image_type=backup&owner=${demo.projectId}`), ['backup'])
+  assert.deepEqual(await ids(other, `?image_type=backup&owner=${demo.projectId}`), [])
+})

@@ -33,6 +33,7 @@ import type { Driver } from '../virt/driver.ts'
 import { startConsoleProxies } from './console-proxies.ts'
 import { guestDataOf, proxiesOf } from './guest-data.ts'
 import { guestPortsOf } from './guest-ports.ts'
+import { startPeriodic } from './periodic.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { conductorOptions, keystoneOptions, policyFilesOf, reclaimOptions, schedulerOptions } from './from-config.ts'
 
@@ -170,6 +171,7 @@ export async function startAllInOne({
       ),
     )
     opened(startReclaim({ db, bus, clock, log: log.in(import.meta) }, reclaimOptions(config)))
+    opened(startPeriodic({ db, bus, clock, log: log.in(import.meta) }, config))
     for (const binary of ['nova-conductor', 'nova-scheduler'] as const)
       opened(
         await startHeartbeat({

@@ -22,7 +22,7 @@ import { settleOwed } from './owed.ts'
 import { imageCache } from './periodic/image-cache.ts'
 import { powerSync } from './periodic/power-sync.ts'
 import { reportHost } from './periodic/report-host.ts'
-import { runPeriodic } from './periodic/run-periodic.ts'
+import { runPeriodic } from '@kilonova/base/run-periodic.ts'
 import { staleGuests } from './periodic/stale-guests.ts'
 
 export interface ComputeOptions {

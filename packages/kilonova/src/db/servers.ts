@@ -401,6 +401,29 @@ export async function usedByProject(
   return { instances: Number(row?.instances ?? 0), cores: Number(row?.cores ?? 0), ram: Number(row?.ram ?? 0) }
 }
 
+/** Those in a state that no task has. */
+export async function idleServers(db: Db, vmState: VmState): Promise<readonly Server[]> {
+  const rows = await db
+    .selectFrom('servers')
+    .selectAll()
+    .where('vm_state', '=', vmState)
+    .where('task_id', 'is', null)
+    .where('deleted_at', 'is', null)
+    .execute()
+  return rows.map(toServer)
+}
+
+export async function serversOfProject(db: Db, projectId: string): Promise<readonly Server[]> {
+  const rows = await db
+    .selectFrom('servers')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('deleted_at', 'is', null)
+    .orderBy('number')
+    .execute()
+  return rows.map(toServer)
+}
+
 const CHUNK = 500
 
 /** Where these servers are, deleted ones too; one that never was is missing. */

@@ -230,6 +230,23 @@ export interface GuardsTable {
   id: string
 }
 
+export interface BackupPoliciesTable {
+  id: string
+  number: Generated<number>
+  name: string
+  project_id: string
+  user_id: string
+  schedule: string
+  rotation: number
+  servers: string
+  enabled: number
+  next_run_at: number
+  claimed_until: number
+  last_run: string | null
+  created_at: number
+  updated_at: number
+}
+
 export interface ServerGroupsTable {
   id: string
   number: Generated<number>
@@ -319,6 +336,7 @@ export interface Tables {
   user_quotas: UserQuotasTable
   quota_classes: QuotaClassesTable
   guards: GuardsTable
+  backup_policies: BackupPoliciesTable
   server_groups: ServerGroupsTable
   placements: PlacementsTable
   watches: WatchesTable

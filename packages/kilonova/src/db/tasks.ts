@@ -93,6 +93,17 @@ export async function findTask(db: Db, id: string): Promise<TaskRow | undefined>
   return db.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+/** Whether a request has a task on the server, over or not. */
+export async function isRequestOf(db: Db, serverId: string, requestId: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('tasks')
+    .select('id')
+    .where('server_id', '=', serverId)
+    .where('request_id', '=', requestId)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Takes the task for `owner` and returns its row as it is then; undefined when another was first. The caller gives it a new epoch. */
 export async function leaseTask(
   db: Db,

@@ -20,6 +20,10 @@ export const ERRORS = {
   },
   ServerGroupNotFound: { kind: 'notFound', text: (d: { id: string }) => `Instance group ${d.id} could not be found.` },
   ConsoleTokenNotFound: { kind: 'notFound', text: (_: object) => `Token not found` },
+  BackupPolicyNotFound: {
+    kind: 'notFound',
+    text: (d: { id: string }) => `Backup policy ${d.id} could not be found.`,
+  },
   MetadataItemNotFound: { kind: 'notFound', text: (_: object) => `Metadata item was not found` },
   ExtraSpecNotFound: {
     kind: 'notFound',
@@ -126,6 +130,7 @@ export const ERRORS = {
       `Quota exceeded for ${d.overs}: Requested ${d.requested}, but already used ${d.used} of ${d.allowed} ${d.overs}`,
   },
   TooManyServerGroups: { kind: 'forbidden', text: (_: object) => `Quota exceeded, too many server groups.` },
+  TooManyBackupPolicies: { kind: 'forbidden', text: (_: object) => `Quota exceeded, too many backup policies.` },
   TooManyGroupMembers: { kind: 'forbidden', text: (_: object) => `Quota exceeded, too many servers in group` },
   KeypairLimitExceeded: { kind: 'forbidden', text: (_: object) => `Quota exceeded, too many key pairs.` },
   MetadataLimitExceeded: {

@@ -26,6 +26,7 @@ import { quotas } from './quotas.ts'
 import { remoteConsoles } from './remote-consoles.ts'
 import { removed } from './removed.ts'
 import { securityGroups } from './security-groups.ts'
+import { backupPolicies } from './backup-policies.ts'
 import { serverAction } from './server-action.ts'
 import { serverCreate } from './server-create.ts'
 import { serverDiagnostics } from './server-diagnostics.ts'
@@ -50,6 +51,7 @@ export const OPERATIONS: readonly AnyOperation[] = [
   ...servers,
   ...serverCreate,
   ...serverAction,
+  ...backupPolicies,
   ...serverMetadata,
   ...serverTags,
   ...serverIps,

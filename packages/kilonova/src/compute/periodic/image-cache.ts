@@ -1,7 +1,7 @@
 /** Makes room: removes cached images that nobody has used for long. */
 import type { Log } from '@kilonova/base/log.ts'
 import type { Driver } from '../../virt/driver.ts'
-import type { PeriodicTask } from './run-periodic.ts'
+import type { PeriodicTask } from '@kilonova/base/run-periodic.ts'
 
 export const imageCache = (driver: Driver, minimumAgeSeconds: number, log: Log, every: number): PeriodicTask => ({
   name: 'image-cache',

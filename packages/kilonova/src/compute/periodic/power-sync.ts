@@ -2,7 +2,7 @@
 import type { Client } from '../../rpc/contract.ts'
 import type { ConductorContract } from '../../rpc/conductor.ts'
 import type { Driver } from '../../virt/driver.ts'
-import type { PeriodicTask } from './run-periodic.ts'
+import type { PeriodicTask } from '@kilonova/base/run-periodic.ts'
 import type { StaleGuests } from './stale-guests.ts'
 
 export interface PowerSyncContext {

@@ -8,6 +8,7 @@ import { watches } from './0005-watches.ts'
 import { tagsAndGroups } from './0006-tags-and-groups.ts'
 import { locksAndSoftDeletion } from './0007-locks-and-soft-deletion.ts'
 import { shelvedAndRescued } from './0008-shelved-and-rescued.ts'
+import { backupPolicies } from './0009-backup-policies.ts'
 import { quotaRows } from './0010-quota-rows.ts'
 import { serverMigrations } from './0011-server-migrations.ts'
 import { consoleTokens } from './0012-console-tokens.ts'
@@ -26,6 +27,7 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0006-tags-and-groups': tagsAndGroups,
       '0007-locks-and-soft-deletion': locksAndSoftDeletion,
       '0008-shelved-and-rescued': shelvedAndRescued,
+      '0009-backup-policies': backupPolicies,
       '0010-quota-rows': quotaRows,
       '0011-server-migrations': serverMigrations,
       '0012-console-tokens': consoleTokens,

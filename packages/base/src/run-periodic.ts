@@ -1,6 +1,6 @@
 /** Runs what is repeated: each task by its own beat, never two runs of one task at once; a failed run is logged and the beat goes on. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Log } from '@kilonova/base/log.ts'
+import type { Log } from './log.ts'
 
 export interface PeriodicTask {
   readonly name: string
