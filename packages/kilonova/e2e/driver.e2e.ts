@@ -56,6 +56,9 @@ async function open(installationId = 'e2e1') {
     instancesDir,
     stateDir,
     killLibvirtd: async () => process.kill((await libvirtd()).pid, 'SIGKILL'),
+    loseImages: async () => {
+      for (const name of readdirSync(join(instancesDir, '_base'))) rmSync(join(instancesDir, '_base', name))
+    },
     reopen: async () => {
       await current.close()
       current = await reopen()

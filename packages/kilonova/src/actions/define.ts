@@ -18,6 +18,7 @@ export interface HostVerbs {
   fetchImage(ticket: ImageTicket): Promise<void>
   createDisk(disk: DiskSpec): Promise<void>
   createConfigDrive(spec: ConfigDriveSpec): Promise<void>
+  missesBase(): Promise<boolean>
   snapshot(snapshotId: string): Promise<void>
   uploadSnapshot(snapshotId: string, ticket: UploadTicket): Promise<void>
   removeSnapshot(snapshotId: string): Promise<void>

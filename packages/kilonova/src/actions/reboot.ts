@@ -1,8 +1,18 @@
 /** Reboot. SOFT asks the guest to shut down and starts it again; HARD makes the guest anew from the database: the repair operation. */
 import { z } from 'zod'
+import { NovaError } from '../domain/errors.ts'
 import { action, onWire, type Wire } from './define.ts'
 import { rewriteConfigDrive } from './config-drive.ts'
 import { hostOf, restorePower, shutDownGuest, startGuest } from './power.ts'
+
+/** The cache keeps what was fetched: others may stand on it, too. Errors: BaseLost where the server's image is not what its disk stands on. */
+async function bringBase(ctx: Parameters<typeof startGuest>[0]): Promise<void> {
+  const host = hostOf(ctx)
+  const { image, id } = ctx.server
+  if (!(await host.missesBase())) return
+  if (image !== null) await host.fetchImage(await ctx.imageTicket(image.id))
+  if (await host.missesBase()) throw new NovaError('BaseLost', { id })
+}
 
 const wire = (type: 'SOFT' | 'HARD'): Wire => ({
   key: 'reboot',
@@ -64,6 +74,8 @@ export const rebootHard = onWire(
     then: { vmState: 'active', powerState: 'running' },
     shownAs,
   })
+    // Before anything is taken away: a guest that runs does not miss it yet.
+    .step('base', { run: bringBase })
     .step('destroy', {
       taskState: 'reboot_pending_hard',
       loses: ['memory'],

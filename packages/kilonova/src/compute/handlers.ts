@@ -104,6 +104,7 @@ export function handlers({ driver, fencing, jobs, consoles, log }: Serving): Han
       nothing('powerOff', fence, requestId, () => driver.powerOff(fence.serverId)),
     destroy: ({ fence }, { requestId }) => nothing('destroy', fence, requestId, () => driver.destroy(fence.serverId)),
     powerState: ({ serverId }) => driver.powerState(serverId),
+    missesBase: ({ serverId }) => driver.missesBase(serverId),
     injectNmi: ({ serverId }) => driver.injectNmi(serverId),
     setPassword: ({ serverId, user, password }) => driver.setPassword(serverId, user, password),
     diagnostics: async ({ serverId }) => {

@@ -108,6 +108,7 @@ export function hostVerbs(
     shutdown: async () => void (await call.shutdown({ fence: fence(`shutdown-${++presses}`) })),
     powerOff: async () => void (await call.powerOff({ fence: fence('powerOff') })),
     switchOff: () => remove('powerOff'),
+    missesBase: () => call.missesBase({ serverId }),
     powerState: () => call.powerState({ serverId }),
     destroy: () => remove('destroy'),
     destroyNow: async () => void (await call.destroy({ fence: fence('destroyNow') })),

@@ -152,6 +152,11 @@ export const ERRORS = {
   BuildAborted: { kind: 'internal', text: (d: { reason: string }) => `Build of instance aborted: ${d.reason}` },
   Cancelled: { kind: 'internal', text: (d: { by: string }) => `Cancelled by ${d.by}.` },
   SnapshotAborted: { kind: 'internal', text: (d: { reason: string }) => `Snapshot of instance aborted: ${d.reason}` },
+  BaseLost: {
+    kind: 'internal',
+    text: (d: { id: string }) =>
+      `The image that the disk of instance ${d.id} stands on is gone from its host, and nowhere else.`,
+  },
   GuestLost: { kind: 'internal', text: (d: { id: string }) => `The guest of instance ${d.id} is gone from its host.` },
   /** Users learn which service, not where it is or what it said: its cause is for the log, and for administrators. */
   ServiceUnavailable: {

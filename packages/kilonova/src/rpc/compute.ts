@@ -227,6 +227,7 @@ export const compute = {
   powerOff: method(fenced({}), nothing),
   destroy: method(fenced({}), nothing),
   powerState: method(z.strictObject({ serverId: z.string() }), z.enum(POWER_STATES)),
+  missesBase: method(z.strictObject({ serverId: z.string() }), z.boolean()),
   injectNmi: method(z.strictObject({ serverId: z.string() }), z.boolean()),
   setPassword: method(
     z.strictObject({ serverId: z.string(), user: z.string(), password: z.string() }),

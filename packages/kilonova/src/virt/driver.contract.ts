@@ -13,6 +13,8 @@ import { imageServer, type ImageServer } from './image-server.ts'
 
 export interface ContractHost {
   readonly driver: Driver
+  /** Removes its cached images, as somebody would who tidies up. */
+  loseImages(): Promise<void>
   /** The same host seen by a new driver, as after a restart of our process. */
   reopen(): Promise<Driver>
   close(): Promise<void>
@@ -170,6 +172,19 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     assert.equal(await driver.removeUnusedImages(3600), 0)
     assert.equal(await driver.removeUnusedImages(0), 1)
     await driver.createDisk(diskOf(randomUUID(), ticket)).catch(() => assert.fail('the image in use is gone'))
+    await remove(serverId)
+  })
+
+  test('a disk whose cached image was removed misses it until it is fetched again', async () => {
+    const serverId = await withDisk()
+    assert.equal(await driver.missesBase(randomUUID()), false)
+    assert.equal(await driver.missesBase(serverId), false)
+    await host.loseImages()
+    assert.equal(await driver.missesBase(serverId), true)
+    await driver.fetchImage(ticket, () => {}, never)
+    assert.equal(await driver.missesBase(serverId), false)
+    await driver.start(guestOf(serverId))
+    await stateIs(serverId, 'running')
     await remove(serverId)
   })
 

@@ -167,6 +167,8 @@ export interface Driver {
   /** Makes the root disk over the cached image. Errors: the image is not cached; larger than `rootGb`. */
   createDisk(spec: DiskSpec): Promise<void>
   createConfigDrive(spec: ConfigDriveSpec): Promise<void>
+  /** The server has a root disk, and the cached image that it stands on is gone: it must be fetched again. */
+  missesBase(serverId: string): Promise<boolean>
   /**
    * Copies the root disk as it is at one moment into a qcow2 file that stands on no other; a guest that runs goes on meanwhile. `snapshotId`
    * names the file. Long. Errors: DiskMissing, DiskFull.

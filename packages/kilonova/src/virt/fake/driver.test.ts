@@ -16,7 +16,12 @@ const never = new AbortController().signal
 driverContract(
   async () => {
     const driver = fakeDriver({ host: 'h1', clock, download: true })
-    return { driver, reopen: async () => driver, close: () => driver.close() }
+    return {
+      driver,
+      loseImages: async () => driver.loseImages(),
+      reopen: async () => driver,
+      close: () => driver.close(),
+    }
   },
   async () => ({ bootable: Buffer.from('boots'), large: Buffer.from('large'), largeSizeBytes: 2 * 1024 ** 3 }),
 )

@@ -47,6 +47,8 @@ export interface FakeDriver extends Driver {
   routers(): readonly RouterFacts[]
   /** The guest changes its state by itself: what a user inside, or a crash, would do. */
   happen(serverId: string, powerState: PowerState, event: string): void
+  /** Somebody removed all cached images from the disk. */
+  loseImages(): void
   /** As the guest's agent was last told; undefined: never. */
   passwordOf(serverId: string, user: string): string | undefined
 }
@@ -201,6 +203,11 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         aside.delete(serverId)
       }),
     dropDisksAside: (serverId) => verb('dropDisksAside', serverId, () => void aside.delete(serverId)),
+    missesBase: (serverId) =>
+      verb('missesBase', serverId, () => {
+        const disk = disks.get(serverId)
+        return disk !== undefined && !images.has(disk.image)
+      }),
     createConfigDrive: (spec) =>
       verb('createConfigDrive', spec.serverId, () => void configDrives.set(spec.serverId, spec)),
     snapshot: (serverId, snapshotId, progress, signal) =>
@@ -316,6 +323,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       cachedImages: images.size,
       memories: [...guests.values()].filter(({ saved }) => saved).length,
     }),
+    loseImages: () => images.lose(),
     passwordOf: (serverId, user) => guests.get(serverId)?.passwords.get(user),
     portFacts: (portId) => [...plugged.values()].flat().find((port) => port.portId === portId),
     routers: () => told,

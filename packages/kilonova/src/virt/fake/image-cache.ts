@@ -13,6 +13,8 @@ export interface FakeImageCache {
   readonly size: number
   fetch(ticket: ImageTicket, progress: (percent: number) => void, signal: AbortSignal): Promise<void>
   use(image: DiskSpec['image']): Cached | undefined
+  has(image: DiskSpec['image']): boolean
+  lose(): void
   removeUnused(minimumAgeSeconds: number, isUsed: (key: string) => boolean): number
 }
 
@@ -52,6 +54,8 @@ export function fakeImageCache(clock: Clock, really: boolean): FakeImageCache {
       if (entry) entry.usedAt = clock.now()
       return entry
     },
+    has: (image) => cached.has(contentKey(image)),
+    lose: () => cached.clear(),
     removeUnused: (minimumAgeSeconds, isUsed) => {
       const old = [...cached].filter(
         ([key, { usedAt }]) => usedAt <= clock.now() - minimumAgeSeconds * 1000 && !isUsed(key),

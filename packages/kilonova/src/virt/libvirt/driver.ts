@@ -27,6 +27,7 @@ import { hostReport } from './host-report.ts'
 import { openImageCache } from './image-cache.ts'
 import * as lifecycle from './lifecycle.ts'
 import { snapshots } from './snapshot.ts'
+import { backingFileOf } from './qcow2.ts'
 import { usedImages } from './used-images.ts'
 
 export interface LibvirtDriverOptions {
@@ -122,6 +123,11 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     dropDisksAside: (serverId) => dropDisksAside(filesOf(serverId)),
     createRescueDisk: (spec) => createDisk(spec, filesOf(spec.serverId).rescueDisk, images, host),
     removeRescueDisk: (serverId) => rm(filesOf(serverId).rescueDisk, { force: true }),
+    missesBase: async (serverId) => {
+      const { disk } = filesOf(serverId)
+      const base = (await exists(disk)) ? await backingFileOf(disk) : undefined
+      return base !== undefined && !(await exists(base))
+    },
     createConfigDrive: (spec) =>
       createConfigDrive(spec, filesOf(spec.serverId), host, options.configDriveFormat ?? 'iso9660'),
     snapshot: copies.make,
