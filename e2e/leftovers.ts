@@ -24,7 +24,7 @@ export interface Leftovers {
   readonly dnsmasqs: number
   readonly leases: number
   readonly routes: readonly string[]
-  /** Folders of servers and half-made images. */
+  /** Folders of servers, half-made images, and sockets of serial lines. */
   readonly files: readonly string[]
   readonly ports: number
   readonly allocations: number
@@ -45,7 +45,7 @@ export async function leftoversOf(stateDir: string, installationId: string): Pro
     dnsmasqs: inventory.processes.length,
     leases: leaseLines(`/run/kilonova-${installationId}`),
     routes: inventory.routes,
-    files: files(join(stateDir, 'instances')),
+    files: [...files(join(stateDir, 'instances')), ...serialLines(join(stateDir, 'libvirt/run/consoles'))],
     ...rows(stateDir),
   }
 }
@@ -100,6 +100,8 @@ const files = (folder: string): readonly string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name !== '_base' && (!name.startsWith('_base/') || name.endsWith('.part')))
     .toSorted()
+
+const serialLines = (folder: string): readonly string[] => (existsSync(folder) ? readdirSync(folder).toSorted() : [])
 
 function rows(stateDir: string): Pick<Leftovers, 'ports' | 'allocations' | 'unfinishedTasks' | 'owed'> {
   const network = new DatabaseSync(join(stateDir, 'network.sqlite'), { readOnly: true })
