@@ -183,6 +183,11 @@ export const domainHandlers: Handlers = {
     needAgent(domain)
     domain.passwords.set(user ?? '', password ?? '')
   },
+  domainSetTime({ dom, seconds, nseconds }, serving) {
+    const domain = domainOf(serving, dom)
+    needAgent(domain)
+    domain.times.push(BigInt(seconds) * 1_000_000_000n + BigInt(nseconds))
+  },
   connectGetAllDomainStats: ({ doms }, serving) => ({
     retStats: doms.map((dom) => ({ dom, params: statsOf(domainOf(serving, dom)) })),
   }),

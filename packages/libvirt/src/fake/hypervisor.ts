@@ -38,6 +38,8 @@ export interface FakeDomain {
   nmis: number
   /** As its agent was told, by user. */
   readonly passwords: Map<string, string>
+  /** As its agent was told, in nanoseconds. */
+  readonly times: bigint[]
   readonly memoryKib: bigint
   readonly vcpus: number
 }
@@ -146,6 +148,7 @@ export class Hypervisor {
       memoryParameters: [],
       nmis: 0,
       passwords: new Map(),
+      times: [],
       memoryKib,
       vcpus,
     }

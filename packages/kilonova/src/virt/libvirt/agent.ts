@@ -1,11 +1,21 @@
 /** What is asked of the QEMU guest agent, where the image says that there is one. */
 import { isLibvirtError } from '@kilonova/libvirt/errors.ts'
 import type { Client } from '@kilonova/libvirt/client.ts'
+import type { Domain } from '@kilonova/libvirt/protocol-types.gen.ts'
 import type { PasswordOutcome } from '../../domain/diagnostics.ts'
 import { lookUp, stateOf } from './guests.ts'
 
 /** libvirt's words for a guest without the channel, and for one in which nobody listens. */
 const NOBODY = ['AGENT_UNRESPONSIVE', 'ARGUMENT_UNSUPPORTED', 'AGENT_UNSYNCED'] as const
+
+/** A guest that stood still believes that no time passed. Best effort, as upstream's: without an agent it finds out by itself. */
+export async function tellTime(client: Client, domain: Domain, now: number): Promise<void> {
+  try {
+    await client.domainSetTime(domain, Math.floor(now / 1000), (now % 1000) * 1_000_000)
+  } catch (error) {
+    if (!isLibvirtError(error)) throw error
+  }
+}
 
 /** What the agent says against it may repeat what it was given: nothing of that is passed on. */
 export async function setPassword(

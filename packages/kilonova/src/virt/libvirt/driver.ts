@@ -96,7 +96,7 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     })
   }
   const copies = snapshots({ connection, installationId, filesOf, host })
-  const guest = { connection, installationId, describe, listen: events.listen }
+  const guest = { connection, installationId, describe, now: () => clock.now(), listen: events.listen }
   const consolesOf = (serverId: string) =>
     connection.use(async (client) => {
       const domain = await lookUp(client, installationId, serverId)

@@ -19,9 +19,9 @@ import * as lifecycle from './lifecycle.ts'
 
 const id = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
 const other = 'bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee'
-const xmlOf = (serverId: string, installationId: string) =>
+const xmlOf = (serverId: string, installationId: string, spec = guestOf(serverId)) =>
   domainXml({
-    spec: guestOf(serverId),
+    spec,
     installationId,
     accelerator: 'tcg',
     user: { uid: 1, gid: 1 },
@@ -70,6 +70,7 @@ async function world(t: TestContext, revive?: () => Promise<unknown>, handlers: 
     context: {
       connection,
       installationId: 'ab12',
+      now: () => 1_700_000_000_250,
       describe: async () => xmlOf(id, 'ab12'),
       listen: (l: (change: PowerChange) => void) => events.listen(l),
     },
@@ -156,6 +157,23 @@ test('a guest is suspended once, goes on from its memory, and loses it with its 
   await lifecycle.powerOff(w.context, id)
   assert.equal(w.hypervisor.find({ uuid: id }).managedSave, false)
   await assert.rejects(suspend(), { name: 'GuestNotRunning' })
+})
+
+test('a guest with an agent is told the time when it goes on; one without finds out by itself', async (t) => {
+  const w = await world(t)
+  const spec = guestOf(id, { imageProperties: { hw_qemu_guest_agent: 'yes' } })
+  const context = { ...w.context, describe: async () => xmlOf(id, 'ab12', spec) }
+  const suspend = () => lifecycle.suspend(context, id, () => {}, new AbortController().signal)
+  await lifecycle.start(context, spec)
+  const domain = w.hypervisor.find({ uuid: id })
+  w.hypervisor.setAgent(domain, true)
+  await suspend()
+  await lifecycle.start(context, spec)
+  assert.deepEqual(domain.times, [1_700_000_000_250_000_000n])
+  w.hypervisor.setAgent(domain, false)
+  await suspend()
+  await lifecycle.start(context, spec)
+  assert.deepEqual([domain.state, domain.times.length], [DomainState.RUNNING, 1])
 })
 
 test('a suspend that is not wanted any more is stopped, and the guest runs on', async (t) => {

@@ -10,7 +10,9 @@ import { isLibvirtError } from '@kilonova/libvirt/errors.ts'
 import type { Client } from '@kilonova/libvirt/client.ts'
 import type { Domain } from '@kilonova/libvirt/protocol-types.gen.ts'
 import type { GuestSpec, PowerChange } from '../driver.ts'
+import { hasAgent } from '../../domain/image-properties.ts'
 import { HostError } from '../host-error.ts'
+import { tellTime } from './agent.ts'
 import type { Connection } from './connection.ts'
 import { ifThere, lookUp, stateOf } from './guests.ts'
 
@@ -19,6 +21,7 @@ export interface LifecycleContext {
   readonly installationId: string
   /** The guest's XML; makes the host side of its ports when that is missing. */
   readonly describe: (spec: GuestSpec) => Promise<string>
+  readonly now: () => number
   readonly listen: (listener: (change: PowerChange) => void) => () => void
 }
 
@@ -34,7 +37,7 @@ const MEMORY_MS = 3600_000
 const LOOK_MS = 500
 
 export async function start(
-  { connection, installationId, describe }: LifecycleContext,
+  { connection, installationId, describe, now }: LifecycleContext,
   spec: GuestSpec,
 ): Promise<void> {
   const found = await connection.use(async (client) => {
@@ -58,6 +61,11 @@ export async function start(
     },
     found === 'saved' ? { answerMs: MEMORY_MS } : {},
   )
+  if (found === 'saved' && hasAgent(spec.imageProperties))
+    await connection.use(async (client) => {
+      const domain = await lookUp(client, installationId, spec.serverId)
+      if (domain) await tellTime(client, domain, now())
+    })
 }
 
 /** It was suspended: libvirt keeps its memory, and goes on from it at the next start. */
