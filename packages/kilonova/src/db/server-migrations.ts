@@ -124,3 +124,18 @@ export async function findMigration(db: Db, serverId: string, number: string): P
     .executeTakeFirst()
   return row && toMigration(row)
 }
+
+/** What is over, or has not begun; the rest is in progress. */
+const AT_REST = ['accepted', 'confirmed', 'reverted', 'error', 'failed', 'completed', 'cancelled', 'done']
+
+/** Whether anything is on its way from the host, or to it. */
+export async function isMigrating(db: Db, host: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('server_migrations')
+    .select('id')
+    .where('status', 'not in', AT_REST)
+    .where(({ or, eb }) => or([eb('source_host', '=', host), eb('dest_host', '=', host)]))
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}

@@ -7,7 +7,10 @@ export const ERRORS = {
     kind: 'notFound',
     text: (d: { name: string; user: string }) => `Keypair ${d.name} not found for user ${d.user}`,
   },
-  HypervisorNotFound: { kind: 'notFound', text: (d: { id: string }) => `Compute host ${d.id} could not be found.` },
+  HypervisorNotFound: {
+    kind: 'notFound',
+    text: (d: { id: string }) => `Hypervisor with ID '${d.id}' could not be found.`,
+  },
   ServiceNotFound: { kind: 'notFound', text: (d: { id: string }) => `Service ${d.id} could not be found.` },
   ActionNotFound: {
     kind: 'notFound',

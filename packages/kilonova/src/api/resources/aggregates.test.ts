@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { newId } from '@kilonova/base/clock.ts'
 import { keepReport } from '../../db/hosts.ts'
-import { at, cloud, imageOf, reportOf } from '../testing/cloud.ts'
+import { at, cloud, imageOf, reportOf, server, settled } from '../testing/cloud.ts'
 
 const admin = { as: 'admin' } as const
 
@@ -111,4 +111,31 @@ test('images are asked for ahead of time on the hosts of an aggregate that are u
   assert.equal(await cache([image], '2.80'), 404)
   await stop()
   assert.equal(await cache([image]), 503, 'nobody does it')
+})
+
+test('servers keep their zone: what would change it is refused, as a conflict or as a bad request, as upstream has it', async (t) => {
+  const it = await cloud(t)
+  await settled(it, await server(it))
+  const make = async (name: string, more: object = {}) =>
+    `/os-aggregates/${at(await it.call('POST', '/os-aggregates', { ...admin, json: { aggregate: { name, ...more } } }), 'aggregate', 'id')}`
+  const [plain, east] = [await make('plain'), await make('east', { availability_zone: 'east' })]
+  const act = (path: string, json: object) => it.call('POST', `${path}/action`, { ...admin, json })
+  assert.equal((await act(plain, { add_host: { host: 'host1' } })).status, 200)
+  const reason = 'One or more hosts contain instances in this zone.'
+  for (const [asked, status, words] of [
+    [act(east, { add_host: { host: 'host1' } }), 409, `Cannot add host to aggregate 2. Reason: ${reason}`],
+    [
+      it.call('PUT', plain, { ...admin, json: { aggregate: { availability_zone: 'west' } } }),
+      400,
+      `Cannot update aggregate 1. Reason: ${reason}`,
+    ],
+    [
+      act(plain, { set_metadata: { metadata: { availability_zone: 'west' } } }),
+      400,
+      `Cannot update metadata of aggregate 1. Reason: ${reason}`,
+    ],
+  ] as const) {
+    const answer = await asked
+    assert.deepEqual([answer.status, Object.values(answer.body as object)[0].message], [status, words])
+  }
 })

@@ -53,28 +53,36 @@ async function find(db: Db, { params }: Ctx): Promise<Aggregate> {
   return found
 }
 
-/** Hosts go where their aggregates say, and to the default zone when none says anything. Errors: 409 when servers would change their zone. */
-async function settle(tx: Db, { config }: Ctx, hosts: readonly string[]): Promise<void> {
+type Refuse = (reason: string) => ApiFault
+
+/** Hosts go where their aggregates say, and to the default zone when none says anything. Errors: what `refuse` makes, when servers would change their zone. */
+async function settle(tx: Db, { config }: Ctx, hosts: readonly string[], refuse: Refuse): Promise<void> {
   const aggregates = await allAggregates(tx)
   const now = new Map((await zonesOf(tx)).map(({ host, zone }) => [host, zone]))
   for (const host of hosts) {
     const zones = new Set(
       aggregates.flatMap((aggregate) => (aggregate.hosts.includes(host) ? (zoneOf(aggregate) ?? []) : [])),
     )
-    if (zones.size > 1) throw conflict(`One or more hosts already in availability zone(s) ${[...zones].join(', ')}`)
+    if (zones.size > 1) throw refuse(`One or more hosts already in availability zone(s) ${[...zones].join(', ')}`)
     const [zone = config.DEFAULT.default_availability_zone] = zones
     if (now.get(host) === zone) continue
-    if ((await listedOn(tx, [host])).length > 0)
-      throw conflict(`Cannot change the availability zone of host ${host}: servers live on it.`)
+    if ((await listedOn(tx, [host])).length > 0) throw refuse('One or more hosts contain instances in this zone')
     await setZone(tx, [host], zone)
   }
 }
 
 /** Reads, changes, and lets hosts follow, in one transaction. */
-const edit = (ctx: Ctx, change: (tx: Db, aggregate: Aggregate) => Promise<readonly string[]>): Promise<Aggregate> =>
+const edit = (
+  ctx: Ctx,
+  [status, what]: readonly [number, string],
+  change: (tx: Db, aggregate: Aggregate) => Promise<readonly string[]>,
+): Promise<Aggregate> =>
   atomically(ctx.db, async (tx) => {
     await lockAggregates(tx)
-    await settle(tx, ctx, await change(tx, await find(tx, ctx)))
+    const aggregate = await find(tx, ctx)
+    const refuse: Refuse = (reason) =>
+      new ApiFault(status, `Cannot ${what} aggregate ${aggregate.number}. Reason: ${reason}.`)
+    await settle(tx, ctx, await change(tx, aggregate), refuse)
     return find(tx, ctx)
   })
 
@@ -116,7 +124,7 @@ async function rename(
   ctx: Ctx,
   { name, availability_zone: asked }: z.output<typeof update>['aggregate'],
 ): Promise<Aggregate> {
-  return edit(ctx, async (tx, aggregate) => {
+  return edit(ctx, [400, 'update'], async (tx, aggregate) => {
     const taken =
       name !== undefined &&
       (await allAggregates(tx)).some((other) => other.name === name && other.number !== aggregate.number)
@@ -134,7 +142,8 @@ async function act(
   if ([add, take, set].filter((each) => each !== undefined).length !== 1)
     throw badRequest('The request body holds exactly one of add_host, remove_host and set_metadata.')
   ctx.check(`os_compute_api:os-aggregates:${add ? 'add_host' : take ? 'remove_host' : 'set_metadata'}`)
-  return edit(ctx, async (tx, aggregate) => {
+  const refused = add ? 'add host to' : take ? 'remove host from' : 'update metadata of'
+  return edit(ctx, [set ? 400 : 409, refused], async (tx, aggregate) => {
     const { number, name, metadata, hosts } = aggregate
     if (add) {
       if (!(await zonesOf(tx)).some(({ host }) => host === add.host))
@@ -144,7 +153,8 @@ async function act(
       return [add.host]
     }
     if (take) {
-      if (!(await removeHost(tx, number, take.host))) throw notFound(`Aggregate ${number} has no host ${take.host}.`)
+      if (!(await removeHost(tx, number, take.host)))
+        throw notFound(`Cannot remove host ${take.host} in aggregate ${number}`)
       return [take.host]
     }
     await changeAggregate(tx, number, { name, metadata: without({ ...metadata, ...set?.metadata }) }, ctx.clock.now())
@@ -211,7 +221,8 @@ export const aggregates = [
       atomically(ctx.db, async (tx) => {
         await lockAggregates(tx)
         const { number, hosts } = await find(tx, ctx)
-        if (hosts.length > 0) throw badRequest(`Cannot remove aggregate ${number}: it still has hosts.`)
+        if (hosts.length > 0)
+          throw badRequest(`Cannot remove host from aggregate ${number}. Reason: Host aggregate is not empty.`)
         await deleteAggregate(tx, number)
       }),
   }),

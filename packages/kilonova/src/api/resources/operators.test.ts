@@ -1,5 +1,7 @@
 /** What operators look at over HTTP: hypervisors, services, zones, limits, at the versions that changed them. */
 import assert from 'node:assert/strict'
+import { newId } from '@kilonova/base/clock.ts'
+import { insertMigration } from '../../db/server-migrations.ts'
 import { test } from 'node:test'
 import { deleteAllocations, insertAllocation } from '../../db/allocations.ts'
 import { keepReport } from '../../db/hosts.ts'
@@ -205,4 +207,55 @@ test('a service is forgotten with its places in aggregates, but not while a clai
   await deleteAllocations(it.db, 'consumer')
   assert.equal((await it.call('DELETE', service, admin)).status, 204)
   assert.deepEqual(at(await it.call('GET', path, admin), 'aggregate', 'hosts'), [])
+})
+
+test('services are changed with upstream’s refusals: other daemons, missing fields, evacuations that are not over', async (t) => {
+  const it = await cloud(t)
+  const put = async (path: string, json: object, version = '2.52') => {
+    const answer = await it.call('PUT', `/os-services/${path}`, { as: 'admin', version, json })
+    return [answer.status, at(answer, 'badRequest', 'message')]
+  }
+  const compute = { host: 'host1', binary: 'nova-compute' }
+  const other = 'Updating a nova-conductor service is not supported. Only nova-compute services can be updated.'
+  assert.deepEqual(await put('disable', { host: 'host1', binary: 'nova-conductor' }), [400, other])
+  assert.deepEqual(await put('disable-log-reason', compute), [400, 'Missing disabled reason field'])
+  assert.deepEqual(await put('force-down', compute), [400, 'Missing forced_down field'])
+  assert.deepEqual(await put('enable', { ...compute, disabled_reason: 'why' }), [200, undefined])
+  assert.equal((await put('enable', { ...compute, forced_down: true }, '2.10'))[0], 400)
+  const id = String(at(await it.call('GET', '/os-services', { as: 'admin', version: '2.53' }), 'services', 0, 'id'))
+  assert.deepEqual(await put(id, { status: 'enabled', disabled_reason: 'why' }, '2.53'), [
+    400,
+    "Specifying 'disabled_reason' with status 'enabled' is invalid.",
+  ])
+  assert.equal((await put(id, { disabled_reason: 'why' }, '2.53'))[0], 400)
+  const moved = {
+    id: newId(),
+    serverId: newId(),
+    projectId: 'p',
+    userId: 'u',
+    type: 'evacuation',
+    status: 'done',
+    sourceHost: 'host1',
+    sourceHypervisor: null,
+    destHost: 'host2',
+    destHypervisor: null,
+    destIp: null,
+    oldFlavorNumber: null,
+    newFlavorNumber: null,
+    progress: null,
+    createdAt: 1,
+    updatedAt: null,
+  } as const
+  await insertMigration(it.db, moved)
+  assert.match(String((await put(id, { forced_down: false }, '2.53'))[1]), /^Unable to force up host host1 as `done`/)
+  assert.match(
+    String((await put('force-down', { ...compute, forced_down: false }))[1]),
+    /^Unable to force up host host1/,
+  )
+  assert.equal((await put(id, { forced_down: true }, '2.53'))[0], 200)
+  await insertMigration(it.db, { ...moved, id: newId(), type: 'migration', status: 'migrating' })
+  const gone = await it.call('DELETE', `/os-services/${id}`, { as: 'admin', version: '2.53' })
+  assert.deepEqual([gone.status, /in-progress migrations/.test(JSON.stringify(gone.body))], [409, true])
+  const unknown = await it.call('GET', `/os-hypervisors/${newId()}`, { as: 'admin', version: '2.53' })
+  assert.match(String(at(unknown, 'itemNotFound', 'message')), /^Hypervisor with ID '.*' could not be found\.$/)
 })

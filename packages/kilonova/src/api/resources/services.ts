@@ -15,6 +15,7 @@ import { atomically } from '../../db/database.ts'
 import { lockGuards } from '../../db/guards.ts'
 import { listedOn } from '../../db/server-list.ts'
 import { isUp } from '../../db/hosts.ts'
+import { isMigrating, listMigrations } from '../../db/server-migrations.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Ctx } from '../context.ts'
 import { ApiFault, badRequest } from '../faults.ts'
@@ -57,12 +58,22 @@ async function find(ctx: Ctx, fits: (service: Service) => boolean, id: string): 
 }
 
 const text = z.string().min(1).max(255)
-const named = { host: text, binary: text }
+const notCompute = (binary: string) =>
+  badRequest(`Updating a ${binary} service is not supported. Only nova-compute services can be updated.`)
 const reason = z
   .string()
   .min(1)
   .max(255)
   .refine((value) => value.trim() === value, 'Disabled reason contains invalid characters or is too long')
+
+/** A host whose guests live elsewhere now must have been told so before it may count as up again. Errors: 400. */
+async function noEvacuations({ db }: Ctx, host: string): Promise<void> {
+  const filter = { hidden: false, sourceHost: host, status: 'done', type: 'evacuation' } as const
+  if (((await listMigrations(db, filter)) ?? []).length > 0)
+    throw badRequest(
+      `Unable to force up host ${host} as \`done\` evacuation migration records remain associated with the host. Ensure the compute service has been restarted, allowing these records to move to \`completed\` before retrying this request.`,
+    )
+}
 
 async function change(
   ctx: Ctx,
@@ -70,13 +81,23 @@ async function change(
   { host, binary }: { host: string; binary: string },
   values: ServiceChange,
 ): Promise<Seen & { readonly asked: string }> {
+  if (binary === COMPUTE && values.forcedDown === false) await noEvacuations(ctx, host)
+  if (binary !== COMPUTE) throw notCompute(binary)
   const service = await find(ctx, (each) => each.host === host && each.binary === binary, `${host}:${binary}`)
-  if (values.forcedDown !== undefined && binary !== COMPUTE)
-    throw badRequest('Only nova-compute services can be forced down.')
   await changeService(ctx.db, service, values)
   return { ...service, ...values, asked }
 }
 const policy = 'os_compute_api:os-services:update'
+/** One body for all of them, whatever they make of it. */
+const oldBody = { host: text, binary: text, disabled_reason: reason.optional() }
+const oldBodies = {
+  '2.1': z.strictObject(oldBody),
+  '2.11': z.strictObject({ ...oldBody, forced_down: boolean.optional() }),
+} as const
+const required = <T>(value: T | undefined, what: string): T => {
+  if (value === undefined) throw badRequest(`Missing ${what} field`)
+  return value
+}
 const old = {
   policy,
   until: '2.52',
@@ -98,12 +119,12 @@ async function updateOne(
   const id = ctx.params['id'] ?? ''
   if (!isIdOf('uuid', id)) throw badRequest(`Invalid uuid ${id}`)
   const service = await find(ctx, (each) => each.id === id, id)
-  if (service.binary !== COMPUTE)
-    throw badRequest('Updating a service that is not nova-compute is not supported: it serves while it runs.')
-  if (why !== undefined && status !== 'disabled')
-    throw badRequest("Specifying disabled_reason requires that status is 'disabled'.")
+  if (service.binary !== COMPUTE) throw notCompute(service.binary)
+  if (why !== undefined && status === 'enabled')
+    throw badRequest("Specifying 'disabled_reason' with status 'enabled' is invalid.")
+  if (forcedDown === false) await noEvacuations(ctx, service.host)
   if (status === undefined && forcedDown === undefined)
-    throw badRequest('No updates were requested. Fields status or forced_down should be specified.')
+    throw badRequest("No updates were requested. Fields 'status' or 'forced_down' should be specified.")
   const values: ServiceChange = {
     ...(status === undefined ? {} : { disabled: status === 'disabled', disabledReason: why ?? null }),
     ...(forcedDown === undefined ? {} : { forcedDown }),
@@ -124,6 +145,11 @@ const forget = ({ db }: Ctx, service: Service): Promise<void> =>
           409,
           'Unable to delete compute service that is hosting instances. Migrate or delete the instances first.',
         )
+      if (await isMigrating(tx, host))
+        throw new ApiFault(
+          409,
+          'Unable to delete compute service that has in-progress migrations. Complete the migrations or delete the instances first.',
+        )
     }
     await deleteService(tx, service)
   })
@@ -140,25 +166,28 @@ export const services = [
   }),
   put('/os-services/enable', {
     ...old,
-    body: z.strictObject(named),
+    body: oldBodies,
     run: (ctx, { body }) => change(ctx, 'enable', body, { disabled: false, disabledReason: null }),
   }),
   put('/os-services/disable', {
     ...old,
-    body: z.strictObject(named),
+    body: oldBodies,
     run: (ctx, { body }) => change(ctx, 'disable', body, { disabled: true, disabledReason: null }),
   }),
   put('/os-services/disable-log-reason', {
     ...old,
-    body: z.strictObject({ ...named, disabled_reason: reason }),
+    body: oldBodies,
     run: (ctx, { body }) =>
-      change(ctx, 'disable-log-reason', body, { disabled: true, disabledReason: body.disabled_reason }),
+      change(ctx, 'disable-log-reason', body, {
+        disabled: true,
+        disabledReason: required(body.disabled_reason, 'disabled reason'),
+      }),
   }),
   put('/os-services/force-down', {
     ...old,
     since: '2.11',
-    body: z.strictObject({ ...named, forced_down: boolean }),
-    run: (ctx, { body }) => change(ctx, 'force-down', body, { forcedDown: body.forced_down }),
+    body: z.strictObject({ ...oldBody, forced_down: boolean.optional() }),
+    run: (ctx, { body }) => change(ctx, 'force-down', body, { forcedDown: required(body.forced_down, 'forced_down') }),
   }),
   put('/os-services/:id', {
     policy,
