@@ -2,13 +2,30 @@
 import type { FakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
 import type { World } from '../battery/world.ts'
 
+const WITH_DISK = ['active', 'stopped', 'paused', 'suspended']
+const REBUILT = ['active', 'stopped', 'error']
 /** The stable states that each state in progress is seen with: upstream's table of actions. */
 const DURING: Readonly<Record<string, readonly string[]>> = {
   scheduling: ['building'],
   block_device_mapping: ['building'],
   networking: ['building'],
-  spawning: ['building'],
-  'powering-on': ['stopped'],
+  spawning: ['building', 'shelved_offloaded'],
+  image_snapshot_pending: WITH_DISK,
+  image_snapshot: WITH_DISK,
+  image_pending_upload: WITH_DISK,
+  image_uploading: WITH_DISK,
+  image_backup: WITH_DISK,
+  rebuilding: REBUILT,
+  rebuild_block_device_mapping: REBUILT,
+  rebuild_spawning: REBUILT,
+  rescuing: REBUILT,
+  unrescuing: ['rescued'],
+  shelving: WITH_DISK,
+  shelving_image_pending_upload: WITH_DISK,
+  shelving_image_uploading: WITH_DISK,
+  shelving_offloading: [...WITH_DISK, 'shelved'],
+  unshelving: ['shelved', 'shelved_offloaded'],
+  'powering-on': ['stopped', 'shelved'],
   'powering-off': ['active', 'error'],
   rebooting: ['active'],
   reboot_pending: ['active'],
@@ -20,14 +37,37 @@ const DURING: Readonly<Record<string, readonly string[]>> = {
   unpausing: ['paused'],
   suspending: ['active'],
   resuming: ['suspended'],
-  deleting: ['building', 'active', 'stopped', 'paused', 'suspended', 'error'],
+  deleting: [
+    'building',
+    'active',
+    'stopped',
+    'paused',
+    'suspended',
+    'error',
+    'rescued',
+    'shelved',
+    'shelved_offloaded',
+  ],
 }
-const AT_REST = ['active', 'stopped', 'paused', 'suspended', 'error', 'deleted']
+const AT_REST = [
+  'rescued',
+  'shelved',
+  'shelved_offloaded',
+  'active',
+  'stopped',
+  'paused',
+  'suspended',
+  'error',
+  'deleted',
+]
 const POWER: Readonly<Record<string, string>> = {
   active: 'running',
   stopped: 'shutdown',
   paused: 'paused',
   suspended: 'shutdown',
+  rescued: 'running',
+  shelved: 'shutdown',
+  shelved_offloaded: 'shutdown',
 }
 
 /** At any time: what is wrong. */
@@ -65,14 +105,15 @@ export async function wrongAtRest(world: World, owned: readonly string[]): Promi
   const wrong = rows.flatMap(({ id, vm_state: vm, power_state: power, task_id: task, host }) => [
     ...(task === null ? [] : [`${id} still belongs to task ${task}`]),
     ...(POWER[vm] !== undefined && POWER[vm] !== power ? [`${id} is ${vm} and ${power}`] : []),
-    ...(host === null && vm !== 'error' ? [`${id} is ${vm} and nowhere`] : []),
+    ...(host === null && vm !== 'error' && vm !== 'shelved_offloaded' ? [`${id} is ${vm} and nowhere`] : []),
   ])
   const allocations = await db.selectFrom('allocations').selectAll().execute()
   const allocated = allocations.map(({ consumer_id: id, host, vcpus, memory_mb: mb }) => `${id} ${host} ${vcpus} ${mb}`)
   const taken = placed.map(({ id, host, vcpus, memory_mb: mb }) => `${id} ${host} ${vcpus} ${mb}`)
   const owed = await db.selectFrom('owed').selectAll().execute()
   const ports = await portsThere(world)
-  const known = new Set([...placed.map(({ id }) => id), ''])
+  const offloaded = rows.filter(({ vm_state: vm }) => vm === 'shelved_offloaded')
+  const known = new Set([...placed, ...offloaded].map(({ id }) => id).concat(''))
   return [
     ...wrong,
     ...differing('allocation', allocated, taken),
@@ -80,6 +121,9 @@ export async function wrongAtRest(world: World, owned: readonly string[]): Promi
     ...ports.flatMap(({ id, device_id: device, 'binding:host_id': host }) => [
       ...(known.has(device) ? [] : [`port ${id} belongs to ${device}, which is not there`]),
       ...(device === '' && !owned.includes(id) ? [`port ${id} belongs to nobody`] : []),
+      ...(host !== '' && offloaded.some((server) => server.id === device)
+        ? [`port ${id} is bound to ${host}, its server is nowhere`]
+        : []),
       ...(device !== '' && placed.some((server) => server.id === device && server.host !== host)
         ? [`port ${id} is bound to ${host}, its server is elsewhere`]
         : []),
@@ -112,12 +156,17 @@ async function wrongOn(
 ): Promise<readonly string[]> {
   const here = placed.filter((server) => server.host === host && server.vm_state !== 'error')
   const guests = (await driver.guests()).map(({ serverId, powerState }) => `${serverId} ${powerState}`)
-  const should = here.map(({ id, vm_state: vm }) => `${id} ${POWER[vm]}`)
+  // A guest that is off may be unknown to its host: it is made when it is started.
+  const should = here
+    .map(({ id, vm_state: vm }) => `${id} ${POWER[vm]}`)
+    .filter((guest) => !guest.endsWith(' shutdown') || guests.includes(guest))
+  const disks = here.length + here.filter(({ vm_state: vm }) => vm === 'rescued').length
   const inventory = driver.inventory()
   const plugged = ports.filter(({ device_id: id }) => here.some((server) => server.id === id)).length
   return [
     ...differing(`guest on ${host}`, guests, should),
-    ...(inventory.disks === here.length ? [] : [`${host} has ${inventory.disks} disks for ${here.length} servers`]),
+    ...(inventory.disks === disks ? [] : [`${host} has ${inventory.disks} disks, not ${disks}`]),
+    ...(inventory.snapshots === 0 ? [] : [`${host} keeps ${inventory.snapshots} copies of disks`]),
     // One that was made anew, and that could not be done, has lost its memory and is still suspended.
     ...(inventory.memories <= here.filter(({ vm_state: vm }) => vm === 'suspended').length
       ? []
