@@ -8,7 +8,7 @@ import type { Session } from '@kilonova/cloud/session.ts'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import { cloudProcess, type CloudProcess } from './cloud-process.ts'
 import { demoImage } from './demo-image.ts'
-import { leftoversOf, type Leftovers } from './leftovers.ts'
+import { assertOnly, leftoversOf, type Leftovers } from './leftovers.ts'
 import { active, createServer, removeServer, serverNamed, settled } from './servers.ts'
 
 export interface KillPoint {
@@ -130,7 +130,7 @@ export async function killBed(): Promise<KillBed> {
       assert.deepEqual(sizes(now), ending === 'ACTIVE' ? withOneMore(sizes(before)) : sizes(before), label)
       assert.deepEqual(now.unfinishedTasks, [], label)
       if (server) await removeServer(session, id)
-      assert.deepEqual(await count(), before, `left behind: ${label}`)
+      await assertOnly(before, count)
       return { ending, milliseconds, fault: server?.fault?.message }
     }
     return { cloud, survive, surviveAfter, remove: () => cloud.remove() }

@@ -1,8 +1,10 @@
 // What an installation has, counted where it is: on the host, on the disk, in the databases. Nothing is asked of the cloud itself.
+import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { inventoryOf } from '@kilonova/kilonova/virt/network/inventory.ts'
 import { namesOf } from '@kilonova/kilonova/virt/network/names.ts'
@@ -48,6 +50,18 @@ export async function leftoversOf(stateDir: string, installationId: string): Pro
     files: [...files(join(stateDir, 'instances')), ...serialLines(join(stateDir, 'libvirt/run/consoles'))],
     ...rows(stateDir),
   }
+}
+
+/** Nothing but `expected` is there. The rules of a group's other members follow within a second (docs/networking.md); all else is gone at once. */
+export async function assertOnly(expected: Leftovers, left: () => Promise<Leftovers>): Promise<void> {
+  const until = performance.now() + 1_000
+  let now = await left()
+  assert.deepEqual({ ...now, filterLines: 0 }, { ...expected, filterLines: 0 })
+  while (now.filterLines !== expected.filterLines && performance.now() < until) {
+    await delay(20)
+    now = await left()
+  }
+  assert.deepEqual(now, expected)
 }
 
 async function domainsOf(stateDir: string): Promise<readonly string[]> {
