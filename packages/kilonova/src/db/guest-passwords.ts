@@ -1,4 +1,4 @@
-/** Passwords that guests posted, encrypted by themselves. One is set once, until it is cleared. */
+/** Passwords of guests, encrypted: posted by themselves, once until it is cleared, or set from outside. */
 import type { Db } from './database.ts'
 
 /** Undefined: none. */
@@ -19,6 +19,8 @@ export async function setGuestPassword(db: Db, serverId: string, password: strin
   return numUpdatedRows === 1n
 }
 
-export async function clearGuestPassword(db: Db, serverId: string): Promise<void> {
-  await db.updateTable('servers').set({ guest_password: null }).where('id', '=', serverId).execute()
+/** Whatever was there before. */
+export async function replaceGuestPassword(db: Db, serverId: string, password: string | null): Promise<void> {
+  await db.updateTable('servers').set({ guest_password: password }).where('id', '=', serverId).execute()
 }
+export const clearGuestPassword = (db: Db, serverId: string): Promise<void> => replaceGuestPassword(db, serverId, null)

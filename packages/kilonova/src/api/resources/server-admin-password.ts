@@ -1,5 +1,9 @@
-/** `changePassword`: set by the agent in the guest while the caller waits. The password is passed on and kept nowhere: a task would write it down. */
+/**
+ * `changePassword`: set by the agent in the guest while the caller waits; there is no task, which would write the password down. It is kept
+ * only as `os-server-password` shows it: encrypted for the server's key, where that is an RSA key.
+ */
 import { z } from 'zod'
+import { replaceGuestPassword } from '../../db/guest-passwords.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { PasswordOutcome } from '../../domain/diagnostics.ts'
 import { adminUserOf, hasAgent } from '../../domain/image-properties.ts'
@@ -7,6 +11,7 @@ import type { Server } from '../../domain/server.ts'
 import { denied } from '../../task/denied.ts'
 import type { Ctx } from '../context.ts'
 import { ApiFault } from '../faults.ts'
+import { encryptedFor } from '../ssh-key.ts'
 import { askHost, record } from './at-once.ts'
 
 const NAME = 'changePassword'
@@ -31,6 +36,8 @@ export const adminPassword = {
     const { adminPass: password } = value.parse(asked)
     const user = adminUserOf(properties)
     const outcome = await askHost(ctx, server, (host) => host.setPassword({ serverId: server.id, user, password }))
+    const kept = outcome === 'set' && server.publicKey !== null ? encryptedFor(server.publicKey, password) : undefined
+    if (kept !== undefined) await replaceGuestPassword(ctx.db, server.id, kept)
     const refusal = outcome === 'set' ? undefined : REFUSALS[outcome](server.id)
     await record(ctx, ctx.db, NAME, server, refusal?.message)
     if (refusal) throw refusal

@@ -1,5 +1,6 @@
 /** What is done to a server without a task: its state reset, its task cancelled, an NMI, a password, its figures. */
 import assert from 'node:assert/strict'
+import { constants, generateKeyPairSync, privateDecrypt } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { deleteServer } from '../../actions/delete.ts'
 import { admit } from '../../actions/admit.ts'
@@ -8,6 +9,7 @@ import type { Json } from '../../domain/json.ts'
 import { computeTopic } from '../../rpc/compute.ts'
 import { guestOf } from '../../virt/contract-values.ts'
 import { fakeDriver } from '../../virt/fake/driver.ts'
+import { opensshOf } from '../ssh-key.ts'
 import { at, cloud, server, settled, type Cloud } from '../testing/cloud.ts'
 
 const act = (it: Cloud, id: string, json: unknown, { as = 'member', version = '2.17' } = {}) =>
@@ -132,6 +134,22 @@ test('a password is set where the image says that an agent is there, of the user
     const rows = await it.db.selectFrom('tasks').selectAll().execute()
     assert.ok(!JSON.stringify(rows).includes('correct horse'), 'it is written down nowhere')
   }
+})
+
+test('a password can be read again by who has the private key of the server', async (t) => {
+  const { it, id } = await running(t, { hw_qemu_guest_agent: 'yes' })
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const keep = (key: string) =>
+    it.db.updateTable('servers').set({ public_key: key, guest_password: 'before' }).where('id', '=', id).execute()
+  const shown = async () => String(at(await it.call('GET', `/servers/${id}/os-server-password`), 'password'))
+  await keep('ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJFBaSYXhTkgyTWZyJ2ElNm5Y1o8Qd8h2mB7Z2hR9zS someone')
+  await password(it, id)
+  assert.equal(await shown(), 'before')
+  await keep(opensshOf(publicKey, 'someone'))
+  await password(it, id)
+  const encrypted = Buffer.from(await shown(), 'base64')
+  const plain = privateDecrypt({ key: privateKey, padding: constants.RSA_PKCS1_PADDING }, encrypted)
+  assert.equal(plain.toString(), 'correct horse')
 })
 
 test('why a password is not set is said in the words of upstream', async (t) => {
