@@ -1,6 +1,7 @@
 /** docs/api-coverage.md, from the registry: which of upstream's methods are served, which can only say that there is nothing, and which are missing. */
 import { ACTION_KEYS } from '../resources/server-action.ts'
-import { operationOf, standingOf, standingOfAction, type Standing } from './measure.ts'
+import { OPERATIONS } from '../resources/index.ts'
+import { operationOf, pattern, standingOf, standingOfAction, type Standing } from './measure.ts'
 import { MISSING } from './missing.ts'
 import { CAPPED, ENDPOINTS, REMOVED, SERVER_ACTIONS } from './upstream.ts'
 
@@ -30,6 +31,7 @@ function part(title: string, lines: readonly string[], standing: (line: string) 
     ...list('Missing', of('missing'), (line) => (MISSING[line] === undefined ? '' : `: ${MISSING[line]}`)),
   ].join('\n')
 }
+const OWN = OPERATIONS.map(pattern).filter((line) => / \/kilonova\//.test(line))
 const withoutArticle = (lacks = ''): string => lacks.replace(/^an? /, '')
 
 const OURS = 'kilonova:'
@@ -48,6 +50,7 @@ export const coveragePage = (): string =>
     part('Methods', ENDPOINTS, standingOf),
     part('Actions on servers', SERVER_ACTIONS, standingOfAction),
     part('Methods that ended before 2.103', CAPPED, standingOf),
+    `## Our own: ${OWN.length}\n\nUpstream has none of these.\n\n${OWN.map((line) => `- \`${shown(line)}\``).join('\n')}\n`,
     `## Removed: ${REMOVED.length}\n\nThese answer 410 at every version, as upstream does.\n\n${REMOVED.map((line) => `- \`${shown(line)}\``).join('\n')}\n`,
     ADDITIONS,
   ].join('\n')
