@@ -92,6 +92,34 @@ test('a paused guest stands still, and counts on when it is unpaused', async () 
   await countsOn(at)
 })
 
+// Before it is suspended: QEMU counts from its own start.
+test('the guest sees the interrupt of a crash dump, and its figures grow', async () => {
+  const figures = async () =>
+    (await admin.call('compute', 'GET', `/servers/${id}/diagnostics`)).body as {
+      readonly state: string
+      readonly uptime: number
+      readonly cpu_details: readonly { readonly time: number }[]
+      readonly disk_details: readonly { readonly read_bytes: number }[]
+      readonly nic_details: readonly {
+        readonly mac_address: string
+        readonly rx_octets: number
+        readonly tx_octets: number
+      }[]
+      readonly memory_details: { readonly maximum: number }
+    }
+  const before = await figures()
+  await act(session, id, { trigger_crash_dump: null })
+  await consoleShows(session, id, (text) => /NMI received/.test(text))
+  await bootIdOf(address, key)
+  const now = await figures()
+  assert.deepEqual([now.state, now.memory_details.maximum], ['running', 192])
+  assert.ok((now.cpu_details[0]?.time ?? 0) > (before.cpu_details[0]?.time ?? 0))
+  assert.ok((now.disk_details[0]?.read_bytes ?? 0) > 1024 ** 2)
+  const [was, is] = [before.nic_details[0], now.nic_details[0]]
+  assert.match(String(is?.mac_address), /^fa:16:3e/)
+  assert.ok(was && is && is.rx_octets > was.rx_octets && is.tx_octets > was.tx_octets)
+})
+
 test('a suspended guest keeps its memory while libvirtd and all of us restart, and counts on when it is resumed', async () => {
   const bootId = await bootIdOf(address, key)
   await act(session, id, { suspend: null })
@@ -122,33 +150,6 @@ test('a locked server is left alone by its owner, not by an administrator', asyn
   await act(session, id, { unlock: null })
   await act(session, id, { unpause: null })
   await active(session, id)
-})
-
-test('the guest sees the interrupt of a crash dump, and its figures grow', async () => {
-  const figures = async () =>
-    (await admin.call('compute', 'GET', `/servers/${id}/diagnostics`)).body as {
-      readonly state: string
-      readonly uptime: number
-      readonly cpu_details: readonly { readonly time: number }[]
-      readonly disk_details: readonly { readonly read_bytes: number }[]
-      readonly nic_details: readonly {
-        readonly mac_address: string
-        readonly rx_octets: number
-        readonly tx_octets: number
-      }[]
-      readonly memory_details: { readonly maximum: number }
-    }
-  const before = await figures()
-  await act(session, id, { trigger_crash_dump: null })
-  await consoleShows(session, id, (text) => /NMI received/.test(text))
-  await bootIdOf(address, key)
-  const now = await figures()
-  assert.deepEqual([now.state, now.memory_details.maximum], ['running', 192])
-  assert.ok((now.cpu_details[0]?.time ?? 0) > (before.cpu_details[0]?.time ?? 0))
-  assert.ok((now.disk_details[0]?.read_bytes ?? 0) > 1024 ** 2)
-  const [was, is] = [before.nic_details[0], now.nic_details[0]]
-  assert.match(String(is?.mac_address), /^fa:16:3e/)
-  assert.ok(was && is && is.rx_octets > was.rx_octets && is.tx_octets > was.tx_octets)
 })
 
 const mac = (): string => /<mac address='([^']+)'/.exec(virsh('dumpxml', id))?.[1] ?? ''
