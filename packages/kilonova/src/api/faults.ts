@@ -1,4 +1,5 @@
 /** What went wrong as an answer: one exhaustive map from kinds to statuses, and Nova's body for each. */
+import { RefusedError } from '../clients/neighbour.ts'
 import { isNovaError, type ErrorKind } from '../domain/errors.ts'
 
 /** A refusal of the HTTP layer itself, which no noun knows of. */
@@ -48,6 +49,11 @@ export function faultOf(error: unknown): ApiFault {
   // What another service says to us is for the log: it may tell of places, and of requests that are not the caller's.
   if (isNovaError(error, 'ServiceRefused'))
     return new ApiFault(500, `The ${error.detail.service} service refused what it was asked for.`, {}, { cause: error })
+  // What a neighbour does not let this user do, it may say itself.
+  if (error instanceof RefusedError)
+    return error.status === 403
+      ? new ApiFault(403, error.message, {}, { cause: error })
+      : new ApiFault(500, `The ${error.service} service refused what it was asked for.`, {}, { cause: error })
   if (isNovaError(error)) return new ApiFault(STATUS[error.kind], error.message, {}, { cause: error })
   return new ApiFault(500, UNEXPECTED, {}, { cause: error })
 }

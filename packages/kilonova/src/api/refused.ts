@@ -1,6 +1,5 @@
-/** What a neighbour's refusal becomes: the statuses that an operation foresees, in its own words where it has some; 403 always; anything else is our 500. */
+/** What a neighbour's refusal becomes: the statuses that an operation foresees, in its own words where it has some. The rest is said in faults.ts. */
 import { RefusedError } from '../clients/neighbour.ts'
-import { NovaError } from '../domain/errors.ts'
 import { ApiFault } from './faults.ts'
 
 /** By status, or by status and the neighbour's type (`409 OverQuota`): the status to answer, perhaps with other words. */
@@ -12,9 +11,8 @@ export async function foreseeing<T>(foreseen: Foreseen, work: Promise<T>): Promi
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error
     const known = foreseen[`${error.status} ${error.type}`] ?? foreseen[error.status]
-    if (known === undefined && error.status !== 403)
-      throw new NovaError('ServiceRefused', { service: error.service, reason: error.message }, { cause: error })
-    const [status, text] = typeof known === 'object' ? known : [known ?? 403, error.message]
+    if (known === undefined) throw error
+    const [status, text] = typeof known === 'object' ? known : [known, error.message]
     throw new ApiFault(status, typeof text === 'string' ? text : text(error.message), {}, { cause: error })
   }
 }

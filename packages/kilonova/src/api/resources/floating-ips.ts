@@ -1,5 +1,6 @@
 /** Floating IPs and the networks they come from, as the network service keeps them: until 2.35, and giving them to servers until 2.43. */
 import { z } from 'zod'
+import { RefusedError } from '../../clients/neighbour.ts'
 import type { Server } from '../../domain/server.ts'
 import type { Ctx } from '../context.ts'
 import { ApiFault, badRequest, notFound } from '../faults.ts'
@@ -42,6 +43,13 @@ async function detail(ctx: Ctx, found: FloatingIpBody): Promise<Shown> {
   return only ?? { ...found, pool: found.floating_network_id, serverId: null }
 }
 
+/** A network service without routers knows of no floating IPs. */
+const orNone = async (asked: Promise<readonly FloatingIpBody[]>): Promise<readonly FloatingIpBody[]> =>
+  asked.catch((error: unknown) => {
+    if (error instanceof RefusedError && error.status === 404) return []
+    throw error
+  })
+
 /** Errors: 404. */
 async function find(ctx: Ctx): Promise<FloatingIpBody> {
   const id = ctx.params['id'] ?? ''
@@ -74,7 +82,7 @@ async function allocate(ctx: Ctx, asked: string | null | undefined): Promise<Sho
 
 /** Errors: 404, 409 when several have it. */
 async function byAddress(ctx: Ctx, address: string): Promise<FloatingIpBody> {
-  const [found, ...more] = await networkService(ctx).list('floatingips', { floating_ip_address: address })
+  const [found, ...more] = await orNone(networkService(ctx).list('floatingips', { floating_ip_address: address }))
   if (!found) throw notFound('floating IP not found')
   if (more.length > 0) throw new ApiFault(409, `Multiple floating IPs are found for address ${address}.`)
   return found
@@ -145,7 +153,7 @@ export const floatingIps = [
     ...capped,
     policy: 'os_compute_api:os-floating-ips:list',
     run: async (ctx) =>
-      details(ctx, await networkService(ctx).list('floatingips', { project_id: ctx.caller.projectId })),
+      details(ctx, await orNone(networkService(ctx).list('floatingips', { project_id: ctx.caller.projectId }))),
     view: (all, at) => ({ floating_ips: all.map((each) => shown(each, at)) }),
   }),
   post('/os-floating-ips', {

@@ -384,3 +384,17 @@ test('bare metal nodes are not there, and were never managed here', async (t) =>
   assert.match(JSON.stringify((await call('POST', '/x/action', { add_interface: {} })).body), /port-create/)
   assert.equal((await call('POST', '/x/action', { other: {} })).status, 400)
 })
+
+test('a neighbour without routers has no floating IPs; what it forbids is forbidden, what nobody foresaw tells nothing', async (t) => {
+  const it = await cloud(t)
+  const refused = async (status: number, path: string) => {
+    it.kept.refuse = { status, message: 'its own words' }
+    const answer = await ask(it, 'GET', path)
+    return [answer.status, Object.values(answer.body as object)[0]] as const
+  }
+  assert.deepEqual(await refused(404, '/os-floating-ips'), [200, []])
+  for (const path of ['/os-floating-ips', '/os-networks', '/os-security-groups', '/images'])
+    assert.deepEqual(await refused(403, path), [403, { code: 403, message: 'its own words' }], path)
+  const [status, fault] = await refused(418, '/os-networks')
+  assert.deepEqual([status, JSON.stringify(fault).includes('its own words')], [500, false])
+})
