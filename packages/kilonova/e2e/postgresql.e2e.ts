@@ -13,6 +13,7 @@ const TESTS = {
     'packages/kilonova/src/db/*.test.ts',
     'packages/kilonova/src/placement/*.test.ts',
     'packages/kilonova/src/actions/*.test.ts',
+    'packages/kilonova/src/conductor/periodic/*.test.ts',
     'packages/kilonova/src/console/*.test.ts',
   ],
   'the API': ['packages/kilonova/src/api/**/*.test.ts'],

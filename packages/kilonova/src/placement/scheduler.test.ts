@@ -12,7 +12,14 @@ import { fakeReport } from '../virt/fake/report.ts'
 import { startScheduler } from './scheduler.ts'
 
 const OPTIONS = {
-  enabledFilters: ['ComputeFilter', 'AvailabilityZoneFilter', 'CoreFilter', 'RamFilter', 'DiskFilter'],
+  enabledFilters: [
+    'ComputeFilter',
+    'AvailabilityZoneFilter',
+    'CoreFilter',
+    'RamFilter',
+    'DiskFilter',
+    'ImagePropertiesFilter',
+  ],
   multipliers: {},
   defaultArchitecture: null,
   cpuAllocationRatio: 2,
@@ -43,7 +50,11 @@ async function placement(t: TestContext) {
   await report('host-2')
   const daemon = startScheduler({ db, bus, clock, log: silentLog, options: OPTIONS })
   t.after(() => daemon.close())
-  const { place, release } = client(scheduler, bus, SCHEDULER, { requestId: 'req-1', userId: '', projectId: '' })
+  const { place, release, mayRun } = client(scheduler, bus, SCHEDULER, {
+    requestId: 'req-1',
+    userId: '',
+    projectId: '',
+  })
   const ask = async (vcpus: number, spec: Partial<PlaceRequest['spec']> = {}, consumerId = newId()) => {
     const task = await openTask(db, consumerId)
     const wanted = {
@@ -69,7 +80,7 @@ async function placement(t: TestContext) {
       }),
     }
   }
-  return { db, clock, report, place, release, ask }
+  return { db, clock, report, place, release, mayRun, ask }
 }
 
 test('servers are spread, until nothing fits; what is given back can be had at once', async (t) => {
@@ -149,4 +160,15 @@ test('a filter that does not exist is an error at the start', async (t) => {
     () => startScheduler({ db, bus: memoryBus(), clock: { now: () => 0 }, log: silentLog, options }),
     /do not exist: MagicFilter/,
   )
+})
+
+test('another image is looked at as at a rebuild: by what it needs, not by the room that its server has', async (t) => {
+  const { ask, mayRun } = await placement(t)
+  for (let number = 0; number < 4; number++) assert.equal((await ask(4)).answer.placed, true)
+  assert.equal(await mayRun({ host: 'host-1', imageProperties: { hw_architecture: 'x86_64' } }), null)
+  assert.equal(
+    await mayRun({ host: 'host-1', imageProperties: { hw_architecture: 's390x' } }),
+    '1 host: 1 cannot run the image.',
+  )
+  assert.equal(await mayRun({ host: 'host-9', imageProperties: {} }), 'There is no host called host-9.')
 })

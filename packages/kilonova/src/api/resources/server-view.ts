@@ -159,7 +159,10 @@ const CORE = {
   accessIPv6: of((row) => json(row.access_ip_v6 ?? '')),
   links: of((row, at) => links(at, row.id)),
   'OS-DCF:diskConfig': of((row) => word(row.disk_config)),
-  progress: of((row) => (PROGRESS.has(statusOfRow(row)) ? String(row.progress) : undefined)),
+  progress: of((row) =>
+    // Beyond upstream: also while data of a server in another state are moved.
+    row.progress > 0 || PROGRESS.has(statusOfRow(row)) ? String(row.progress) : undefined,
+  ),
   fault: of(fault),
   locked: from('2.9', (row) => String(row.locked === 1)),
   description: from('2.19', (row) => maybe(row.description)),
