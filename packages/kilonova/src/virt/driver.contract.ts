@@ -341,7 +341,11 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await driver.start(guestOf(serverId))
     await loginPrompt(driver, serverId)
     events.forget()
-    for (const power of ['running', 'shutdown'] as const) {
+    for (const power of ['running', 'paused', 'shutdown'] as const) {
+      if (power === 'paused') {
+        assert.ok(!events.seen.some((change) => change.serverId === serverId && change.event === 'paused'))
+        await driver.pause(serverId)
+      }
       if (power === 'shutdown') await driver.powerOff(serverId)
       const snapshotId = randomUUID()
       const percents: number[] = []
@@ -366,7 +370,6 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
       await loginPrompt(driver, other)
       await remove(other)
     }
-    assert.ok(!events.seen.some((change) => change.serverId === serverId && change.event === 'paused'))
     await remove(serverId)
   })
 
