@@ -40,6 +40,7 @@ const ADDITIONS = [
   '',
   'What upstream has nothing like, under names that it will never use: see [operations.md](operations.md#beyond-nova).',
   '',
+  ...OWN.map((line) => `- \`${shown(line)}\``),
   ...ACTION_KEYS.filter((key) => key.startsWith(OURS)).map((key) => `- action \`${key}\``),
   '',
 ].join('\n')
@@ -50,7 +51,6 @@ export const coveragePage = (): string =>
     part('Methods', ENDPOINTS, standingOf),
     part('Actions on servers', SERVER_ACTIONS, standingOfAction),
     part('Methods that ended before 2.103', CAPPED, standingOf),
-    `## Our own: ${OWN.length}\n\nUpstream has none of these.\n\n${OWN.map((line) => `- \`${shown(line)}\``).join('\n')}\n`,
     `## Removed: ${REMOVED.length}\n\nThese answer 410 at every version, as upstream does.\n\n${REMOVED.map((line) => `- \`${shown(line)}\``).join('\n')}\n`,
     ADDITIONS,
   ].join('\n')
