@@ -207,6 +207,36 @@ test(
   },
 )
 
+test(
+  'a copy goes on after the process died in it; a rebuild that fails puts the old disk back',
+  { timeout: 400_000 },
+  async () => {
+    await cloud.stop('SIGTERM')
+    await cloud.start({ KILL_AT: 'createImage/copy/after' })
+    session = await cloud.session('demo')
+    const { image_id } = await ask<{ image_id: string }>(server, { createImage: { name: 'survivor' } })
+    await cloud.ended()
+    await cloud.start({ FAIL_AT: 'rebuild/start' })
+    session = await cloud.session('demo')
+    await idle(server)
+    assert.equal((await image(image_id)).status, 'active')
+    await session.call('image', 'DELETE', `/v2/images/${image_id}`)
+
+    await ask(server, { rebuild: { imageRef: demo, name: 'never' } })
+    await idle(server)
+    const { name } = await active(session, server)
+    assert.equal(name, 'original')
+    assert.equal(await inGuest(address, key, `cat ${MARK}`, BOOT_MS), 'kept')
+    assert.deepEqual(
+      readdirSync(folderOf(server)).filter((file) => file.endsWith('.old') || file.startsWith('snapshot')),
+      [],
+    )
+    await cloud.stop('SIGTERM')
+    await cloud.start()
+    session = await cloud.session('demo')
+  },
+)
+
 test('a rebuild replaces the disk, and keeps id and address', { timeout: 300_000 }, async () => {
   const { server: answer } = await ask<{ server: { name: string; status: string; adminPass: string } }>(server, {
     rebuild: { imageRef: demo, name: 'rebuilt', metadata: { colour: 'red' } },
