@@ -23,7 +23,7 @@ export interface ApiOptions extends Omit<ApiReach, 'lister'> {
 }
 
 const PREFIXES = ['/v2.1', '/v2.1/:project_id', '/v2', '/v2/:project_id']
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'] as const
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH'] as const
 
 /** Errors: PortTakenError. */
 export async function startApi(options: ApiOptions): Promise<{ readonly url: string; close(): Promise<void> }> {
@@ -61,21 +61,22 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
   for (const [path, operations] of Map.groupBy(OPERATIONS, (operation) => operation.path)) {
     const handlers = byMethod(reach, operations)
     const allow = [...handlers.keys()].join(', ')
+    const refused: Handler = async (request, reply) =>
+      failed(
+        reach,
+        reply,
+        new ApiFault(405, 'The method is not allowed for this resource.', { allow }),
+        begin(request, reply),
+      )
+    // One route for all methods: each route costs kilobytes.
     for (const prefix of PREFIXES)
-      for (const method of METHODS)
-        app.route({
-          method,
-          url: `${prefix}${path}`,
-          handler:
-            handlers.get(method) ??
-            (async (request, reply) =>
-              failed(
-                reach,
-                reply,
-                new ApiFault(405, 'The method is not allowed for this resource.', { allow }),
-                begin(request, reply),
-              )),
-        })
+      app.route({
+        method: [...METHODS],
+        exposeHeadRoute: false,
+        url: `${prefix}${path}`,
+        handler: (request, reply) =>
+          (handlers.get(request.method === 'HEAD' ? 'GET' : request.method) ?? refused)(request, reply),
+      })
   }
   try {
     const url = await listen()
