@@ -108,6 +108,17 @@ test('a patch changes, adds and removes, all or nothing', async () => {
   assert.equal((await demo.call('PATCH', `/v2/images/${id}`, [])).status, 415)
 })
 
+test('a patch of the older kind has its path under what is to be done', async () => {
+  const { id } = await make(demo, { name: 'before', ...bare, old: 'x' })
+  const OLD = { 'content-type': 'application/openstack-images-v2.0-json-patch' }
+  const patch = (body: unknown) => demo.call('PATCH', `/v2/images/${id}`, body, OLD)
+  const done = await patch([{ replace: '/name', value: 'after' }, { add: '/new', value: 'y' }, { remove: '/old' }])
+  const image = done.body as Image
+  assert.deepEqual([done.status, image['name'], image['new'], image['old']], [200, 'after', 'y', undefined])
+  assert.equal((await patch([{ op: 'replace', path: '/name', value: 'no' }])).status, 400)
+  assert.equal((await patch([{ replace: '/name', add: '/name', value: 'no' }])).status, 400)
+})
+
 test('an image is its project’s until it is shared or public', async () => {
   const { id } = await make(demo, { name: 'mine', ...bare })
   assert.equal((await other.call('GET', `/v2/images/${id}`)).status, 404)

@@ -25,6 +25,7 @@ interface Rule {
   readonly port_range_min: number | null
   readonly remote_group_id: string | null
   readonly remote_ip_prefix: string | null
+  readonly normalized_cidr: string | null
 }
 interface Group {
   readonly id: string
@@ -97,7 +98,8 @@ test('a rule is kept once, whatever its protocol is called', async () => {
   const { status, body } = await addRule(demo, fields)
   assert.equal(status, 201)
   const rule = (body as { security_group_rule: Rule }).security_group_rule
-  assert.deepEqual([rule.protocol, rule.ethertype, rule.remote_ip_prefix], ['6', 'IPv4', '10.0.0.0/8'])
+  assert.deepEqual([rule.protocol, rule.ethertype, rule.remote_ip_prefix], ['6', 'IPv4', '10.1.2.3/8'])
+  assert.equal(rule.normalized_cidr, '10.0.0.0/8')
   const again = await addRule(demo, { ...fields, protocol: 'tcp', remote_ip_prefix: '10.0.0.0/8' })
   assert.deepEqual([again.status, typeOf(again.body)], [409, 'SecurityGroupRuleExists'])
   const { body: listed } = await demo.call(

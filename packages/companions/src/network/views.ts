@@ -7,7 +7,7 @@ import type { Network, Subnet } from './store/networks.ts'
 import type { Port } from './store/ports.ts'
 import type { FloatingIp } from './store/floating-ips.ts'
 import type { Router } from './store/routers.ts'
-import type { Rule, SecurityGroup } from './store/security-groups.ts'
+import { normalizedCidr, type Rule, type SecurityGroup } from './store/security-groups.ts'
 
 /** There is one. */
 export const ZONE = 'nova'
@@ -131,7 +131,7 @@ export const ruleView = (row: Rule): View => ({
   remote_ip_prefix: row.remote_ip_prefix,
   remote_group_id: row.remote_group_id,
   remote_address_group_id: null,
-  normalized_cidr: row.remote_ip_prefix,
+  normalized_cidr: normalizedCidr(row),
 })
 
 export const groupView = (row: SecurityGroup): View => ({

@@ -71,12 +71,13 @@ test('the project may stand in the path, and must then be the caller’s', async
   assert.match(String(at(foreign, 'badRequest', 'message')), /doesn't match Context's project_id/)
 })
 
-test('what is not there is 404, a wrong method 405 with those that are right, a later method 404', async (t) => {
+test('what is not there is 404, so is a wrong method, or a later one', async (t) => {
   const it = await cloud(t)
   const nothing = await it.call('GET', '/os-nothing')
   assert.deepEqual([nothing.status, at(nothing, 'itemNotFound', 'code')], [404, 404])
   const wrong = await it.call('DELETE', '/servers')
-  assert.deepEqual([wrong.status, at(wrong, 'badMethod', 'code'), wrong.headers['allow']], [405, 405, 'GET, POST'])
+  assert.deepEqual([wrong.status, at(wrong, 'itemNotFound', 'code')], [404, 404])
+  assert.equal((await it.call('DELETE', '/os-security-groups/')).status, 404, 'an id that is empty')
   assert.equal(
     (await it.call('PUT', '/flavors/1', { as: 'admin', json: { flavor: { description: 'x' } }, version: '2.54' }))
       .status,
@@ -89,6 +90,16 @@ test('what is not there is 404, a wrong method 405 with those that are right, a 
   )
   assert.equal((await it.call('GET', '/os-hypervisors/statistics', { as: 'admin', version: '2.88' })).status, 404)
   assert.equal((await it.call('HEAD', '/flavors')).status, 200)
+})
+
+test('extensions are the same as in every cloud', async (t) => {
+  const it = await cloud(t)
+  const all = at(await it.call('GET', '/extensions'), 'extensions') as { alias: string; name: string }[]
+  assert.equal(all.length, 99)
+  assert.equal(new Set(all.map(({ alias }) => alias)).size, 99)
+  assert.equal(all.find(({ alias }) => alias === 'os-hosts')?.name, 'Hosts')
+  assert.equal(at(await it.call('GET', '/extensions/NMN'), 'extension', 'name'), 'Multinic')
+  assert.equal((await it.call('GET', '/extensions/constructor')).status, 404)
 })
 
 test('bodies must be JSON, of a JSON type, and not too large', async (t) => {

@@ -60,22 +60,14 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
   serveVersions(app)
   for (const [path, operations] of Map.groupBy(OPERATIONS, (operation) => operation.path)) {
     const handlers = byMethod(reach, operations)
-    const allow = [...handlers.keys()].join(', ')
-    const refused: Handler = async (request, reply) =>
-      failed(
-        reach,
-        reply,
-        new ApiFault(405, 'The method is not allowed for this resource.', { allow }),
-        begin(request, reply),
-      )
-    // One route for all methods: each route costs kilobytes.
+    // One route for all methods: each route costs kilobytes. One that is not there is answered like a path that is not, as upstream does.
     for (const prefix of PREFIXES)
       app.route({
         method: [...METHODS],
         exposeHeadRoute: false,
         url: `${prefix}${path}`,
         handler: (request, reply) =>
-          (handlers.get(request.method === 'HEAD' ? 'GET' : request.method) ?? refused)(request, reply),
+          handlers.get(request.method === 'HEAD' ? 'GET' : request.method)?.(request, reply) ?? reply.callNotFound(),
       })
   }
   try {

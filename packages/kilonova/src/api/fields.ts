@@ -1,5 +1,6 @@
 /** The fields that bodies and queries of several resources are made of, as lenient or strict as upstream's. */
 import { z } from 'zod'
+import { parseMoment } from './moment.ts'
 
 const message = (text: string) => ({ error: () => text })
 
@@ -54,9 +55,11 @@ const ipVersion = (version: 4 | 6, text: string): boolean =>
 export const ipv4 = z
   .string()
   .refine((text) => text === '' || ipVersion(4, text), { error: (issue) => `'${String(issue.input)}' is not a 'ipv4'` })
+/** As RFC 5952 writes it, whichever way it was given. */
 export const ipv6 = z
   .string()
   .refine((text) => text === '' || ipVersion(6, text), { error: (issue) => `'${String(issue.input)}' is not a 'ipv6'` })
+  .transform((text) => (text === '' ? '' : new URL(`http://[${text}]`).hostname.slice(1, -1)))
 export const ip = z.string().refine((text) => ipVersion(4, text) || ipVersion(6, text), {
   error: (issue) => `'${String(issue.input)}' is not an IP address`,
 })
@@ -104,12 +107,14 @@ export const digits = z
   .regex(/^[0-9]*$/, { error: (issue) => `'${String(issue.input)}' does not match '^[0-9]*$'` })
   .transform((text) => (text === '' ? undefined : Number(text)))
 
-/** Of a query: a date and time, in milliseconds since 1970; without a zone it is UTC. */
+/** Of a query: a date and time, in milliseconds since 1970. */
 export const moment = once(
-  z
-    .string()
-    .transform((text) => Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`))
-    .refine((ms) => !Number.isNaN(ms), 'it is not a date and time'),
+  z.string().transform((text, context) => {
+    const ms = parseMoment(text)
+    if (ms !== undefined) return ms
+    context.addIssue({ code: 'custom', message: `'${text}' is not a 'date-time'` })
+    return z.NEVER
+  }),
 )
 
 /** `limit` and `marker`, as every list takes them. */

@@ -1,8 +1,10 @@
-/** Ports of a server changed: the addresses that users see follow at once, and whoever watches tells the host. */
+/** Ports of a server changed: the addresses and security groups that users see follow at once, and whoever watches tells the host. */
 import { addressesOf } from '../actions/ports.ts'
 import { addressesOf as addressesIn, replaceAddresses } from '../db/server-addresses.ts'
 import type { Address, Server } from '../domain/server.ts'
+import { setSecurityGroups } from '../db/servers.ts'
 import { PORTS_PLUGGED } from '../rpc/conductor.ts'
+import type { Port } from '../clients/neutron.ts'
 import type { Ctx } from './context.ts'
 
 const keyOf = ({ portId, address }: Address): string => `${portId}/${address}`
@@ -17,8 +19,21 @@ function floatingBehind(addresses: readonly Address[]): ReadonlyMap<string, read
   return behind
 }
 
+async function refreshGroups(
+  db: Ctx['db'],
+  neutron: Ctx['neutron'],
+  server: Server,
+  ports: readonly Port[],
+): Promise<void> {
+  const ids = [...new Set(ports.flatMap(({ securityGroups }) => securityGroups))]
+  const groups = ids.length === 0 ? [] : await neutron.groups(ids)
+  const names = [...new Set(groups.map(({ name }) => name))].toSorted()
+  if (names.join('\n') !== server.securityGroups.toSorted().join('\n')) await setSecurityGroups(db, server.id, names)
+}
+
 export async function refreshPorts({ db, bus, neutron }: Ctx, server: Server): Promise<void> {
   const ports = await neutron.portsOf(server)
+  await refreshGroups(db, neutron, server, ports)
   const fixed = addressesOf(await neutron.facts(ports, server.hostname))
   const [shown] = await addressesIn(db, [server.id], false)
   if (!shown) return

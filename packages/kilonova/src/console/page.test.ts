@@ -19,6 +19,8 @@ test('the page, what it loads, and what that imports are all served, as a browse
       for (const [, from = ''] of text.matchAll(/^(?:import|export)\s+(?:[\w*{}\s,]+?\s+from\s+)?["']([^"']+)["']/gm))
         await visit(new URL(from, `http://host${path}`).pathname)
   }
+  const title = /<title>(.*)<\/title>/.exec(await (await fetch(`${proxy.url}/vnc_auto.html`)).text())
+  assert.equal(title?.[1], 'noVNC', 'by which monitors know it')
   await visit('/vnc_auto.html?path=%3Ftoken%3Dx')
   await visit('/vnc_lite.html')
   await visit('/novnc/core/rfb.js')

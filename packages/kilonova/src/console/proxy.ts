@@ -157,8 +157,8 @@ class RefusedError extends Error {
   override readonly name = 'RefusedError'
 }
 
+/** The reason stands in the first line, as websockify has it: clients of websockets take what follows for frames. */
 function refusal(error: unknown): string {
-  const [status, text] =
-    error instanceof RefusedError ? ['403 Forbidden', error.message] : ['500 Internal Server Error', 'Not now.']
-  return `HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`
+  const status = error instanceof RefusedError ? `403 ${error.message}` : '500 Not now.'
+  return `HTTP/1.1 ${status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`
 }

@@ -211,6 +211,15 @@ export async function setAddresses(db: Db, id: string, addresses: readonly Addre
     .execute()
 }
 
+/** As users see them: the names of its ports' groups. */
+export async function setSecurityGroups(db: Db, id: string, names: readonly string[]): Promise<void> {
+  await db
+    .updateTable('servers')
+    .set({ security_groups: JSON.stringify(names) })
+    .where('id', '=', id)
+    .execute()
+}
+
 export async function setFault(db: Db, id: string, fault: ServerFault): Promise<void> {
   await db
     .updateTable('servers')

@@ -12,15 +12,25 @@ import { mustBeAllowed, mustBeWritable, parseDocument } from '../document.ts'
 import { writeProperties, writeTags, type Image } from '../store/images.ts'
 import { imageView } from '../view.ts'
 
-const MEDIA_TYPES = ['application/openstack-images-v2.1-json-patch', 'application/openstack-images-v2.0-json-patch']
+const LATEST = 'application/openstack-images-v2.1-json-patch'
+const OLD = 'application/openstack-images-v2.0-json-patch'
+const MEDIA_TYPES = [LATEST, OLD]
 
-const operations = z.array(
-  z.strictObject({
-    op: z.enum(['add', 'replace', 'remove']),
-    path: z.string().startsWith('/').max(300),
-    value: z.unknown().optional(),
-  }),
+const path = z.string().startsWith('/').max(300)
+const value = z.unknown().optional()
+const operations = z.array(z.strictObject({ op: z.enum(['add', 'replace', 'remove']), path, value }))
+/** `{"replace": "/name", "value": …}`: the kind is the path's key. */
+const oldOperations = z.array(
+  z.union([
+    z.strictObject({ add: path, value }).transform(({ add, value }) => ({ op: 'add', path: add, value }) as const),
+    z
+      .strictObject({ replace: path, value })
+      .transform(({ replace, value }) => ({ op: 'replace', path: replace, value }) as const),
+    z.strictObject({ remove: path }).transform(({ remove }) => ({ op: 'remove', path: remove }) as const),
+  ]),
 )
+
+type Change = { readonly op: 'add' | 'replace' | 'remove'; readonly path: string; readonly value?: unknown }
 
 const BASE = ['name', 'visibility', 'disk_format', 'container_format', 'min_disk', 'min_ram', 'owner'] as const
 const FIXED = new Set<string>([...BASE, 'protected', 'os_hidden', 'tags'])
@@ -34,7 +44,7 @@ const documentOf = (image: Image): Map<string, unknown> =>
     ['tags', strings(image.tags)],
   ])
 
-function apply(document: Map<string, unknown>, { op, path, value }: z.output<typeof operations>[number]): void {
+function apply(document: Map<string, unknown>, { op, path, value }: Change): void {
   const name = path.slice(1).replaceAll('~1', '/').replaceAll('~0', '~')
   if (path.slice(1).includes('/')) throw badRequest(`The path ${path} leads to nothing that can be changed.`)
   mustBeWritable(name)
@@ -57,16 +67,18 @@ export function patchRoutes(app: FastifyInstance, ctx: ImageContext): void {
   app.patch(
     '/v2/images/:id',
     withCaller(ctx.check, async (caller, request) => {
-      if (!MEDIA_TYPES.includes((request.headers['content-type'] ?? '').split(';')[0] ?? ''))
-        throw new Fault(415, `Send ${MEDIA_TYPES[0]}.`)
+      const [type = ''] = (request.headers['content-type'] ?? '').split(';')
+      if (!MEDIA_TYPES.includes(type)) throw new Fault(415, `Send ${LATEST}.`)
       const { id } = request.params as { id: string }
       // What is patched is what is read: one at a time.
-      return ctx.content.locked(`image ${id}`, () => patched(ctx, caller, id, parsed(operations, request.body)))
+      return ctx.content.locked(`image ${id}`, () =>
+        patched(ctx, caller, id, parsed(type === OLD ? oldOperations : operations, request.body)),
+      )
     }),
   )
 }
 
-async function patched(ctx: ImageContext, caller: Caller, id: string, changes: z.output<typeof operations>) {
+async function patched(ctx: ImageContext, caller: Caller, id: string, changes: readonly Change[]) {
   const { kysely } = ctx.database
   const image = await changeableImage(ctx, caller, id)
   const document = documentOf(image)

@@ -2,12 +2,20 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Caller } from '../../openstack/caller.ts'
-import { formatCidr, parseAddress, parseCidr } from '../address.ts'
+import { parseAddress, parseCidr } from '../address.ts'
 import type { Db, NetworkContext } from '../context.ts'
 import { invalid, missing, ruleExists, rulesOfSeveralGroups, ruleTwice } from '../errors.ts'
 import { parseList } from '../list-query.ts'
 import { mustFit } from '../store/quotas.ts'
-import { findGroup, findRule, listRules, newRule, ruleColumns, type Rule } from '../store/security-groups.ts'
+import {
+  findGroup,
+  findRule,
+  listRules,
+  newRule,
+  normalizedCidr,
+  ruleColumns,
+  type Rule,
+} from '../store/security-groups.ts'
 import { ruleView } from '../views.ts'
 import { crudRoutes } from './crud.ts'
 import { bodyOf, project, text } from './fields.ts'
@@ -34,13 +42,14 @@ const creation = z.strictObject({
 })
 type Creation = z.output<typeof creation>
 
-/** Canonical text of the prefix; a single address is a whole prefix. */
+/** As it was given; a single address is a whole prefix. */
 function prefixOf({ remote_ip_prefix: given, ethertype: version }: Creation): string | null {
   if (given === undefined || given === null || given === '') return null
-  const cidr = parseCidr(given.includes('/') ? given : `${given}/${parseAddress(given)?.version === 6 ? 128 : 32}`)
+  const whole = given.includes('/') ? given : `${given}/${parseAddress(given)?.version === 6 ? 128 : 32}`
+  const cidr = parseCidr(whole)
   if (!cidr) throw invalid(`'${given}' is not a valid IP prefix`)
   if (`IPv${cidr.version}` !== version) throw invalid(`Conflicting value ethertype ${version} for CIDR ${given}`)
-  return formatCidr(cidr)
+  return whole
 }
 
 const EVERYWHERE = new Set(['0.0.0.0/0', '::/0', null])
@@ -53,7 +62,7 @@ const meaningOf = (rule: Rule): string =>
     rule.protocol === null ? null : protocolNumber(rule.protocol),
     rule.port_range_min,
     rule.port_range_max,
-    EVERYWHERE.has(rule.remote_ip_prefix) ? null : rule.remote_ip_prefix,
+    EVERYWHERE.has(normalizedCidr(rule)) ? null : normalizedCidr(rule),
     rule.remote_group_id,
   ])
 

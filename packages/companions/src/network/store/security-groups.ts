@@ -5,6 +5,7 @@ import { privileged, type Caller } from '../../openstack/caller.ts'
 import { jsonRows, type DatabaseKind } from '../../openstack/json-column.ts'
 import { filtered, paged, type Columns } from '../../openstack/page.ts'
 import type { Db, NetworkContext } from '../context.ts'
+import { formatCidr, parseCidr } from '../address.ts'
 import { missing } from '../errors.ts'
 import type { List } from '../list-query.ts'
 import { tagsColumn } from './tags.ts'
@@ -31,6 +32,12 @@ export const RULE_COLUMNS = [
   'id', 'project_id', 'security_group_id', 'direction', 'ethertype', 'protocol', 'port_range_min', 'port_range_max',
   'remote_ip_prefix', 'remote_group_id', 'description', 'created_at', 'updated_at', 'revision',
 ] as const // prettier-ignore
+
+/** The block that a rule's prefix lies in, however the prefix was written. */
+export function normalizedCidr({ remote_ip_prefix: prefix }: Pick<Rule, 'remote_ip_prefix'>): string | null {
+  const cidr = prefix === null ? undefined : parseCidr(prefix)
+  return cidr ? formatCidr(cidr) : null
+}
 
 export const groupColumns: Columns = {
   id: { ref: 'security_groups.id', kind: 'text' },

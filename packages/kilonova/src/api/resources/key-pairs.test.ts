@@ -1,6 +1,6 @@
 /** Key pairs over HTTP: made or given, each user's own, and usable by OpenSSH. */
 import assert from 'node:assert/strict'
-import { createPrivateKey, createPublicKey, hash } from 'node:crypto'
+import { createPrivateKey, createPublicKey, hash, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { opensshOf } from '../ssh-key.ts'
 import { at, cloud } from '../testing/cloud.ts'
@@ -53,6 +53,16 @@ test('a public key is taken as it is, with its MD5 fingerprint', async (t) => {
     ).status,
     201,
   )
+})
+
+test('a certificate is made, too, with its key as PKCS #12', async (t) => {
+  const it = await cloud(t)
+  const made = await it.call('POST', '/os-keypairs', { json: { keypair: { name: 'c', type: 'x509' } }, version: '2.2' })
+  assert.equal(made.status, 201)
+  const certificate = new X509Certificate(String(at(made, 'keypair', 'public_key')))
+  assert.equal(certificate.subject, `CN=${String(at(made, 'keypair', 'user_id'))}`)
+  assert.equal(at(made, 'keypair', 'fingerprint'), certificate.fingerprint.toLowerCase())
+  assert.equal(Buffer.from(String(at(made, 'keypair', 'private_key')), 'base64')[0], 0x30)
 })
 
 test('users see their own, administrators anybody’s from 2.10', async (t) => {

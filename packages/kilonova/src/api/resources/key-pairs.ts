@@ -15,6 +15,7 @@ import {
 import { nearestLimits } from '../../db/quotas.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { KeyPair } from '../../domain/key-pair.ts'
+import { clientCertificate } from '../client-certificate.ts'
 import { certificateFingerprint, fingerprintOf, opensshOf } from '../ssh-key.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
@@ -91,7 +92,15 @@ function fingerprint(type: KeyPair['type'], publicKey: string): string {
   }
 }
 
-async function generated(): Promise<{ readonly publicKey: string; readonly privateKey: string }> {
+async function generated(
+  type: KeyPair['type'],
+  userId: string,
+  now: number,
+): Promise<{ readonly publicKey: string; readonly privateKey: string }> {
+  if (type === 'x509') {
+    const { certificate, privateKey } = await clientCertificate(userId, now)
+    return { publicKey: certificate, privateKey }
+  }
   const { promise, resolve, reject } = Promise.withResolvers<{ publicKey: KeyObject; privateKey: KeyObject }>()
   generateKeyPair('rsa', { modulusLength: 2048 }, (error, publicKey, privateKey) =>
     error ? reject(error) : resolve({ publicKey, privateKey }),
@@ -113,10 +122,8 @@ const ownerOf = (ctx: Ctx, rule: 'index' | 'show' | 'create' | 'delete', asked: 
 async function create(ctx: Ctx, { name, type = 'ssh', public_key: given, user_id }: New): Promise<Made> {
   const { db, clock, caller, config } = ctx
   const userId = ownerOf(ctx, 'create', user_id)
-  if (given === undefined && type === 'x509')
-    throw invalidKey('a certificate is not made here: send its public part as public_key.')
   const made: { readonly publicKey: string; readonly privateKey?: string } =
-    given === undefined ? await generated() : { publicKey: given }
+    given === undefined ? await generated(type, userId, clock.now()) : { publicKey: given }
   const pair: KeyPair = {
     userId,
     name,

@@ -253,8 +253,14 @@ test('a security group comes to all ports of a server, and goes', async (t) => {
   const version = '2.103'
   assert.equal((await act(it, id, { addSecurityGroup: { name: 'web' } }, version)).status, 202)
   assert.deepEqual(it.ports.get(port)?.securityGroups, ['one', group])
+  const names = async () => at(await it.call('GET', `/servers/${id}`), 'server', 'security_groups')
+  assert.deepEqual(
+    await names(),
+    ['one', group].toSorted().map((name) => ({ name })),
+  )
   assert.equal((await act(it, id, { removeSecurityGroup: { name: group } }, version)).status, 202)
   assert.deepEqual(it.ports.get(port)?.securityGroups, ['one'])
+  assert.deepEqual(await names(), [{ name: 'one' }])
   assert.equal((await act(it, id, { removeSecurityGroup: { name: 'web' } })).status, 404)
   assert.equal((await act(it, id, { addSecurityGroup: { name: 'none' } })).status, 404)
   assert.equal((await act(it, id, { addSecurityGroup: { name: ' ' } })).status, 400)

@@ -6,6 +6,7 @@ import type { Ctx } from '../context.ts'
 import { ApiFault, badRequest, notFound } from '../faults.ts'
 import { digits, once, uuid } from '../fields.ts'
 import { networkService, type GroupBody, type RuleBody } from '../network-service.ts'
+import { refreshPorts } from '../refresh-ports.ts'
 import { foreseeing } from '../refused.ts'
 import { get, post, put, remove } from '../resource.ts'
 import { newRule, ownerOf, shownRule, type Group } from './security-group-rules.ts'
@@ -118,6 +119,7 @@ const action = (policy: string, work: typeof add): PlainAction => ({
   value,
   run: async (ctx, server, given) => {
     await work(ctx, server, value.parse(given).name)
+    await refreshPorts(ctx, server)
     return { status: 202 }
   },
 })

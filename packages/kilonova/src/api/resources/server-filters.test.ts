@@ -96,6 +96,15 @@ test('times of change reach the deleted, and must be in order', async (t) => {
   assert.equal(await status('changes-since=yesterday'), 400)
 })
 
+test('a limit of none asks for nothing; what is no date and time is a 400', async (t) => {
+  const it = await cloud(t)
+  await server(it)
+  assert.deepEqual((await it.call('GET', '/servers?limit=0')).body, { servers: [] })
+  assert.deepEqual((await it.call('GET', '/servers/detail?limit=0')).body, { servers: [] })
+  for (const time of ['2011/01/01', '1', 'now'])
+    assert.equal((await it.call('GET', `/servers?changes-since=${time}`)).status, 400, time)
+})
+
 test('locked is asked for from 2.73 on, by a word for yes or no', async (t) => {
   const { names, status } = await three(t)
   assert.deepEqual(await names('locked=true', '2.73'), ['beta'])

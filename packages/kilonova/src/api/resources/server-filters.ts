@@ -13,6 +13,7 @@ import {
 import type { Ctx } from '../context.ts'
 import { ApiFault, badRequest } from '../faults.ts'
 import { every, once, page } from '../fields.ts'
+import { parseMoment } from '../moment.ts'
 
 /** Filters by Nova's name: the column that must be equal. */
 const EQUAL = {
@@ -211,8 +212,8 @@ const isTrue = (value: string | undefined): boolean => value !== undefined && TR
 
 function time(name: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined
-  const ms = Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(value) ? value : `${value}Z`)
-  if (Number.isNaN(ms))
+  const ms = parseMoment(value)
+  if (ms === undefined)
     throw badRequest(`Invalid input for query parameters ${name}. Value: ${value}. '${value}' is not a 'date-time'`)
   return ms
 }
@@ -315,7 +316,7 @@ export function serverFilter(ctx: Ctx, asked: ServerQuery, which: 'index' | 'det
     ...(changedBefore === undefined ? {} : { changedBefore }),
     sort: sortOf(asked, everything),
     ...(asked.marker === undefined ? {} : { marker: asked.marker }),
-    limit: Math.min(asked.limit ?? config.api.max_limit, config.api.max_limit) || config.api.max_limit,
+    limit: Math.min(asked.limit ?? config.api.max_limit, config.api.max_limit),
   }
 }
 

@@ -12,6 +12,7 @@ async function standing(it: Cloud, values: object = { locked: 0 }): Promise<stri
   await it.db.updateTable('servers').set(values).where('id', '=', id).execute()
   return id
 }
+const ADDRESS = { network: 'n', address: '10.0.0.3', version: 4, mac: 'fa:16:3e:00:00:01', portId: 'p' }
 const bodyOf = async (it: Cloud, action: string): Promise<Record<string, unknown>> => {
   const tasks = it.db.selectFrom('tasks').select('body').where('action', '=', action)
   return JSON.parse((await tasks.where('finished_at', 'is', null).executeTakeFirst())?.body ?? '{}') as never
@@ -22,7 +23,14 @@ test('a rebuild answers the server as it will be, and a password', async (t) => 
   const id = await standing(it)
   const other = imageOf({ name: 'other' })
   it.images.set(other.id, other)
-  const json = { imageRef: other.id, name: 'new', metadata: { b: '2' }, accessIPv4: '1.2.3.4', description: 'text' }
+  const json = {
+    imageRef: other.id,
+    name: 'new',
+    metadata: { b: '2' },
+    accessIPv4: '1.2.3.4',
+    accessIPv6: '0:0::Babe:220.12.22.2',
+    description: 'text',
+  }
   const answer = await act(it, id, { rebuild: json })
   assert.equal(answer.status, 202, JSON.stringify(answer.body))
   const seen = at(answer, 'server') as Record<string, unknown>
@@ -30,6 +38,7 @@ test('a rebuild answers the server as it will be, and a password', async (t) => 
     [seen['id'], seen['name'], seen['status'], seen['metadata'], seen['accessIPv4'], seen['description']],
     [id, 'new', 'REBUILD', { b: '2' }, '1.2.3.4', 'text'],
   )
+  assert.equal(seen['accessIPv6'], '::babe:dc0c:1602', 'in its shortest form')
   assert.equal(at(answer, 'server', 'image', 'id'), other.id)
   assert.match(String(seen['adminPass']), /^\w{12}$/)
   assert.match(String(answer.headers['location']), new RegExp(`/servers/${id}$`))
@@ -40,12 +49,14 @@ test('a rebuild answers the server as it will be, and a password', async (t) => 
 
 test('before 2.75 a rebuild answers less, and what its version brought', async (t) => {
   const it = await cloud(t)
-  const id = await standing(it)
+  const id = await standing(it, { addresses: JSON.stringify([ADDRESS]) })
   const imageRef = [...it.images.keys()][0]
   const keys = async (version: string) => {
     const answer = await act(it, id, { rebuild: { imageRef, adminPass: 'secret' } }, version)
     await settled(it, id)
     assert.equal(at(answer, 'server', 'adminPass'), 'secret')
+    const [address] = Object.values(at(answer, 'server', 'addresses') as Record<string, object[]>).flat()
+    assert.equal('OS-EXT-IPS:type' in (address ?? {}), version === '2.75')
     return ['key_name', 'user_data', 'OS-EXT-STS:vm_state'].map((key) => key in (at(answer, 'server') as object))
   }
   assert.deepEqual(await keys('2.53'), [false, false, false])

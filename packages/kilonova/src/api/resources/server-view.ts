@@ -101,12 +101,13 @@ const links = (at: ServerAt, id: string): string =>
 const bookmark = (at: ServerAt, kind: string, id: string): string =>
   `[{"rel":"bookmark","href":${json(`${at.bookmark}/${kind}/${id}`)}}]`
 
-function addresses({ addresses: text }: ListedRow): string {
+function addressesOf({ addresses: text }: ListedRow, more: boolean): string {
   if (text === '[]') return '{}'
   const byNetwork = new Map<string, string>()
   for (const { network, address, version, mac, type = 'fixed' } of JSON.parse(text) as Address[]) {
     const before = byNetwork.get(network)
-    const one = `{"version":${version},"addr":${json(address)},"OS-EXT-IPS:type":"${type}","OS-EXT-IPS-MAC:mac_addr":${json(mac)}}`
+    const rest = more ? `,"OS-EXT-IPS:type":"${type}","OS-EXT-IPS-MAC:mac_addr":${json(mac)}` : ''
+    const one = `{"version":${version},"addr":${json(address)}${rest}}`
     byNetwork.set(network, before === undefined ? one : `${before},${one}`)
   }
   return `{${[...byNetwork].map(([network, all]) => `${json(network)}:[${all}]`).join(',')}}`
@@ -154,7 +155,7 @@ const CORE = {
   flavor: changes(flavorLink, 47, flavor),
   created: of((row) => time(row.created_at)),
   updated: of((row) => time(row.updated_at)),
-  addresses: of(addresses),
+  addresses: of((row) => addressesOf(row, true)),
   accessIPv4: of((row) => json(row.access_ip_v4 ?? '')),
   accessIPv6: of((row) => json(row.access_ip_v6 ?? '')),
   links: of((row, at) => links(at, row.id)),
@@ -223,7 +224,11 @@ export const serverView = textView<SeenServer, ServerAt>({ ...CORE, ...REST })
 /** Of one server. */
 export const oneServerView = textView<SeenServer, ServerAt>({ ...CORE, ...REST, ...GROUPS })
 /** As an answer to a change: from 2.75 on like a shown one. */
-const shortServerView = textView<SeenServer, ServerAt>({ ...CORE, ...GROUPS })
+const shortServerView = textView<SeenServer, ServerAt>({
+  ...CORE,
+  addresses: of((row) => addressesOf(row, false)),
+  ...GROUPS,
+})
 export const changedServerView = (server: SeenServer, at: ServerAt): string =>
   (at.minor >= 75 ? oneServerView : shortServerView)(server, at)
 /** In a list without detail. */
