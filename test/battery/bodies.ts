@@ -1,6 +1,5 @@
 /** What actions are asked for with, where that is more than nothing. */
 import { newId } from '@kilonova/base/clock.ts'
-import { rebuiltOf } from '@kilonova/kilonova/actions/rebuilt.ts'
 import { imageOf } from '@kilonova/kilonova/actions/snapshot.ts'
 import type { Server } from '@kilonova/kilonova/domain/server.ts'
 
@@ -9,7 +8,7 @@ const snapshotOf = (server: Server, type: 'snapshot' | 'backup') =>
 
 export const BODIES: Readonly<Record<string, (server: Server) => unknown>> = {
   createImage: (server) => ({ image: snapshotOf(server, 'snapshot') }),
-  rebuild: (server) => ({ record: { ...rebuiltOf(server), name: 'rebuilt' }, otherImage: true }),
+  rebuild: ({ image }) => ({ record: { image, keyName: 'other' }, otherImage: true }),
   unshelve: () => ({ zone: null, onlyHost: null, pinnedZone: null }),
   rescue: ({ image }) => ({ image: { id: image?.id, properties: {} } }),
   createBackup: (server) => ({ image: snapshotOf(server, 'backup'), rotation: 1 }),

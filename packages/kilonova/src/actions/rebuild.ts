@@ -8,7 +8,7 @@ import type { Base } from '../task/action.ts'
 import { rewriteConfigDrive } from './config-drive.ts'
 import { action, type Reach } from './define.ts'
 import { hostOf, restorePower, shutdownTimeout, shutDownGuest, startGuest } from './power.ts'
-import { rebuilt, rebuiltOf } from './rebuilt.ts'
+import { rebuilt, standing } from './rebuilt.ts'
 
 const body = z.strictObject({
   record: rebuilt,
@@ -48,7 +48,7 @@ export const rebuild = action('rebuild', {
       return { imageId, diskFormat, hash, hashAlgorithm }
     },
   })
-  .step('before', { run: async ({ server }) => rebuiltOf(server) })
+  .step('before', { run: async ({ server, body: { record } }) => standing(server, record) })
   .step('shutdown', { loses: ['memory'], run: (ctx) => shutDownGuest(ctx, shutdownTimeout(ctx)), undo: restorePower })
   .step('destroy', { loses: ['memory'], run: (ctx) => hostOf(ctx).destroyNow(), undo: restorePower })
   .step('aside', {

@@ -1,4 +1,4 @@
-/** What a rebuild may change of a server's record. */
+/** What a rebuild changes of a server's record: the image, and what the user named. What others write meanwhile to the rest, stays. */
 import { z } from 'zod'
 import type { Server } from '../domain/server.ts'
 
@@ -13,7 +13,7 @@ export const serverImage = z.strictObject({
   virtualSizeBytes: z.number().nullable().optional(),
   properties: texts,
 })
-export const rebuilt = z.strictObject({
+const record = z.strictObject({
   name: z.string(),
   description: z.string().nullable(),
   hostname: z.string(),
@@ -28,6 +28,13 @@ export const rebuilt = z.strictObject({
   accessIpV6: z.string().nullable(),
   diskConfig: z.enum(['AUTO', 'MANUAL']),
 })
+/** The image is always named: it may have changed since. */
+export const rebuilt = record.partial().required({ image: true })
 export type Rebuilt = z.output<typeof rebuilt>
 
-export const rebuiltOf = (server: Server): Rebuilt => rebuilt.strip().parse(server)
+/** What stands now where a rebuild will write. */
+export function standing(server: Server, change: Rebuilt): Rebuilt {
+  const all = record.strip().parse(server)
+  const named = new Set(Object.keys(change))
+  return rebuilt.parse(Object.fromEntries(Object.entries(all).filter(([field]) => named.has(field))))
+}

@@ -249,8 +249,7 @@ export async function setRescue(db: Db, id: string, rescue: Rescued | null): Pro
 }
 
 /** What a rebuild changes. */
-export type RebuiltServer = Pick<
-  Server,
+type RebuiltField =
   | 'name'
   | 'description'
   | 'hostname'
@@ -264,23 +263,24 @@ export type RebuiltServer = Pick<
   | 'accessIpV4'
   | 'accessIpV6'
   | 'diskConfig'
->
+/** What is absent stays. */
+export type RebuiltServer = { readonly [Field in RebuiltField]?: Server[Field] | undefined }
+
 export async function setRebuilt(db: Db, id: string, server: RebuiltServer, now: number): Promise<void> {
-  const { name, description, hostname, image, metadata } = server
+  const { name, description, hostname, image, injectedFiles, metadata } = server
   await db
     .updateTable('servers')
     .set({
       name,
       description,
       hostname,
-      image_id: image?.id ?? null,
-      image: image && JSON.stringify(image),
+      ...(image === undefined ? {} : { image_id: image?.id ?? null, image: image && JSON.stringify(image) }),
       key_name: server.keyName,
       key_type: server.keyType,
       public_key: server.publicKey,
       user_data: server.userData,
-      injected_files: JSON.stringify(server.injectedFiles),
-      metadata: JSON.stringify(metadata),
+      injected_files: injectedFiles && JSON.stringify(injectedFiles),
+      metadata: metadata && JSON.stringify(metadata),
       access_ip_v4: server.accessIpV4,
       access_ip_v6: server.accessIpV6,
       disk_config: server.diskConfig,

@@ -1,7 +1,7 @@
 /** `rebuild`: what it names must exist and fit the server's flavor; the answer is the server, and the password that nobody but the caller learns. */
 import { z } from 'zod'
 import { rebuild } from '../../actions/rebuild.ts'
-import { rebuiltOf, type Rebuilt } from '../../actions/rebuilt.ts'
+import type { Rebuilt } from '../../actions/rebuilt.ts'
 import { quotaLimits } from '../../db/quotas.ts'
 import { isNovaError, NovaError } from '../../domain/errors.ts'
 import type { Server } from '../../domain/server.ts'
@@ -49,27 +49,30 @@ async function recordOf(ctx: Ctx, server: Server, asked: Asked): Promise<Rebuilt
     throw isNovaError(error, 'ImageNotFound') ? badRequest('Cannot find image for rebuild') : error
   })
   const key = asked.key_name === null ? null : await keyFor(ctx, asked.key_name)
-  const before = rebuiltOf(server)
   return {
-    ...before,
     image,
-    name: asked.name ?? before.name,
-    description: asked.description === undefined ? before.description : asked.description,
-    hostname: asked.hostname ?? before.hostname,
-    metadata: asked.metadata ?? before.metadata,
-    userData: asked.user_data === undefined ? before.userData : asked.user_data,
-    injectedFiles: asked.personality ? [...injectedFiles(limits, asked.personality)] : before.injectedFiles,
-    accessIpV4: asked.accessIPv4 === undefined ? before.accessIpV4 : asked.accessIPv4 || null,
-    accessIpV6: asked.accessIPv6 === undefined ? before.accessIpV6 : asked.accessIPv6 || null,
-    diskConfig: asked['OS-DCF:diskConfig'] ?? before.diskConfig,
+    ...given({
+      name: asked.name,
+      description: asked.description,
+      hostname: asked.hostname,
+      metadata: asked.metadata,
+      userData: asked.user_data,
+      injectedFiles: asked.personality && [...injectedFiles(limits, asked.personality)],
+      accessIpV4: asked.accessIPv4 === undefined ? undefined : asked.accessIPv4 || null,
+      accessIpV6: asked.accessIPv6 === undefined ? undefined : asked.accessIPv6 || null,
+      diskConfig: asked['OS-DCF:diskConfig'],
+    }),
     ...(key === undefined
       ? {}
       : { keyName: key?.name ?? null, keyType: key?.type ?? null, publicKey: key?.publicKey ?? null }),
   }
 }
+/** Without what is undefined. */
+const given = <T extends object>(fields: T): Partial<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
 
 /** The server as it will be: the record is written by the task, once the old disk is aside. */
-function view(server: Shown, record: Rebuilt, adminPass: string, at: At): string {
+function view(server: Shown, record: Server, adminPass: string, at: At): string {
   const row = {
     ...server.row,
     name: record.name,
@@ -116,7 +119,7 @@ export const rebuildRequest = taskRequest<Asked>({
       answer: async () => {
         ctx.setHeader('location', `${ctx.at.base}/servers/${server.id}`)
         const now = await shown(ctx)
-        return (at) => view(now, record, adminPass, at)
+        return (at) => view(now, { ...server, ...record } as Server, adminPass, at)
       },
     }
   },
