@@ -12,6 +12,8 @@ export interface HttpServerOptions {
   readonly tls?: CertificateFiles
   /** What it speaks of TLS, where that is not Node's choice. */
   readonly tlsLimits?: TlsLimits
+  /** A path is another one with a slash behind it. */
+  readonly exactPaths?: boolean
   /** What must hold before /healthz answers 200; until then it answers 503 with the reason. */
   ready(): string | undefined
 }
@@ -60,7 +62,7 @@ export function httpServer(options: HttpServerOptions): HttpServer {
     keepAliveTimeout: TIMES.keepAliveTimeout,
     forceCloseConnections: true,
     // The header's bound is the path's: what is too long for a name is for its handler to say, in its service's words.
-    routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreTrailingSlash: true },
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreTrailingSlash: !options.exactPaths },
     ...(options.tls
       ? { https: { ...bounds, handshakeTimeout: TIMES.headersTimeout, ...options.tlsLimits, ...options.tls.current() } }
       : { http: bounds }),

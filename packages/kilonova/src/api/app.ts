@@ -33,6 +33,7 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
   const { app, listen, close } = httpServer({
     host,
     port,
+    exactPaths: true,
     bodyLimitBytes: config.api.max_request_body_size,
     ready,
     ...(tls ? { tls } : {}),
@@ -67,7 +68,10 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
         exposeHeadRoute: false,
         url: `${prefix}${path}`,
         handler: (request, reply) =>
-          handlers.get(request.method === 'HEAD' ? 'GET' : request.method)?.(request, reply) ?? reply.callNotFound(),
+          hasEmpty(request)
+            ? reply.callNotFound()
+            : (handlers.get(request.method === 'HEAD' ? 'GET' : request.method)?.(request, reply) ??
+              reply.callNotFound()),
       })
   }
   try {
@@ -85,6 +89,9 @@ export async function startApi(options: ApiOptions): Promise<{ readonly url: str
     throw error
   }
 }
+
+/** The router takes nothing at all for a name, too. */
+const hasEmpty = ({ params }: FastifyRequest): boolean => Object.values(params as object).includes('')
 
 /** Several operations of one path and method differ in the versions they live in. */
 function byMethod(reach: ApiReach, operations: readonly AnyOperation[]): ReadonlyMap<string, Handler> {

@@ -51,6 +51,8 @@ export function serveVersions(app: FastifyInstance): void {
       const fault = notFound()
       return reply.code(fault.status).type('application/json').send(faultBody(fault))
     })
-  app.get('/v2.1', (request, reply) => reply.send(detailed(CURRENT, publicUrl(request), 'v2.1')))
-  app.get('/v2', (request, reply) => reply.send(detailed(LEGACY, publicUrl(request), 'v2')))
+  for (const end of ['', '/']) {
+    app.get(`/v2.1${end}`, (request, reply) => reply.send(detailed(CURRENT, publicUrl(request), 'v2.1')))
+    app.get(`/v2${end}`, (request, reply) => reply.send(detailed(LEGACY, publicUrl(request), 'v2')))
+  }
 }

@@ -75,6 +75,7 @@ test('users are refused, and names are taken once', async (t) => {
     'two',
   )
   assert.equal((await it.call('GET', '/os-aggregates/9', admin)).status, 404)
+  assert.equal((await it.call('GET', '/os-aggregates/-1', admin)).status, 404)
 })
 
 test('images are asked for ahead of time on the hosts of an aggregate that are up', async (t) => {

@@ -46,7 +46,7 @@ const conflict = (message: string) => new ApiFault(409, message)
 
 async function find(db: Db, { params }: Ctx): Promise<Aggregate> {
   const id = params['id'] ?? ''
-  if (!/^\d{1,10}$/.test(id))
+  if (!/^-?\d{1,10}$/.test(id))
     throw badRequest(`Invalid input for aggregate id. Value: ${id}. '${id}' is not of type 'integer'`)
   const found = (await allAggregates(db)).find(({ number }) => number === Number(id))
   if (!found) throw notFound(`Aggregate ${id} could not be found.`)

@@ -47,6 +47,8 @@ test('a private flavor is there for its projects only', async (t) => {
   const it = await cloud(t)
   await make(it, { ...big, id: 'p', 'os-flavor-access:is_public': false })
   assert.deepEqual(await names(it), ['m1.tiny'])
+  assert.deepEqual(await names(it, '', 'admin'), ['m1.tiny'], 'who made it has no access by that')
+  assert.deepEqual(at(await it.call('GET', '/flavors/p/os-flavor-access', admin), 'flavor_access'), [])
   assert.deepEqual(await names(it, '?is_public=None', 'admin'), ['m1.tiny', 'big'])
   assert.deepEqual(await names(it, '?is_public=False', 'admin'), ['big'])
   assert.equal((await it.call('GET', '/flavors/p', { as: 'other' })).status, 404)

@@ -2,7 +2,7 @@
 import { newId } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
 import { atomically } from '../../db/database.ts'
-import { changeFlavor, deleteFlavor, FLAVOR_SORT, giveAccess, insertFlavor, listFlavors } from '../../db/flavors.ts'
+import { changeFlavor, deleteFlavor, FLAVOR_SORT, insertFlavor, listFlavors } from '../../db/flavors.ts'
 import { expressionOf } from '../../db/expression.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
@@ -144,7 +144,7 @@ const make = <S extends z.ZodRawShape>(shape: S) => z.strictObject({ flavor: z.s
 type New = z.output<z.ZodObject<typeof v1>> & { readonly description?: string | null | undefined }
 
 async function create(
-  { db, caller, clock }: Ctx,
+  { db, clock }: Ctx,
   asked: Partial<Pick<New, 'rxtx_factor'>> & Omit<New, 'rxtx_factor'>,
 ): Promise<Flavor> {
   const flavor: Flavor = {
@@ -161,11 +161,8 @@ async function create(
     description: asked.description ?? null,
     extraSpecs: {},
   }
-  const taken = await atomically(db, async (tx) => {
-    const problem = await insertFlavor(tx, flavor, clock.now())
-    if (problem === undefined && !flavor.isPublic) await giveAccess(tx, flavor.id, caller.projectId)
-    return problem
-  })
+  // Who makes one that is not public is not given access to it: administrators give it, to themselves too.
+  const taken = await atomically(db, (tx) => insertFlavor(tx, flavor, clock.now()))
   if (taken === 'id') throw new NovaError('FlavorIdExists', { id: flavor.id })
   if (taken === 'name') throw new NovaError('FlavorExists', { name: flavor.name })
   return flavor

@@ -73,7 +73,7 @@ export const hosts = [
     policy: 'os_compute_api:os-hosts:list',
     query: z.object({ zone: once(z.string()) }),
     run: async ({ db }, { query: { zone } }) =>
-      (await allServices(db)).filter((service) => !service.disabled && (zone ?? service.zone) === service.zone),
+      (await allServices(db)).filter((service) => !service.disabled && (zone || service.zone) === service.zone),
     view: (services) => ({
       hosts: services.map(({ host, binary, zone }) => ({
         host_name: host,

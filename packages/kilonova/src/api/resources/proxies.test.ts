@@ -353,6 +353,7 @@ test('hosts are listed and counted until 2.42, and cannot be switched', async (t
     it.call(method, `/os-hosts${path}`, { as: 'admin', version, ...(json ? { json } : {}) })
   assert.deepEqual(at(await call('GET', ''), 'hosts'), [{ host_name: 'host1', service: 'compute', zone: 'nova' }])
   assert.deepEqual(at(await call('GET', '?zone=other'), 'hosts'), [])
+  assert.deepEqual((await call('GET', '?zone=')).body, (await call('GET', '')).body)
   const shown = at(await call('GET', '/host1'), 'host') as { resource: Record<string, unknown> }[]
   assert.deepEqual(
     shown.map(({ resource }) => [resource['project'], resource['cpu'], resource['disk_gb']]),

@@ -179,7 +179,7 @@ test('diagnostics are for administrators: as the hypervisor names them, or alike
   assert.match(JSON.stringify(cpu_details), /^\[\{"id":0,"time":\d{11,},"utilisation":null\}\]$/)
   assert.deepEqual(rest, {
     state: 'running',
-    driver: 'fake',
+    driver: 'libvirt',
     hypervisor: 'fake',
     hypervisor_os: 'linux',
     config_drive: false,
