@@ -63,6 +63,8 @@ test('before 2.75 a rebuild answers less, and what its version brought', async (
   assert.deepEqual(await keys('2.54'), [true, false, false])
   assert.deepEqual(await keys('2.57'), [true, true, false])
   assert.deepEqual(await keys('2.75'), [true, true, true])
+  const seen = at(await act(it, id, { rebuild: { imageRef } }, '2.75', 'admin'), 'server') as object
+  assert.ok('OS-EXT-SRV-ATTR:host' in seen && !('OS-EXT-SRV-ATTR:user_data' in seen), 'the user-data is told once')
 })
 
 test('a rebuild that cannot be is refused in words', async (t) => {

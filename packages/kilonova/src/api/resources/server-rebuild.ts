@@ -12,7 +12,7 @@ import { boolean, description, fqdn, hostname, ipv4, ipv6, metadata, name, uuid 
 import { inBase64, personality, trustedCertificates } from './server-create-body.ts'
 import { imageFor, keyFor, mustNotTrust } from './server-create-checks.ts'
 import { injectedFiles } from './server-files.ts'
-import { changedServerView } from './server-view.ts'
+import { rebuiltServerView } from './server-view.ts'
 import { forViewer, shown, type Shown } from './servers.ts'
 import { taskRequest } from './task-request.ts'
 
@@ -87,7 +87,7 @@ function view(server: Shown, record: Server, adminPass: string, at: At): string 
     disk_config: record.diskConfig,
     user_data: record.userData,
   }
-  const seen = changedServerView({ ...server, row }, forViewer(server, at))
+  const seen = rebuiltServerView({ ...server, row }, forViewer(server, at))
   const more = {
     ...(at.minor >= 54 && at.minor < 75 ? { key_name: record.keyName } : {}),
     ...(at.minor >= 57 ? { user_data: record.userData } : {}),

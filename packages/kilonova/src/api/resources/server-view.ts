@@ -231,6 +231,11 @@ const shortServerView = textView<SeenServer, ServerAt>({
 })
 export const changedServerView = (server: SeenServer, at: ServerAt): string =>
   (at.minor >= 75 ? oneServerView : shortServerView)(server, at)
+/** As an answer to a rebuild, which tells the user-data by another name. */
+const { 'OS-EXT-SRV-ATTR:user_data': _, ...othersOfRest } = REST
+const wholeRebuiltView = textView<SeenServer, ServerAt>({ ...CORE, ...othersOfRest, ...GROUPS })
+export const rebuiltServerView = (server: SeenServer, at: ServerAt): string =>
+  (at.minor >= 75 ? wholeRebuiltView : shortServerView)(server, at)
 /** In a list without detail. */
 export const briefView = textView<SeenServer, ServerAt>({
   id: of((row) => word(row.id)),
