@@ -59,6 +59,8 @@ export interface CloudChoice {
   readonly demo?: boolean
   /** `fake` for what no guest takes part in. */
   readonly driver?: 'libvirt' | 'fake'
+  /** How many fake ones. */
+  readonly hosts?: number
   readonly portOffset?: number
   readonly configuration?: string
   /** What runs it, before its own command line. */
@@ -68,6 +70,7 @@ export interface CloudChoice {
 export async function cloudProcess({
   demo = false,
   driver = 'libvirt',
+  hosts = 1,
   portOffset,
   configuration,
   launcher = [],
@@ -77,6 +80,7 @@ export async function cloudProcess({
   const offset = portOffset ?? (await freeOffset())
   const url = (service: keyof typeof PORTS) => `http://127.0.0.1:${PORTS[service] + offset}`
   const options = ['--driver', driver, '--state-dir', stateDir, '--port-offset', String(offset)]
+  if (driver === 'fake') options.push('--hosts', String(hosts))
   const [privateCidr, publicCidr] = freeCidrs()
   options.push('--private-cidr', privateCidr, '--public-cidr', publicCidr)
   if (!demo) options.push('--no-demo')
