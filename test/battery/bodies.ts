@@ -12,5 +12,9 @@ export const BODIES: Readonly<Record<string, (server: Server) => unknown>> = {
   unshelve: () => ({ zone: null, onlyHost: null, pinnedZone: null }),
   rescue: ({ image }) => ({ image: { id: image?.id, properties: {} } }),
   createBackup: (server) => ({ image: snapshotOf(server, 'backup'), rotation: 1 }),
+  attachInterface: ({ requestedNics: [nic] }) => ({ networkId: nic?.networkId, tag: 'more' }),
+  // The first was made for the server, the last is its user's own.
+  detachInterface: ({ addresses }) => ({ portId: addresses.at(0)?.portId }),
+  loseInterface: ({ addresses }) => ({ portId: addresses.at(-1)?.portId }),
   resetState: () => ({ vmState: 'error' }),
 }

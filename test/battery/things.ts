@@ -60,6 +60,8 @@ export interface Counts {
   readonly memories: number
   /** Copies of disks on the hosts. */
   readonly snapshots: number
+  /** Network cards of guests. */
+  readonly cards: number
   /** In the image service. */
   readonly images: number
   readonly plugged: number

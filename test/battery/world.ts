@@ -230,6 +230,7 @@ export async function world() {
         configDrives: sum(({ configDrives }) => configDrives),
         memories: sum(({ memories }) => memories),
         snapshots: sum(({ snapshots }) => snapshots),
+        cards: sum(({ cards }) => cards),
         images: stored.size,
         plugged: sum((inventory) => inventory.ports),
         ports: ports.length,

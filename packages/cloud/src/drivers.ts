@@ -70,6 +70,10 @@ async function libvirtDrivers(
     host,
     hostIp: config.DEFAULT.my_ip,
     imageLimits: imageLimits(config),
+    detach: {
+      attempts: config.libvirt.device_detach_attempts,
+      timeoutMs: config.libvirt.device_detach_timeout * 1000,
+    },
     configDriveFormat: config.DEFAULT.config_drive_format,
     log,
     clock,

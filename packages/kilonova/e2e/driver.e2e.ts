@@ -10,7 +10,7 @@ import { systemClock } from '@kilonova/base/clock.ts'
 import { silentLog } from '@kilonova/base/log.ts'
 import { driverContract, loginPrompt } from '../src/virt/driver.contract.ts'
 import { diskOf, guestOf } from '../src/virt/contract-values.ts'
-import type { ImageTicket } from '../src/virt/driver.ts'
+import type { ImageTicket, PortFacts } from '../src/virt/driver.ts'
 import type { HostNetwork } from '../src/virt/network/host-network.ts'
 import { imageServer } from '../src/virt/image-server.ts'
 import { bootsWith } from '../src/virt/libvirt/accelerator.ts'
@@ -23,17 +23,30 @@ const cacheDir = join(process.env['KILONOVA_IMAGE_CACHE'] ?? tmpdir(), 'kilonova
 const never = new AbortController().signal
 const ignore = () => {}
 const named = (name: string) => (error: unknown) => error instanceof Error && error.name === name
-const noNetwork: HostNetwork = {
-  plug: async () => {},
-  unplug: async () => {},
-  refresh: async () => {},
-  applyRouters: async () => {},
-  nics: async () => [],
-  inventory: () => Promise.reject(new Error('no network here')),
-  close: async () => {},
+/** Taps that lead nowhere: as much of a network as a guest's cards need. */
+function bareTaps(): HostNetwork {
+  const plugged = new Map<string, readonly { portId: string; mac: string; mtu: number; tap: string }[]>()
+  const plug = (serverId: string, ports: readonly PortFacts[]): void => {
+    const had = plugged.get(serverId) ?? []
+    const nics = ports.map(({ portId, mac, mtu }) => ({ portId, mac, mtu, tap: `kte2e${portId.slice(0, 8)}` }))
+    const isIn = (all: typeof had, tap: string) => all.some((nic) => nic.tap === tap)
+    for (const { tap } of nics) if (!isIn(had, tap)) execFileSync('ip', ['tuntap', 'add', tap, 'mode', 'tap'])
+    for (const { tap } of had) if (!isIn(nics, tap)) execFileSync('ip', ['link', 'delete', tap])
+    plugged.set(serverId, nics)
+  }
+  return {
+    plug: async (serverId, ports) => plug(serverId, ports),
+    unplug: async (serverId) => plug(serverId, []),
+    refresh: async () => {},
+    applyRouters: async () => {},
+    nics: async (serverId) => plugged.get(serverId) ?? [],
+    inventory: () => Promise.reject(new Error('no inventory here')),
+    close: async () => {},
+  }
 }
 
 async function open(installationId = 'e2e1') {
+  const network = bareTaps()
   const stateDir = mkdtempSync(join(tmpdir(), 'kilonova-driver-'))
   const instancesDir = join(stateDir, 'instances')
   const libvirtd = () => ensureLibvirtd({ stateDir, instancesDir, log, cacheDir })
@@ -45,7 +58,7 @@ async function open(installationId = 'e2e1') {
       instancesDir,
       stateDir,
       host: 'h1',
-      network: noNetwork,
+      network,
       log,
       clock: systemClock(),
     })

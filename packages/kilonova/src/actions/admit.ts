@@ -95,7 +95,7 @@ const sumOf = (servers: readonly NewServer[]): Amounts => ({
 
 /**
  * `quota`: the limits where operators set none, for actions that take of it. Errors: NovaError InstanceNotFound, InstanceIsLocked,
- * InstanceInvalidState, InstanceNotReady, TooManyInstances; then nothing was written.
+ * InstanceInvalidState, InstanceNotReady, TooManyInstances; then nothing was written. Answers with the task's id; '' where what is asked for is under way.
  */
 export async function admit(
   { db, bus, clock }: Admission,
@@ -104,12 +104,13 @@ export async function admit(
   serverId: string,
   body: unknown,
   quota?: QuotaDefaults,
-): Promise<void> {
+): Promise<string> {
   const id = newId()
   const begun = await decided(db, clock.now(), action, caller, serverId, id, body, quota)
-  if (!begun) return
+  if (!begun) return ''
   for (const taskId of begun.cancelled) bus.publish(TASK_CANCELLED, { taskId, by: action.name })
   bus.publish(TASK_ADMITTED, { taskId: id })
+  return id
 }
 
 /** Somebody else moved the server between our look and our write; it happens only where readers do not lock (PostgreSQL). */

@@ -6,7 +6,7 @@ import type { Neutron } from '../clients/neutron.ts'
 import type { VendorData } from '../clients/vendor-data.ts'
 import type { Microversion, VersionTable } from '../domain/microversion.ts'
 import type { RebuiltServer } from '../db/servers.ts'
-import type { Address, Rescued, Server, Shelved } from '../domain/server.ts'
+import type { Address, RequestedNic, Rescued, Server, Shelved } from '../domain/server.ts'
 import type { PowerState } from '../domain/states.ts'
 import type { Placement, PlaceRequest } from '../rpc/scheduler.ts'
 import type { ConfigDriveSpec, DiskSpec, GuestSpec, ImageTicket, PortFacts, UploadTicket } from '../virt/driver.ts'
@@ -31,6 +31,10 @@ export interface HostVerbs {
   removeFiles(): Promise<void>
   plug(ports: readonly PortFacts[]): Promise<void>
   unplug(): Promise<void>
+  /** Gives the guest the card of this one of its ports. */
+  plugNic(guest: GuestSpec, portId: string): Promise<void>
+  /** Takes the card of a port away that is not among its ports any more. */
+  unplugNic(guest: GuestSpec, portId: string): Promise<void>
   start(guest: GuestSpec): Promise<void>
   pause(): Promise<void>
   unpause(): Promise<void>
@@ -83,6 +87,7 @@ export interface Reach {
   readonly rows: {
     place(place: Place | null): Promise<void>
     addresses(addresses: readonly Address[]): Promise<void>
+    nics(nics: readonly RequestedNic[]): Promise<void>
     rebuilt(server: RebuiltServer): Promise<void>
     rescue(rescue: Rescued | null): Promise<void>
     shelved(shelved: Shelved | null): Promise<void>

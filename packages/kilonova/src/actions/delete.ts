@@ -34,9 +34,8 @@ const removal = action('delete', {
     },
   })
   .step('ports', {
-    run: async ({ server, neutron }) => {
-      if (server.requestedNics.length > 0) await releasePorts(neutron, server)
-    },
+    // Also of one that was made without: an interface may have been attached, and not yet be in its record.
+    run: ({ server, neutron }) => releasePorts(neutron, server),
   })
   .step('claims', {
     run: async ({ server, scheduler }) => {

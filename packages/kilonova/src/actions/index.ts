@@ -1,9 +1,11 @@
 /** Every action on a server, by name. The API, the conductor, the battery and the docs read this list. */
+import { attachInterface } from './attach-interface.ts'
 import { create } from './create.ts'
 import { createBackup } from './create-backup.ts'
 import { createImage } from './create-image.ts'
 import type { ServerAction } from './define.ts'
 import { deleteServer } from './delete.ts'
+import { detachInterface, loseInterface } from './detach-interface.ts'
 import { pause } from './pause.ts'
 import { rebootHard, rebootSoft } from './reboot.ts'
 import { rebuild } from './rebuild.ts'
@@ -43,6 +45,9 @@ const all: readonly ServerAction[] = [
   softDelete,
   restore,
   resetState,
+  attachInterface,
+  detachInterface,
+  loseInterface,
 ]
 
 export const ACTIONS: Readonly<Record<string, ServerAction>> = Object.fromEntries(

@@ -1,7 +1,7 @@
 /** The ports of a server: made or bound for it, found again by owner and tag, given back with it. Used by several actions. */
 import type { Neutron, Port, PortOwner } from '../clients/neutron.ts'
 import { NovaError } from '../domain/errors.ts'
-import type { Address, Server } from '../domain/server.ts'
+import type { Address, RequestedNic, Server } from '../domain/server.ts'
 import type { PortFacts } from '../virt/driver.ts'
 
 const OURS = 'kilonova:'
@@ -49,11 +49,13 @@ export async function makePorts(
 
 /** Deletes the ports that were made for the server and gives the user's own ones back. */
 export async function releasePorts(neutron: Neutron, server: PortOwner): Promise<void> {
-  for (const port of await neutron.portsOf(server)) {
-    if (port.tags.some((tag) => tag.startsWith(OURS))) await neutron.deletePort(port.id)
-    else await neutron.unbindPort(port.id)
-  }
+  for (const port of await neutron.portsOf(server)) await releasePort(neutron, port)
 }
+export const releasePort = (neutron: Neutron, port: Port): Promise<void> =>
+  port.tags.some((tag) => tag.startsWith(OURS)) ? neutron.deletePort(port.id) : neutron.unbindPort(port.id)
+
+/** What a port carries that was made for an interface by this step. */
+export const attachedTag = (key: string): string => `${OURS}${key}:attached`
 
 /** In the order of the interfaces that were asked for, so that a guest made anew finds its cards as they were. */
 export async function portFactsOf(neutron: Neutron, server: Server): Promise<readonly PortFacts[]> {
@@ -74,21 +76,40 @@ export async function taggedFacts(
   ports: readonly Port[],
 ): Promise<readonly PortFacts[]> {
   const facts = await neutron.facts(ports, server.hostname)
-  const tags = new Map(ports.map((port) => [port.id, server.requestedNics[nicNumber(server, port) ?? -1]?.tag]))
+  const tags = new Map(ports.map((port) => [port.id, tagOf(server, port)]))
   return facts.map((each) => {
     const tag = tags.get(each.portId)
     return tag === undefined ? each : { ...each, tag }
   })
 }
 
+/**
+ * The server's interfaces with each one's port named: the numbers that are written on ports hold only while none leaves the list.
+ * Those whose port is gone are left out.
+ */
+export function namedNics(server: Pick<Server, 'requestedNics'>, ports: readonly Port[]): readonly RequestedNic[] {
+  const byNumber = new Map(ports.map((port) => [nicNumber(server, port), port]))
+  return server.requestedNics.flatMap((nic, number) => {
+    const port = byNumber.get(number)
+    return port ? [{ ...nic, networkId: port.networkId, portId: port.id }] : []
+  })
+}
+
+/** What its user called the interface that the port is for. */
+export const tagOf = (server: Pick<Server, 'requestedNics'>, port: Port): string | undefined =>
+  server.requestedNics[nicNumber(server, port) ?? -1]?.tag
+
 /** Which of the requested interfaces a port is for: by its id, or by the number that was written on it. */
-function nicNumber({ requestedNics }: Server, port: Port): number | undefined {
+function nicNumber(
+  { requestedNics }: Pick<Server, 'requestedNics'>,
+  port: Pick<Port, 'id' | 'tags'>,
+): number | undefined {
   const given = requestedNics.findIndex(({ portId }) => portId === port.id)
   const written = port.tags
     .find((tag) => tag.startsWith(OURS))
     ?.split(':')
     .at(-1)
-  return given >= 0 ? given : written === undefined ? undefined : Number(written)
+  return given >= 0 ? given : written === undefined || !/^\d+$/.test(written) ? undefined : Number(written)
 }
 
 export const addressesOf = (ports: readonly PortFacts[]): readonly Address[] =>

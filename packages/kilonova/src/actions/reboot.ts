@@ -66,6 +66,9 @@ export const rebootHard = onWire(
         'unpausing',
         'suspending',
         'resuming',
+        // Upstream names no state for these.
+        'attaching-interface',
+        'detaching-interface',
       ],
       needsHost: true,
     },

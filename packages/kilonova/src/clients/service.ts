@@ -52,7 +52,16 @@ function withoutSecrets(body: unknown, secrets: readonly string[]): unknown {
 
 /** A refusal in the service's own words. */
 export const refused = (service: string, { status, body }: Asked): NovaError =>
-  new NovaError('ServiceRefused', { service, reason: words(body) || `it answered ${status}` })
+  new NovaError('ServiceRefused', { service, reason: words(body) || `it answered ${status}`, type: typeOf(body) })
+
+/** The service's own name for it (`OverQuota`), where it has one. */
+function typeOf(body: unknown): string | undefined {
+  if (typeof body !== 'object' || body === null) return undefined
+  for (const value of Object.values(body) as unknown[])
+    if (typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string')
+      return value.type
+  return undefined
+}
 
 /** The message in an error body, wherever the service puts it. */
 export function words(body: unknown): string {

@@ -96,6 +96,7 @@ test('a server is made and removed verb by verb, and nothing is left', async (t)
     ports: 0,
     cachedImages: 1,
     memories: 0,
+    cards: 0,
   })
 })
 

@@ -88,6 +88,15 @@ export function handlers({ driver, fencing, jobs, consoles, log }: Serving): Han
       await driver.applyRouters(routers)
       return null
     },
+    plugNic: ({ fence, guest, portId }, { requestId }) =>
+      nothing('plugNic', fence, requestId, () => driver.plugNic(guest, portId)),
+    startUnplugNic: async ({ fence, guest, portId }, { requestId }) => {
+      fencing.check(fence)
+      jobs.start(fence.key, fence.epoch, async (_progress, signal) => {
+        await nothing('unplugNic', fence, requestId, () => driver.unplugNic(guest, portId, signal))
+      })
+      return null
+    },
     start: ({ fence, guest }, { requestId }) => nothing('start', fence, requestId, () => driver.start(guest)),
     pause: ({ fence }, { requestId }) => nothing('pause', fence, requestId, () => driver.pause(fence.serverId)),
     unpause: ({ fence }, { requestId }) => nothing('unpause', fence, requestId, () => driver.unpause(fence.serverId)),

@@ -6,7 +6,7 @@ import type { GuestData, Reach, ServerAction } from '../actions/define.ts'
 import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import { pruneEvents } from '../db/events.ts'
-import { setAddresses, setPinnedZone, setPlace, setRebuilt, setRescue, setShelved } from '../db/servers.ts'
+import { setAddresses, setPinnedZone, setPlace, setRebuilt, setRequestedNics, setRescue, setShelved } from '../db/servers.ts'
 import { releaseLeasesOf } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Bus } from '../rpc/bus.ts'
@@ -117,6 +117,7 @@ export async function startConductor(
         rescue: (rescue) => whileHeld(db, task, (tx) => setRescue(tx, task.serverId, rescue)),
         pinnedZone: (zone) => whileHeld(db, task, (tx) => setPinnedZone(tx, task.serverId, zone)),
         shelved: (shelved) => whileHeld(db, task, (tx) => setShelved(tx, task.serverId, shelved)),
+        nics: (nics) => whileHeld(db, task, (tx) => setRequestedNics(tx, task.serverId, nics)),
         addresses: (addresses) => whileHeld(db, task, (tx) => setAddresses(tx, task.serverId, addresses)),
       },
       guestData: reach.guestData,

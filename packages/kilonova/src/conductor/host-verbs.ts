@@ -100,6 +100,12 @@ export function hostVerbs(
       await call.plug({ fence: fence('plug'), ports })
       plugged(ports)
     },
+    plugNic: async (guest, portId) => {
+      await call.plugNic({ fence: fence('plugNic'), guest, portId })
+      plugged(guest.ports)
+    },
+    unplugNic: (guest, portId) =>
+      long('unplugNic', (job) => call.startUnplugNic({ fence: job, guest, portId })),
     start: async (guest) => {
       await call.start({ fence: fence('start'), guest })
       plugged(guest.ports)

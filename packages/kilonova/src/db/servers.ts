@@ -1,7 +1,7 @@
 /** Servers: rows in and out. States are written by `transition` alone; every other column by a statement that names it. */
 import { sql, type Insertable, type Selectable, type Updateable } from 'kysely'
 import type { Flavor } from '../domain/flavor.ts'
-import type { Address, Rescued, Server, ServerFault, ServerImage, Shelved } from '../domain/server.ts'
+import type { Address, RequestedNic, Rescued, Server, ServerFault, ServerImage, Shelved } from '../domain/server.ts'
 import type { PowerState, TaskState, VmState } from '../domain/states.ts'
 import type { Db } from './database.ts'
 import type { ServersTable } from './tables.ts'
@@ -216,6 +216,14 @@ export async function setSecurityGroups(db: Db, id: string, names: readonly stri
   await db
     .updateTable('servers')
     .set({ security_groups: JSON.stringify(names) })
+    .where('id', '=', id)
+    .execute()
+}
+
+export async function setRequestedNics(db: Db, id: string, nics: readonly RequestedNic[]): Promise<void> {
+  await db
+    .updateTable('servers')
+    .set({ requested_nics: JSON.stringify(nics) })
     .where('id', '=', id)
     .execute()
 }

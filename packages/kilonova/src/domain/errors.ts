@@ -49,6 +49,26 @@ export const ERRORS = {
     text: (d: { id: string }) => `Unable to find security_group with name or id '${d.id}'`,
   },
   PortInUse: { kind: 'conflict', text: (d: { id: string }) => `Port ${d.id} is still in use.` },
+  PortNotFound: { kind: 'notFound', text: (d: { id: string }) => `Port id ${d.id} could not be found.` },
+  NetworkNotFound: { kind: 'notFound', text: (d: { id: string }) => `Network ${d.id} could not be found.` },
+  PortNotUsable: {
+    kind: 'badRequest',
+    text: (d: { id: string; server: string }) => `Port ${d.id} not usable for instance ${d.server}.`,
+  },
+  NoMoreFixedIps: {
+    kind: 'badRequest',
+    text: (d: { network: string }) => `No fixed IP addresses available for network: ${d.network}`,
+  },
+  FixedIpInvalid: {
+    kind: 'badRequest',
+    text: (d: { address: string; network: string }) =>
+      `Fixed IP ${d.address} is not a valid ip address for network ${d.network}.`,
+  },
+  FixedIpAlreadyInUse: {
+    kind: 'conflict',
+    text: (d: { address: string }) => `Fixed IP ${d.address} is already in use.`,
+  },
+  PortLimitExceeded: { kind: 'forbidden', text: (_: object) => `Maximum number of ports exceeded` },
   NetworkAmbiguous: {
     kind: 'conflict',
     text: (_: object) => `Multiple possible networks found, use a Network ID to be more specific.`,
@@ -168,7 +188,8 @@ export const ERRORS = {
   },
   ServiceRefused: {
     kind: 'internal',
-    text: (d: { service: string; reason: string }) => `The ${d.service} service refused: ${d.reason}`,
+    text: (d: { service: string; reason: string; type?: string | undefined }) =>
+      `The ${d.service} service refused: ${d.reason}`,
   },
 } as const satisfies Record<string, { kind: string; text: (detail: never) => string }>
 

@@ -54,6 +54,8 @@ export const TASK_STATES = [
   'soft-deleting',
   'restoring',
   'resetting',
+  'attaching-interface',
+  'detaching-interface',
   'deleting',
 ] as const
 export type TaskState = (typeof TASK_STATES)[number] | null

@@ -219,6 +219,8 @@ export const compute = {
   unplug: method(fenced({}), nothing),
   refreshPorts: method(refreshedPorts, nothing),
   applyRouters: method(z.strictObject({ routers: z.array(router) }), nothing),
+  plugNic: method(fenced({ guest, portId: z.string() }), nothing),
+  startUnplugNic: method(fenced({ guest, portId: z.string() }), nothing),
   start: method(fenced({ guest }), nothing),
   pause: method(fenced({}), nothing),
   unpause: method(fenced({}), nothing),

@@ -29,6 +29,8 @@ const ALLOWED: Readonly<Record<string, Allowed>> = {
       'unpausing',
       'suspending',
       'resuming',
+      'attaching-interface',
+      'detaching-interface',
     ],
   },
   pause: { vmStates: ['active'], taskStates: [null] },
@@ -47,6 +49,12 @@ const ALLOWED: Readonly<Record<string, Allowed>> = {
   createBackup: { vmStates: ['active', 'stopped', 'paused', 'suspended'], taskStates: [null] },
   softDelete: { vmStates: 'any', taskStates: 'any' },
   restore: { vmStates: ['soft-delete'], taskStates: [null] },
+  attachInterface: { vmStates: ['active', 'paused', 'stopped'], taskStates: [null] },
+  detachInterface: { vmStates: ['active', 'paused', 'stopped'], taskStates: [null] },
+  loseInterface: {
+    vmStates: VM_STATES.filter((state) => !['building', 'suspended', 'deleted'].includes(state)),
+    taskStates: [null],
+  },
   resetState: { vmStates: 'any', taskStates: [null, ...TASK_STATES.filter((state) => state !== 'deleting')] },
 }
 const NEEDS_HOST = [
@@ -68,9 +76,11 @@ const NEEDS_HOST = [
   'suspend',
   'resume',
   'restore',
+  'attachInterface',
+  'detachInterface',
 ]
-/** Upstream looks at no lock here: only administrators may ask. */
-const KNOWS_NO_LOCK = ['resetState']
+/** Upstream looks at no lock here: only administrators may ask, or nobody but the network service does. */
+const KNOWS_NO_LOCK = ['resetState', 'loseInterface']
 const ID = 'the-server'
 const server = { id: ID, vmState: 'active', taskState: null, locked: false, host: 'host-1' } as const
 

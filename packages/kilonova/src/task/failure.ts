@@ -1,6 +1,6 @@
 /** What an error means: worth another try or not, and the fault a user sees. */
 import type { ServerFault } from '../domain/server.ts'
-import { isNovaError } from '../domain/errors.ts'
+import { isNovaError, type ErrorKind } from '../domain/errors.ts'
 
 const TRANSIENT = new Set(['NoAnswerError', 'HttpUnreachableError', 'ConnectionLostError'])
 
@@ -35,12 +35,19 @@ function messagesOf(error: unknown): readonly string[] {
 }
 
 const MAX_MESSAGE = 255
+/** As upstream's exceptions carry one; others are 500. */
+const CODES: Partial<Readonly<Record<ErrorKind, number>>> = {
+  badRequest: 400,
+  forbidden: 403,
+  notFound: 404,
+  conflict: 409,
+}
 
 /** Users see the outermost sentence (Nova's column holds 255 characters), administrators the whole chain. */
 export function faultOf(error: unknown, now: number): ServerFault {
   const [message = ''] = messagesOf(error)
   return {
-    code: 500,
+    code: (isNovaError(error) ? CODES[error.kind] : undefined) ?? 500,
     message: message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : message,
     details: causes(error),
     createdAt: now,

@@ -293,6 +293,37 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await remove(serverId)
   })
 
+  test('a guest is given network cards and lets go of them, before it starts, while it runs and after; each may be asked for twice', async () => {
+    const serverId = await withDisk()
+    const ports = [1, 2, 3].map((n) =>
+      portOf({ portId: randomUUID(), networkId: randomUUID(), mac: `fa:16:3e:00:0c:0${n}` }),
+    )
+    const [first, second, third] = ports.map(({ portId }) => portId)
+    assert.ok(first && second && third)
+    const spec = (...numbers: readonly number[]) =>
+      guestOf(serverId, { ports: numbers.flatMap((number) => ports[number - 1] ?? []) })
+    const cards = async () => (await driver.guestNics(serverId)).map(({ mac }) => mac.at(-1))
+    await driver.plugNic(spec(1), first)
+    await driver.unplugNic(spec(), first, never)
+    await driver.start(spec(1))
+    assert.deepEqual(await cards(), ['1'])
+    await loginPrompt(driver, serverId)
+    for (let time = 1; time <= 2; time++) await driver.plugNic(spec(1, 2), second)
+    await driver.plugNic(spec(1, 2, 3), third)
+    assert.deepEqual(await cards(), ['1', '2', '3'])
+    assert.equal(new Set((await driver.guestNics(serverId)).map(({ address }) => address)).size, 3)
+    for (let time = 1; time <= 2; time++) await driver.unplugNic(spec(1, 3), second, never)
+    assert.deepEqual(await cards(), ['1', '3'])
+    await assert.rejects(driver.unplugNic(spec(3), first, AbortSignal.abort(new Error('not wanted any more'))))
+    await stateIs(serverId, 'running')
+    await driver.powerOff(serverId)
+    await driver.unplugNic(spec(1), third, never)
+    await driver.plugNic(spec(1, 2), second)
+    await driver.start(spec(1, 2))
+    assert.deepEqual(await cards(), ['1', '2'])
+    await remove(serverId)
+  })
+
   test('a suspended guest is off, goes on where it was, and is forgotten with its power', async () => {
     const serverId = await withDisk()
     const boots = async () => (await driver.consoleOutput(serverId, 64 * 1024)).split('login: ').length - 1

@@ -215,6 +215,17 @@ export interface Driver {
    */
   applyRouters(routers: readonly RouterFacts[]): Promise<void>
 
+  /**
+   * Plugs all of the spec's ports, and gives the guest the card of this one of them: at once where it runs or is paused, otherwise when it
+   * starts. Errors: HypervisorRefused, also where the guest has no slot left.
+   */
+  plugNic(spec: GuestSpec, portId: string): Promise<void>
+  /**
+   * Takes the card of this port away, and plugs the ports of the spec alone, which are those that stay. A guest that runs is asked for it,
+   * again and again, and must let go. Long: stopped by the signal. Errors: NicNotReleased; then the guest has it as before.
+   */
+  unplugNic(spec: GuestSpec, portId: string, signal: AbortSignal): Promise<void>
+
   /** Defines the guest if needed and makes it run; one that was suspended goes on where it was. */
   start(spec: GuestSpec): Promise<void>
   /** Stops the guest's processors; its memory stays where it is. Errors: GuestNotRunning. */

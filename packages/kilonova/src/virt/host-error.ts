@@ -15,6 +15,7 @@ export type HostErrorName =
   | 'GuestNotFound'
   | 'GuestNotRunning'
   | 'ConsoleUnavailable'
+  | 'NicNotReleased'
   | 'HypervisorUnavailable'
   | 'HypervisorRefused'
   | 'CommandFailed'

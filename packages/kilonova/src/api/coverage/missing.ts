@@ -2,8 +2,6 @@
 const COMING = 'it comes with the actions on servers'
 
 export const MISSING: Readonly<Record<string, string>> = {
-  'POST /servers/*/os-interface': COMING,
-  'DELETE /servers/*/os-interface/*': COMING,
   resize: COMING,
   migrate: COMING,
   confirmResize: COMING,

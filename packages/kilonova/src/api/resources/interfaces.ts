@@ -1,13 +1,24 @@
 /** The network interfaces of a server, as the network service knows them. */
+import { z } from 'zod'
+import { tagOf } from '../../actions/ports.ts'
 import type { Port } from '../../clients/neutron.ts'
 import type { Ctx } from '../context.ts'
 import { notFound } from '../faults.ts'
-import { get, since, view } from '../resource.ts'
+import { ip, tag, uuid } from '../fields.ts'
+import { get, post, remove, since, view } from '../resource.ts'
+import { attach, detach } from './interface-changes.ts'
 import { serverTarget } from './server-target.ts'
 
 interface Attachment extends Port {
   readonly tag: string | null
 }
+
+const attachment = z.strictObject({
+  net_id: uuid.optional(),
+  port_id: uuid.optional(),
+  fixed_ips: z.tuple([z.strictObject({ ip_address: ip })]).optional(),
+})
+const body = <S extends z.ZodType>(schema: S) => z.strictObject({ interfaceAttachment: schema.optional() })
 
 const shown = view<Attachment>({
   net_id: ({ networkId }) => networkId,
@@ -18,17 +29,17 @@ const shown = view<Attachment>({
   tag: since('2.70', ({ tag }) => tag),
 })
 
-/** Tags are given per interface at creation; a port made for one is known by its network. */
 async function attached(ctx: Ctx): Promise<readonly Attachment[]> {
   const target = await serverTarget(ctx)
-  const tagged = target.requestedNics.filter(({ tag }) => tag !== undefined)
   const ports = await ctx.neutron.portsOf(target)
-  return ports.map((port) => ({
-    ...port,
-    tag:
-      tagged.find(({ portId, networkId }) => (portId === undefined ? networkId === port.networkId : portId === port.id))
-        ?.tag ?? null,
-  }))
+  return ports.map((port) => ({ ...port, tag: tagOf(target, port) ?? null }))
+}
+
+/** Errors: 404. */
+async function attachedAs(ctx: Ctx, portId: string): Promise<Attachment> {
+  const found = (await attached(ctx)).find(({ id }) => id === portId)
+  if (!found) throw notFound(`Instance ${ctx.params['id']} does not have a port with id ${portId}`)
+  return found
 }
 
 export const interfaces = [
@@ -41,12 +52,21 @@ export const interfaces = [
   get('/servers/:id/os-interface/:port_id', {
     policy: 'os_compute_api:os-attach-interfaces:show',
     target: serverTarget,
-    run: async (ctx) => {
-      const port = ctx.params['port_id'] ?? ''
-      const found = (await attached(ctx)).find(({ id }) => id === port)
-      if (!found) throw notFound(`Instance ${ctx.params['id']} does not have fixed ip port ${port}`)
-      return found
-    },
+    run: (ctx) => attachedAs(ctx, ctx.params['port_id'] ?? ''),
     view: (one, at) => ({ interfaceAttachment: shown(one, at) }),
+  }),
+  post('/servers/:id/os-interface', {
+    policy: 'os_compute_api:os-attach-interfaces:create',
+    target: serverTarget,
+    body: { '2.1': body(attachment), '2.49': body(attachment.extend({ tag: tag.optional() })) },
+    run: async (ctx, { target, body: { interfaceAttachment: asked = {} } }) =>
+      attachedAs(ctx, await attach(ctx, target, asked)),
+    view: (one, at) => ({ interfaceAttachment: shown(one, at) }),
+  }),
+  remove('/servers/:id/os-interface/:port_id', {
+    policy: 'os_compute_api:os-attach-interfaces:delete',
+    target: serverTarget,
+    status: 202,
+    run: (ctx, { target }) => detach(ctx, target, ctx.params['port_id'] ?? ''),
   }),
 ]

@@ -46,6 +46,7 @@ test('it counts what it holds', async () => {
     ports: 1,
     cachedImages: 1,
     memories: 0,
+    cards: 1,
   })
   await driver.destroy('a')
   await driver.unplug('a')
@@ -58,6 +59,7 @@ test('it counts what it holds', async () => {
     ports: 0,
     cachedImages: 1,
     memories: 0,
+    cards: 0,
   })
 })
 

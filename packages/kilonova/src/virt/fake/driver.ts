@@ -36,6 +36,8 @@ export interface Inventory {
   readonly cachedImages: number
   /** Memories of suspended guests. */
   readonly memories: number
+  /** Network cards of guests. */
+  readonly cards: number
 }
 
 export interface FakeDriver extends Driver {
@@ -47,6 +49,8 @@ export interface FakeDriver extends Driver {
   routers(): readonly RouterFacts[]
   /** The guest changes its state by itself: what a user inside, or a crash, would do. */
   happen(serverId: string, powerState: PowerState, event: string): void
+  /** Whether the guest lets go of cards that it is asked for; it does, unless told. */
+  holdCards(serverId: string, holds: boolean): void
   /** Somebody removed all cached images from the disk. */
   loseImages(): void
   /** As the guest's agent was last told; undefined: never. */
@@ -78,6 +82,8 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const rescueDisks = new Map<string, DiskSpec>()
   const plugged = new Map<string, readonly PortFacts[]>()
   const consoles = new Map<string, FakeConsole>()
+  /** Whose guests do not let go of cards. */
+  const holding = new Set<string>()
   const images = fakeImageCache(clock, options.download ?? false)
   const snapshots = fakeSnapshots(host)
   const listeners = new Set<(change: PowerChange) => void>()
@@ -239,6 +245,23 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
           )
       }),
     applyRouters: (routers) => verb('applyRouters', undefined, () => void (told = routers)),
+    plugNic: (spec) =>
+      verb('plugNic', spec.serverId, () => {
+        plugged.set(spec.serverId, spec.ports)
+        const guest = guests.get(spec.serverId)
+        if (guest) guest.spec = { ...guest.spec, ports: spec.ports }
+      }),
+    unplugNic: (spec, portId, signal) =>
+      verb('unplugNic', spec.serverId, () => {
+        signal.throwIfAborted()
+        const { serverId, ports } = spec
+        const guest = guests.get(serverId)
+        if (isOn(serverId) && holding.has(serverId) && guest?.spec.ports.some((port) => port.portId === portId))
+          throw new HostError('NicNotReleased', `the guest of server ${serverId} does not let go of port ${portId}`)
+        if (ports.length > 0) plugged.set(serverId, ports)
+        else plugged.delete(serverId)
+        if (guest) guest.spec = { ...guest.spec, ports }
+      }),
     start: (spec) =>
       verb('start', spec.serverId, () => {
         if (guests.get(spec.serverId)?.powerState !== 'running') run(spec)
@@ -322,7 +345,9 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       ports: [...plugged.values()].reduce((sum, ports) => sum + ports.length, 0),
       cachedImages: images.size,
       memories: [...guests.values()].filter(({ saved }) => saved).length,
+      cards: [...guests.values()].reduce((sum, { spec }) => sum + spec.ports.length, 0),
     }),
+    holdCards: (serverId, holds) => void (holds ? holding.add(serverId) : holding.delete(serverId)),
     loseImages: () => images.lose(),
     passwordOf: (serverId, user) => guests.get(serverId)?.passwords.get(user),
     portFacts: (portId) => [...plugged.values()].flat().find((port) => port.portId === portId),

@@ -82,7 +82,7 @@ export function domainXml(facts: DomainFacts): string {
       element('on_poweroff', {}, 'destroy'),
       element('on_reboot', {}, 'restart'),
       element('on_crash', {}, 'destroy'),
-      devices(facts, buses),
+      devices(facts, buses, machine),
       element(
         'seclabel',
         { type: 'static', model: 'dac', relabel: 'yes' },
@@ -144,7 +144,11 @@ const clock = (accelerator: DomainFacts['accelerator']): Xml =>
     accelerator === 'kvm' && element('timer', { name: 'kvmclock', present: 'yes' }),
   )
 
-function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cdrom: string }): Xml {
+function devices(
+  facts: DomainFacts,
+  buses: { readonly disk: string; readonly cdrom: string },
+  machine: string,
+): Xml {
   const { spec, configDrive, nics } = facts
   const line = element('source', { mode: 'bind', path: serialSocketPath(spec.serverId) })
   const log = element('log', { file: facts.consoleLog, append: 'on' })
@@ -162,18 +166,9 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
     configDrive !== null && configDriveXml(configDrive, buses, disks.length > 0),
     // Behind the first disk, and the config drive where that is a CD-ROM on the same bus.
     ...disks.filter(({ place }) => place === 'next').map((disk) => diskXml(disk, hasB ? 'c' : 'b', facts)),
+    ...slots(machine),
     usesScsi && element('controller', { type: 'scsi', index: 0, model: 'virtio-scsi' }),
-    ...nics.map(({ mac, mtu, tap }) =>
-      element(
-        'interface',
-        { type: 'ethernet' },
-        element('mac', { address: mac }),
-        // The tap is there already; libvirt must neither make nor remove it.
-        element('target', { dev: tap, managed: 'no' }),
-        element('model', { type: chosen(spec, 'hw_vif_model') }),
-        element('mtu', { size: mtu }),
-      ),
-    ),
+    ...nics.map((nic) => nicElement(spec, nic)),
     element('serial', { type: 'unix' }, line, log, element('target', { type: 'isa-serial', port: 0 })),
     element('console', { type: 'unix' }, line, log, element('target', { type: 'serial', port: 0 })),
     hasAgent(spec.imageProperties) &&
@@ -186,6 +181,30 @@ function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cd
     element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom')),
   )
 }
+
+/** The card of a port, as a guest that runs is given it. */
+export const nicXml = (spec: GuestSpec, nic: DomainFacts['nics'][number]): string => render(nicElement(spec, nic))
+
+const nicElement = (spec: GuestSpec, { mac, mtu, tap }: DomainFacts['nics'][number]): Xml =>
+  element(
+    'interface',
+    { type: 'ethernet' },
+    element('mac', { address: mac }),
+    // The tap is there already; libvirt must neither make nor remove it.
+    element('target', { dev: tap, managed: 'no' }),
+    element('model', { type: chosen(spec, 'hw_vif_model') }),
+    element('mtu', { size: mtu }),
+  )
+
+/** Of a PCI Express machine each device that comes later needs a slot that was there at its start; the older machine has slots of its own. */
+const SLOTS = 16
+const slots = (machine: string): readonly Xml[] =>
+  machine === 'q35'
+    ? [
+        element('controller', { type: 'pci', model: 'pcie-root' }),
+        ...Array.from({ length: SLOTS }, () => element('controller', { type: 'pci', model: 'pcie-root-port' })),
+      ]
+    : []
 
 const diskXml = ({ disk, bus, device, boots }: DiskPlace, letter: string, { spec, diskCache }: DomainFacts): Xml =>
   element(

@@ -17,12 +17,13 @@ import { consoleTail } from './console.ts'
 import { createDisk, diskAt, exists } from './disk.ts'
 import { directIo } from './direct-io.ts'
 import { diagnosticsOf } from './diagnostics.ts'
-import { domainXml } from './domain-xml.ts'
+import { domainXml, nicXml } from './domain-xml.ts'
 import { powerEvents } from './events.ts'
 import { serverFiles } from './files.ts'
 import { nicsIn } from './guest-nics.ts'
 import { guestsGroup, guestUserOf } from './guest-user.ts'
 import { guestsOf, ifThere, lookUp, stateOf } from './guests.ts'
+import { plugCard, unplugCard } from './hot-plug.ts'
 import { hostReport } from './host-report.ts'
 import { openImageCache } from './image-cache.ts'
 import * as lifecycle from './lifecycle.ts'
@@ -46,9 +47,13 @@ export interface LibvirtDriverOptions {
   readonly configDriveFormat?: ConfigDriveFormat
   /** What an image may say of itself. */
   readonly imageLimits?: Limits
+  /** `device_detach_attempts`, and `device_detach_timeout`; default upstream's 8 times 20 s. */
+  readonly detach?: { readonly attempts: number; readonly timeoutMs: number }
   readonly log: Log
   readonly clock: Clock
 }
+
+const DETACH = { attempts: 8, timeoutMs: 20_000 }
 
 export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driver> {
   const { installationId, instancesDir, stateDir, network, clock } = options
@@ -97,6 +102,9 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
   }
   const copies = snapshots({ connection, installationId, filesOf, host })
   const guest = { connection, installationId, describe, now: () => clock.now(), listen: events.listen }
+  const hotPlug = { connection, installationId, detach: options.detach ?? DETACH }
+  const nicOf = async (serverId: string, portId: string) =>
+    (await network.nics(serverId)).find((nic) => nic.portId === portId)
   const consolesOf = (serverId: string) =>
     connection.use(async (client) => {
       const domain = await lookUp(client, installationId, serverId)
@@ -141,6 +149,17 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     unplug: network.unplug,
     refreshPorts: network.refresh,
     applyRouters: network.applyRouters,
+    plugNic: async (spec, portId) => {
+      await network.plug(spec.serverId, spec.ports)
+      const nic = await nicOf(spec.serverId, portId)
+      if (!nic) throw new HostError('CommandFailed', `server ${spec.serverId} has no port ${portId} on host ${host}`)
+      await plugCard(hotPlug, spec.serverId, nic.tap, nicXml(spec, nic))
+    },
+    unplugNic: async (spec, portId, signal) => {
+      const nic = await nicOf(spec.serverId, portId)
+      if (nic) await unplugCard(hotPlug, spec.serverId, nic.tap, signal)
+      await network.plug(spec.serverId, spec.ports)
+    },
     start: (spec) => lifecycle.start(guest, spec),
     pause: (serverId) => lifecycle.pause(guest, serverId),
     unpause: (serverId) => lifecycle.unpause(guest, serverId),
