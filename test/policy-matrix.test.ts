@@ -5,6 +5,7 @@ import { cloud, ADMIN_PROJECT, at, OTHER_PROJECT, PROJECT, type Cloud } from '@k
 import type { AnyOperation } from '@kilonova/kilonova/api/resource.ts'
 import { OPERATIONS } from '@kilonova/kilonova/api/resources/index.ts'
 import { ACTION_ENDS, ACTION_KEYS } from '@kilonova/kilonova/api/resources/server-action.ts'
+import { attaches } from '@kilonova/kilonova/api/testing/attaching.ts'
 import { hostAnswers } from '@kilonova/kilonova/api/testing/host.ts'
 import { IMAGE_CACHING } from '@kilonova/kilonova/rpc/conductor.ts'
 import {
@@ -56,6 +57,7 @@ async function world(t: TestContext, rules: Readonly<Record<string, string>> = {
         expiresAt: it.clock.now() + 3600_000,
       })
   hostAnswers(t, it)
+  attaches(t, it)
   t.after(it.bus.serve(IMAGE_CACHING, async () => null))
   return it
 }

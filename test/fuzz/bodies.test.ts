@@ -6,6 +6,7 @@ import type { AnyOperation, Schemas } from '@kilonova/kilonova/api/resource.ts'
 import { OPERATIONS } from '@kilonova/kilonova/api/resources/index.ts'
 import { ACTION_KEYS } from '@kilonova/kilonova/api/resources/server-action.ts'
 import { byMinor, MAX_MINOR, versionOf } from '@kilonova/kilonova/domain/microversion.ts'
+import { attaches } from '@kilonova/kilonova/api/testing/attaching.ts'
 import { hostAnswers } from '@kilonova/kilonova/api/testing/host.ts'
 import fc from 'fast-check'
 import { inputOf, junk, keysOf, text, type Known } from './from-schema.ts'
@@ -102,6 +103,7 @@ async function world(t: Parameters<typeof cloud>[0]): Promise<{ it: Cloud; known
   const group = (made.body as { server_group: { id: string } }).server_group.id
   await it.call('POST', '/os-aggregates', { json: { aggregate: { name: 'one' } }, as: 'admin' })
   hostAnswers(t, it)
+  attaches(t, it)
   const [images, networks] = [[...it.images.keys()], [...it.networks.keys()]]
   const names = ['a', 'b', 'c', 'd']
   const fields = {

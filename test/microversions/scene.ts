@@ -13,6 +13,7 @@ import {
 } from '@kilonova/kilonova/api/testing/cloud.ts'
 import { newId } from '@kilonova/base/clock.ts'
 import { insertMigration } from '@kilonova/kilonova/db/server-migrations.ts'
+import { attaches } from '@kilonova/kilonova/api/testing/attaching.ts'
 import { hostAnswers } from '@kilonova/kilonova/api/testing/host.ts'
 import { insertFlavor } from '@kilonova/kilonova/db/flavors.ts'
 import { setAddresses } from '@kilonova/kilonova/db/servers.ts'
@@ -47,6 +48,7 @@ export async function scene(t: TestContext): Promise<Scene> {
   const plenty = { instances: -1, cores: -1, ram: -1, server_groups: -1, key_pairs: -1 }
   const it = await cloud(t, { quota: plenty })
   hostAnswers(t, it)
+  attaches(t, it)
   const ask = async (method: Method, path: string, options: CallOptions): Promise<HttpAnswer> => {
     const answer = await it.call(method, path, options)
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`)

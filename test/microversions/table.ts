@@ -626,8 +626,14 @@ export const TABLE: Readonly<Record<string, Entry>> = {
   },
   '2.49': {
     says: 'attached devices are tagged',
-    changes: [attaching('a tag', { tag: 'data' })],
-    later: ['POST /servers/*/os-interface'],
+    changes: [
+      attaching('a tag', { tag: 'data' }),
+      status('an interface with a tag', [400, 200], ({ server }) => [
+        'POST',
+        `/servers/${server}/os-interface`,
+        { interfaceAttachment: { tag: 'data' } },
+      ]),
+    ],
   },
   '2.50': {
     says: 'quota classes have server groups, and no addresses',

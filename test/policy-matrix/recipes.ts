@@ -306,6 +306,13 @@ export const OPERATION_RECIPES: Readonly<Record<string, Recipe>> = {
     return { names: [id, String(at(all, 'instanceActions', 0, 'request_id'))] }
   },
   'GET /servers/{}/os-interface': ofServer(),
+  'POST /servers/{}/os-interface': ofServer({}),
+  'DELETE /servers/{}/os-interface/{}': async (world) => {
+    const id = await aServer(world)
+    const port = portOf({ deviceId: id })
+    world.it.ports.set(port.id, port)
+    return { names: [id, port.id] }
+  },
   'GET /servers/{}/os-interface/{}': async (world) => {
     const id = await aServer(world)
     const port = portOf({ deviceId: id })

@@ -57,7 +57,17 @@ export const detachInterface = action('detachInterface', {
 export const loseInterface = action('loseInterface', {
   ...spec,
   when: {
-    vmState: ['active', 'paused', 'stopped', 'rescued', 'resized', 'shelved', 'shelved_offloaded', 'soft-delete', 'error'],
+    vmState: [
+      'active',
+      'paused',
+      'stopped',
+      'rescued',
+      'resized',
+      'shelved',
+      'shelved_offloaded',
+      'soft-delete',
+      'error',
+    ],
     allowLocked: true,
   },
 })

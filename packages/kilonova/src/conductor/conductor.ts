@@ -6,7 +6,15 @@ import type { GuestData, Reach, ServerAction } from '../actions/define.ts'
 import type { Glance } from '../clients/glance.ts'
 import type { Neutron } from '../clients/neutron.ts'
 import { pruneEvents } from '../db/events.ts'
-import { setAddresses, setPinnedZone, setPlace, setRebuilt, setRequestedNics, setRescue, setShelved } from '../db/servers.ts'
+import {
+  setAddresses,
+  setPinnedZone,
+  setPlace,
+  setRebuilt,
+  setRequestedNics,
+  setRescue,
+  setShelved,
+} from '../db/servers.ts'
 import { releaseLeasesOf } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Bus } from '../rpc/bus.ts'

@@ -104,8 +104,7 @@ export function hostVerbs(
       await call.plugNic({ fence: fence('plugNic'), guest, portId })
       plugged(guest.ports)
     },
-    unplugNic: (guest, portId) =>
-      long('unplugNic', (job) => call.startUnplugNic({ fence: job, guest, portId })),
+    unplugNic: (guest, portId) => long('unplugNic', (job) => call.startUnplugNic({ fence: job, guest, portId })),
     start: async (guest) => {
       await call.start({ fence: fence('start'), guest })
       plugged(guest.ports)

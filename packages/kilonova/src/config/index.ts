@@ -263,7 +263,9 @@ const conductor = z.strictObject({
 
 const libvirt = z.strictObject({
   device_detach_attempts: whole(8, 'times', 'How often a guest that runs is asked to let go of a device.', { min: 1 }),
-  device_detach_timeout: whole(20, 'seconds', 'How long it is waited each time until the guest has let go.', { min: 1 }),
+  device_detach_timeout: whole(20, 'seconds', 'How long it is waited each time until the guest has let go.', {
+    min: 1,
+  }),
   virt_type: choice(
     ['auto', 'kvm', 'qemu'],
     'auto',

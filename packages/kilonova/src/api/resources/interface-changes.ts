@@ -81,11 +81,11 @@ async function usableNetwork({ neutron, caller, at }: Ctx, id: string | undefine
     const usable = await neutron.availableNetworks(caller.projectId, caller.token)
     const [only, ...more] = usable.filter(({ subnets }) => subnets.length > 0)
     if (more.length > 0)
-      throw badRequest('More than one possible network found. Specify network ID(s) to select which one(s) to connect to.')
-    if (!only)
       throw badRequest(
-        `No specific network was requested and none are available for project '${caller.projectId}'.`,
+        'More than one possible network found. Specify network ID(s) to select which one(s) to connect to.',
       )
+    if (!only)
+      throw badRequest(`No specific network was requested and none are available for project '${caller.projectId}'.`)
     return only.id
   }
   const network = await neutron.network(id, caller.token)

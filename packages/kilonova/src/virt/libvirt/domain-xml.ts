@@ -144,11 +144,7 @@ const clock = (accelerator: DomainFacts['accelerator']): Xml =>
     accelerator === 'kvm' && element('timer', { name: 'kvmclock', present: 'yes' }),
   )
 
-function devices(
-  facts: DomainFacts,
-  buses: { readonly disk: string; readonly cdrom: string },
-  machine: string,
-): Xml {
+function devices(facts: DomainFacts, buses: { readonly disk: string; readonly cdrom: string }, machine: string): Xml {
   const { spec, configDrive, nics } = facts
   const line = element('source', { mode: 'bind', path: serialSocketPath(spec.serverId) })
   const log = element('log', { file: facts.consoleLog, append: 'on' })
