@@ -165,6 +165,7 @@ export async function world() {
     hosts: HOSTS,
     neutron: networkClient,
     keystone: identity,
+    networkUrl: companions.network.url,
     glance,
     network,
     /** Speaks to the network service. */
@@ -186,9 +187,9 @@ export async function world() {
     createSeveral: (count: number, wish: Partial<NewServer> = {}): Promise<readonly Asked[]> =>
       askFor(count, [{ networkId: network }], wish),
     admission: { db, bus, clock },
-    ask: async (action: ServerAction, serverId: string): Promise<Asked> => {
+    ask: async (action: ServerAction, serverId: string, wish?: object): Promise<Asked> => {
       const server = await findServer(db, serverId)
-      const body = server && BODIES[action.name]?.(server)
+      const body = wish ?? (server && BODIES[action.name]?.(server))
       await admit({ db, bus, clock }, caller, action, serverId, body ?? null)
       return asked(serverId)
     },

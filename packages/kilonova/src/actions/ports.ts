@@ -99,6 +99,10 @@ export function namedNics(server: Pick<Server, 'requestedNics'>, ports: readonly
 export const tagOf = (server: Pick<Server, 'requestedNics'>, port: Port): string | undefined =>
   server.requestedNics[nicNumber(server, port) ?? -1]?.tag
 
+/** Whether the server's record has the port. */
+export const showsPort = ({ requestedNics, addresses }: Server, id: string): boolean =>
+  [...requestedNics, ...addresses].some(({ portId }) => portId === id)
+
 /** Which of the requested interfaces a port is for: by its id, or by the number that was written on it. */
 function nicNumber(
   { requestedNics }: Pick<Server, 'requestedNics'>,

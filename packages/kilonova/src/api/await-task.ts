@@ -22,7 +22,7 @@ export async function awaitTask(
     for (;;) {
       const woken = new Promise<void>((resolve) => (wake = resolve))
       const task = await findTask(db, taskId)
-      if (task?.finished_at != null) return task.status as 'succeeded' | 'undone'
+      if (task && task.finished_at !== null) return task.status as 'succeeded' | 'undone'
       const left = until - performance.now()
       if (left <= 0) return undefined
       const timer = setTimeout(() => wake(), Math.min(LOOK_MS, left))

@@ -38,7 +38,11 @@ export async function refreshPorts({ db, bus, neutron }: Ctx, server: Server): P
   const [shown] = await addressesIn(db, [server.id], false)
   if (!shown) return
   const behind = floatingBehind(shown.addresses)
-  const wanted = fixed.flatMap((each) => [each, ...(behind.get(keyOf(each)) ?? [])])
+  const there = new Set(ports.map(({ id }) => id))
+  // Those of ports that are gone stay until the guest has let go of them: whoever watches detaches them.
+  const gone = shown.addresses.filter(({ portId }) => !there.has(portId))
+  const wanted = [...fixed.flatMap((each) => [each, ...(behind.get(keyOf(each)) ?? [])]), ...gone]
   if (JSON.stringify(wanted) !== shown.text) await replaceAddresses(db, shown, wanted)
-  if (ports.length > 0) bus.publish(PORTS_PLUGGED, { ports: ports.map(({ id }) => id) })
+  const looked = new Set([...there, ...gone.map(({ portId }) => portId)])
+  if (looked.size > 0) bus.publish(PORTS_PLUGGED, { ports: [...looked] })
 }

@@ -28,6 +28,8 @@ export interface NetworkChanges {
   /** Waits until something changed, or so long. Undefined: the service tells nobody (it is not our companion). */
   since(cursor: string | undefined, waitSeconds: number, signal: AbortSignal): Promise<Changes | undefined>
   boundPorts(which: WhichPorts): Promise<readonly Port[]>
+  /** Those of these ids that there are, bound or not. */
+  ports(ids: readonly string[]): Promise<readonly Port[]>
   /** As they are now, in the ports' order. */
   facts(ports: readonly Port[], hostnameOf: (port: Port) => string): Promise<readonly PortFacts[]>
   routers(): Promise<Routers>
@@ -66,6 +68,7 @@ export function networkChanges(keystone: Keystone, { endpoint }: Pick<NeutronOpt
           : await inChunks<PortBody>(list, 'ports', which.by, [...new Set(which.values)])
       return bodies.map(portOf).filter(({ host, deviceOwner }) => host !== '' && deviceOwner.startsWith(COMPUTE_OWNER))
     },
+    ports: async (ids) => (await inChunks<PortBody>(list, 'ports', 'id', [...new Set(ids)])).map(portOf),
     facts: async (ports, hostnameOf) => portFacts(ports, hostnameOf, await freshSources(list, ports)),
     routers: () => readRouters(list),
   }

@@ -4,7 +4,7 @@
  *
  *   feed, plugs, hosts that start ─▶ todo ─▶ read (one at a time) ─▶ outbox per host ─▶ refreshPorts
  *
- * Hosts are told their routers besides (tell-routers.ts). What is read is never older than what it was read for, and of a port's facts only the newest are sent. Whatever fails is done anew,
+ * Interfaces whose ports are gone are detached (lost-ports.ts). Hosts are told their routers besides (tell-routers.ts). What is read is never older than what it was read for, and of a port's facts only the newest are sent. Whatever fails is done anew,
  * as a whole for the host it concerns; so nothing need be kept when this process ends: the next one begins with everything.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -25,6 +25,7 @@ import { PORTS_PLUGGED } from '../rpc/conductor.ts'
 import { client } from '../rpc/contract.ts'
 import type { PortFacts } from '../virt/driver.ts'
 import { showFloatingIps } from './floating-addresses.ts'
+import { lostPorts } from './lost-ports.ts'
 import { tellRouters } from './tell-routers.ts'
 
 export interface NetworkWatchReach {
@@ -114,6 +115,7 @@ export function startNetworkWatch(
           changes.boundPorts({ by: 'network_id', values: wanted.networks }),
           changes.boundPorts({ by: 'binding:host_id', values: wanted.hosts }),
         ])
+    await lost.seen(found.flat(), wanted.all ? 'all' : wanted.ports)
     const hosts = new Set((await allHosts(db)).map(({ host }) => host))
     const ports = [...new Map(found.flat().map((port) => [port.id, port])).values()].filter(({ host }) =>
       hosts.has(host),
@@ -193,6 +195,7 @@ export function startNetworkWatch(
     if (ours && !term) {
       term = new AbortController()
       show = showFloatingIps(db)
+      lost = beginToLose()
       void follow(AbortSignal.any([term.signal, end.signal]))
     }
     if (!ours && term) {
@@ -213,6 +216,8 @@ export function startNetworkWatch(
   /** Elsewhere than in our companion somebody else makes them. */
   let makesRouters = false
   let show = showFloatingIps(db)
+  const beginToLose = () => lostPorts({ db, bus, clock, log, ports: changes.ports, signal: end.signal })
+  let lost = beginToLose()
   const routers = tellRouters({
     read: async () => {
       const { byHost, floatingIps } = await changes.routers()

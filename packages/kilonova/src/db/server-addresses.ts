@@ -10,6 +10,7 @@ export interface ServerAddresses {
 }
 
 const IDS_AT_ONCE = 1000
+const LOOKED_FOR_BY_NAME = 50
 const FLOATING = '%"type":"floating"%'
 
 /** Of those servers, and of all that have a floating IP; each once. */
@@ -26,6 +27,26 @@ export async function addressesOf(
   if (floating)
     for (const row of await chosen.where('addresses', 'like', FLOATING).execute()) found.set(row.id, row.addresses)
   return [...found].map(([id, text]) => ({ id, text, addresses: JSON.parse(text) as Address[] }))
+}
+
+/** Of all servers that have some, but those that are being made. */
+export async function shownAddresses(
+  db: Db,
+  /** Those with addresses on one of these ports alone. */
+  portIds?: readonly string[],
+): Promise<readonly Omit<ServerAddresses, 'text'>[]> {
+  const all = db
+    .selectFrom('servers')
+    .select(['id', 'addresses'])
+    .where('deleted_at', 'is', null)
+    .where('vm_state', '!=', 'building')
+    .where('addresses', '!=', '[]')
+  const few = portIds && portIds.length <= LOOKED_FOR_BY_NAME
+  const chosen = few
+    ? all.where(({ eb, or }) => or(portIds.map((id) => eb('addresses', 'like', `%"portId":"${id}"%`))))
+    : all
+  const rows = await chosen.execute()
+  return rows.map(({ id, addresses }) => ({ id, addresses: JSON.parse(addresses) as Address[] }))
 }
 
 /** Answers whether they still were as they had been read. */

@@ -1,7 +1,12 @@
 /** What other services tell of servers: each event becomes a row that a waiting task finds, and whoever waits is woken. */
 import { z } from 'zod'
+import { admit } from '../../actions/admit.ts'
+import { loseInterface } from '../../actions/detach-interface.ts'
+import { showsPort } from '../../actions/ports.ts'
 import { insertEvent } from '../../db/events.ts'
 import { findServer } from '../../db/servers.ts'
+import { isNovaError } from '../../domain/errors.ts'
+import type { Server } from '../../domain/server.ts'
 import { SERVER_EVENT } from '../../rpc/conductor.ts'
 import type { Ctx } from '../context.ts'
 import { refreshPorts } from '../refresh-ports.ts'
@@ -30,6 +35,16 @@ interface Outcome extends Event {
 
 /** Whom they are about is said by their tag alone. */
 const TAGGED: readonly string[] = ['volume-extended', 'power-update', 'accelerator-request-bound']
+/** The port is no longer the server's: its interface is detached. What stands in the way now, whoever watches the network service waits for. */
+async function lose(ctx: Ctx, server: Server, portId: string): Promise<void> {
+  try {
+    await admit(ctx, ctx.caller, loseInterface, server.id, { portId })
+  } catch (error) {
+    if (!isNovaError(error, 'InstanceInvalidState')) throw error
+    ctx.log.info('a lost interface is detached later', { server: server.id, port: portId, error })
+  }
+}
+
 /** After these the ports of the server are looked at anew. */
 const OF_PORTS: readonly string[] = ['network-changed', 'network-vif-deleted']
 
@@ -42,6 +57,8 @@ async function take(ctx: Ctx, asked: Event): Promise<Outcome> {
   if (server.host === null) return failed(422)
   await insertEvent(db, server.id, asked.name, asked.tag ?? '', { status: asked.status }, clock.now())
   bus.publish(SERVER_EVENT, { serverId: server.id })
+  if (asked.name === 'network-vif-deleted' && asked.tag !== undefined && showsPort(server, asked.tag))
+    await lose(ctx, server, asked.tag)
   // One that is being made writes its addresses itself.
   if (OF_PORTS.includes(asked.name) && server.vmState !== 'building')
     await refreshPorts(ctx, server).catch((error: unknown) =>

@@ -124,7 +124,12 @@ test('what the network service tells of ports is seen at the server, floating ad
   )
   it.ports.delete(port)
   assert.deepEqual((await tell('network-vif-deleted', { tag: port })).events[0]?.code, 200)
-  assert.deepEqual(await addresses(), [])
+  const lost = await it.db.selectFrom('tasks').select('body').where('action', '=', 'loseInterface').execute()
+  assert.deepEqual(
+    lost.map(({ body }) => JSON.parse(body) as unknown),
+    [{ portId: port }],
+  )
+  assert.equal((await addresses()).length, 3, 'shown until the guest has let go of it')
   for (const name of ['volume-extended', 'power-update', 'accelerator-request-bound'])
     assert.deepEqual((await tell(name)).events[0]?.code, 400, `${name} says whom by its tag`)
   assert.equal((await tell('power-update', { tag: 'POWER_ON', status: 'in-progress' })).events[0]?.status, 'completed')
