@@ -27,7 +27,8 @@ export interface MeasuredCloud {
   }>
   /** The time of a GET whose answer is not parsed: what a client does with it is not the server's time. */
   raw(url: string, token: string): Promise<{ readonly ms: number }>
-  login(): Promise<string>
+  /** Of an entry of clouds.yaml. */
+  login(name?: 'kilonova' | 'kilonova-admin'): Promise<string>
   stop(): Promise<void>
 }
 
@@ -57,14 +58,16 @@ export async function startCloud(args: readonly string[]): Promise<MeasuredCloud
     residentMb: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
     call,
     raw: (url, token) => exchange(agent, 'GET', url, undefined, token, () => undefined),
-    login: async () => {
-      const password = /kilonova:[\s\S]*?password: "([^"]+)"/.exec(
-        readFileSync(join(stateDir, 'clouds.yaml'), 'utf8'),
-      )?.[1]
+    login: async (name = 'kilonova') => {
+      const entry = readFileSync(join(stateDir, 'clouds.yaml'), 'utf8').split(`  ${name}:`)[1] ?? ''
+      const said = (field: string) => new RegExp(`${field}: "([^"]+)"`).exec(entry)?.[1]
       const domain = { id: 'default' }
       const auth = {
-        identity: { methods: ['password'], password: { user: { name: 'demo', password, domain } } },
-        scope: { project: { name: 'demo', domain } },
+        identity: {
+          methods: ['password'],
+          password: { user: { name: said('username'), password: said('password'), domain } },
+        },
+        scope: { project: { name: said('project_name'), domain } },
       }
       const { token } = await call('POST', `${urls.identity}/v3/auth/tokens`, { auth })
       if (token === undefined) throw new Error('login failed')

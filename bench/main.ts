@@ -4,6 +4,7 @@ import { apiFigures } from './api.ts'
 import { consolesFigures } from './consoles.ts'
 import { print } from './figures.ts'
 import { imageFigures } from './image.ts'
+import { listsFigures } from './lists.ts'
 import { realFigures } from './real.ts'
 import { rulesFigures } from './rules.ts'
 
@@ -11,6 +12,7 @@ const BENCHES = {
   api: apiFigures,
   consoles: consolesFigures,
   image: imageFigures,
+  lists: listsFigures,
   real: realFigures,
   rules: rulesFigures,
 } as const

@@ -21,3 +21,16 @@ export async function expressionOf(expression: string): Promise<(text: string) =
     throw new NovaError('BadRequest', { message: `Invalid regular expression: ${expression}` }, { cause })
   }
 }
+
+/**
+ * The same as a LIKE pattern (escaped by a backslash) where an expression is one of letters, digits, dots and the like, perhaps anchored:
+ * what users type as a name or an address. Undefined: it is more than that.
+ */
+export function likeOf(expression: string): string | undefined {
+  const [, start = '', text = '', end = ''] = /^(\^?)((?:[\w:/@ ,=~-]|\.|\\[.:/@-])*)(\$?)$/.exec(expression) ?? []
+  if (text === '') return undefined
+  const pattern = text.replaceAll(/\\(.)|[.%_]/g, (found, escaped?: string) =>
+    escaped !== undefined ? escaped : found === '.' ? '_' : `\\${found}`,
+  )
+  return `${start === '' ? '%' : ''}${pattern}${end === '' ? '%' : ''}`
+}

@@ -1,6 +1,9 @@
 /** The addresses that users see at their servers, changed beside tasks: one statement per server, and only over what was read. */
+import type { Kysely } from 'kysely'
 import type { Address } from '../domain/server.ts'
-import type { Db } from './database.ts'
+import { atomically, type Db } from './database.ts'
+import { setAddressTerms } from './server-terms.ts'
+import type { Tables } from './tables.ts'
 
 export interface ServerAddresses {
   readonly id: string
@@ -50,16 +53,18 @@ export async function shownAddresses(
 }
 
 /** Answers whether they still were as they had been read. */
-export async function replaceAddresses(
-  db: Db,
+export const replaceAddresses = (
+  db: Kysely<Tables>,
   { id, text }: Pick<ServerAddresses, 'id' | 'text'>,
   addresses: readonly Address[],
-): Promise<boolean> {
-  const { numUpdatedRows } = await db
-    .updateTable('servers')
-    .set({ addresses: JSON.stringify(addresses) })
-    .where('id', '=', id)
-    .where('addresses', '=', text)
-    .executeTakeFirst()
-  return numUpdatedRows > 0n
-}
+): Promise<boolean> =>
+  atomically(db, async (tx) => {
+    const { numUpdatedRows } = await tx
+      .updateTable('servers')
+      .set({ addresses: JSON.stringify(addresses) })
+      .where('id', '=', id)
+      .where('addresses', '=', text)
+      .executeTakeFirst()
+    if (numUpdatedRows > 0n) await setAddressTerms(tx, id, addresses)
+    return numUpdatedRows > 0n
+  })

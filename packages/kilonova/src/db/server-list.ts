@@ -1,10 +1,10 @@
 /** Lists of servers: filters, order, marker and limit as one query. Columns that may be large are read only when asked for. */
-import { isoSeconds } from '@kilonova/base/clock.ts'
 import { sql, type ExpressionBuilder, type Selectable } from 'kysely'
 import { NovaError } from '../domain/errors.ts'
-import type { Address } from '../domain/server.ts'
 import type { Db } from './database.ts'
-import { expressionOf } from './expression.ts'
+import { likeOf } from './expression.ts'
+import { havingTerm, isLike } from './server-terms.ts'
+import { testOf } from './server-test.ts'
 import type { ServersTable, Tables } from './tables.ts'
 
 type Row = Selectable<ServersTable>
@@ -108,6 +108,8 @@ export interface ServerFilter {
 }
 
 const CHUNK = 200
+/** Of rows that are only looked at: few columns each. */
+const LOOKED_AT = 2000
 type Where = ExpressionBuilder<Tables, 'servers'>
 
 const stateIs = ({ eb, and, or }: Where, { vmState, taskStates, notTaskStates }: StateFilter) =>
@@ -128,9 +130,9 @@ const oneOf = ({ eb, or }: Where, column: Column, values: readonly (string | num
   return or(parts)
 }
 
-/** No tag as JSON writes it is a part of another one: quotes in tags are escaped. */
-const tagged = (tag: string) => sql<boolean>`replace(tags, ${JSON.stringify(tag)}, '') <> tags`
-function tagsAre({ and, or, not }: Where, { all = [], any, notAll, none = [] }: TagFilter) {
+function tagsAre(where: Where, { all = [], any, notAll, none = [] }: TagFilter) {
+  const { and, or, not } = where
+  const tagged = (tag: string) => havingTerm(where, 'tag', 'is', tag)
   return and([
     ...all.map(tagged),
     ...(any ? [or(any.map(tagged))] : []),
@@ -191,6 +193,14 @@ function select(
   for (const [column, values] of Object.entries(equal)) query = query.where((eb) => oneOf(eb, column as Column, values))
   if (states) query = query.where((eb) => eb.or(states.map((state) => stateIs(eb, state))))
   if (tags) query = query.where((eb) => tagsAre(eb, tags))
+  const [name, ip, ip6] = [filter.name, filter.ip, filter.ip6].map((text) => (text === undefined ? text : likeOf(text)))
+  if (ip !== undefined) query = query.where((eb) => havingTerm(eb, 'ip4', 'like', ip))
+  if (ip6 !== undefined) query = query.where((eb) => havingTerm(eb, 'ip6', 'like', ip6))
+  // Out of an index alone: the rows themselves are wide.
+  if (name !== undefined)
+    query = query.where(({ eb, selectFrom }) =>
+      eb('number', 'in', selectFrom('servers').select('number').where(isLike('name', name))),
+    )
   // The order is total: the row's number is always the last key.
   const keys = [...sort, { column: 'number' as const, descending: sort.at(-1)?.descending ?? true }]
   if (after) {
@@ -216,43 +226,6 @@ function select(
   return query.limit(limit).execute() as Promise<readonly ListedRow[]>
 }
 
-const TIMES = new Set<string>(['created_at', 'launched_at', 'terminated_at'])
-
-/** What SQL cannot say, as a predicate over rows; undefined when there is nothing of it. */
-async function predicate(filter: ServerFilter): Promise<((row: ListedRow) => boolean) | undefined> {
-  const { name, found: inColumns = {}, ip, ip6, metadata } = filter
-  const tests: ((row: ListedRow) => boolean)[] = []
-  const addressed = async (version: number, expression: string) => {
-    const found = await expressionOf(expression)
-    return ({ addresses }: ListedRow) =>
-      (JSON.parse(addresses) as Address[]).some(
-        ({ address, type, version: own }) => type !== 'floating' && own === version && found(address),
-      )
-  }
-  if (name !== undefined) {
-    const found = await expressionOf(name)
-    tests.push((row) => found(row.name))
-  }
-  for (const [column, expression] of Object.entries(inColumns)) {
-    const found = await expressionOf(expression)
-    tests.push((row) => {
-      const value = row[column as Column]
-      return (
-        value !== null &&
-        found(TIMES.has(column) ? isoSeconds(Number(value)).replace('T', ' ').replace('Z', '') : String(value))
-      )
-    })
-  }
-  if (ip !== undefined) tests.push(await addressed(4, ip))
-  if (ip6 !== undefined) tests.push(await addressed(6, ip6))
-  if (metadata)
-    tests.push((row) => {
-      const has = JSON.parse(row.metadata) as Record<string, string>
-      return Object.entries(metadata).every(([key, value]) => has[key] === value)
-    })
-  return tests.length === 0 ? undefined : (row) => tests.every((test) => test(row))
-}
-
 /** `brief`: ids and names. Otherwise everything but the columns that nobody will look at. */
 export type Detail = 'brief' | { readonly userData: boolean; readonly without: readonly Column[] }
 
@@ -268,14 +241,10 @@ export async function* listServers(
   filter: ServerFilter,
   detail: Detail,
 ): AsyncGenerator<readonly ListedRow[], void, undefined> {
-  const test = await predicate(filter)
+  const test = await testOf(filter)
   const sorted = filter.sort.map(({ column }) => column)
-  const columns: readonly (keyof Row)[] =
-    detail === 'brief' && !test
-      ? [...new Set([...BRIEF, ...sorted])]
-      : detail === 'brief'
-        ? LISTED
-        : columnsOf(detail, test !== undefined ? LISTED : sorted)
+  const shown = detail === 'brief' ? [] : columnsOf(detail, sorted)
+  const looked = [...new Set([...BRIEF, ...sorted, ...(test?.columns ?? [])])]
   let after: ListedRow | undefined
   if (filter.marker !== undefined) {
     after = await findListed(db, filter.marker)
@@ -284,14 +253,32 @@ export async function* listServers(
       throw new NovaError('MarkerNotFound', { marker: filter.marker })
   }
   for (let left = filter.limit; left > 0;) {
-    const wanted = test ? CHUNK : Math.min(CHUNK, left)
-    const rows = await select(db, filter, columns, after, wanted)
-    const found = test ? rows.filter(test).slice(0, left) : rows
-    if (found.length > 0) yield found
+    const wanted = test ? LOOKED_AT : left
+    const rows = await select(db, filter, looked, after, wanted)
+    const found = test ? rows.filter(test.holds).slice(0, left) : rows
+    for (let from = 0; from < found.length; from += CHUNK) {
+      const some = found.slice(from, from + CHUNK)
+      yield detail === 'brief' ? some : await whole(db, some, shown, filter.deleted)
+    }
     left -= found.length
     after = rows.at(-1)
     if (rows.length < wanted) return
   }
+}
+
+/** The same rows with all that is shown of them: wide, so neither sorted nor looked at before it is known which are wanted. */
+async function whole(
+  db: Db,
+  rows: readonly ListedRow[],
+  columns: readonly (keyof Row)[],
+  deleted: ServerFilter['deleted'],
+): Promise<readonly ListedRow[]> {
+  const numbers = rows.map(({ number }) => number)
+  const query = db.selectFrom('servers').select(columns).where('number', 'in', numbers)
+  // One that was deleted just now is gone.
+  const read = await (deleted === 'no' ? query.where('deleted_at', 'is', null) : query).execute()
+  const byNumber = new Map((read as ListedRow[]).map((row) => [row.number, row]))
+  return numbers.flatMap((number) => byNumber.get(number) ?? [])
 }
 
 /** One server, deleted or not, with all that a view may show. */

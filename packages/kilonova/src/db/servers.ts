@@ -4,6 +4,7 @@ import type { Flavor } from '../domain/flavor.ts'
 import type { Address, RequestedNic, Rescued, Server, ServerFault, ServerImage, Shelved } from '../domain/server.ts'
 import type { PowerState, TaskState, VmState } from '../domain/states.ts'
 import type { Db } from './database.ts'
+import { setAddressTerms, setTerms } from './server-terms.ts'
 import type { ServersTable } from './tables.ts'
 
 export type ServerRow = Selectable<ServersTable>
@@ -139,6 +140,7 @@ export async function insertServer(db: Db, server: NewServer, taskId: string): P
     deleted_at: null,
   }
   await db.insertInto('servers').values(row).execute()
+  if (server.tags?.length) await setTerms(db, server.id, 'tag', server.tags)
 }
 
 /** The server, a deleted one only when asked for. */
@@ -209,6 +211,7 @@ export async function setAddresses(db: Db, id: string, addresses: readonly Addre
     .set({ addresses: JSON.stringify(addresses) })
     .where('id', '=', id)
     .execute()
+  await setAddressTerms(db, id, addresses)
 }
 
 /** As users see them: the names of its ports' groups. */
@@ -341,6 +344,7 @@ export async function setTags(db: Db, id: string, tags: readonly string[], now: 
     .set({ tags: JSON.stringify(tags), updated_at: now })
     .where('id', '=', id)
     .execute()
+  await setTerms(db, id, 'tag', tags)
 }
 
 /** The names that guests know themselves by, by server. */

@@ -318,6 +318,13 @@ export interface ConsoleTokensTable {
   created_at: number
 }
 
+/** One row for each tag and each address of a server's own ports. */
+export interface ServerTermsTable {
+  kind: 'tag' | 'ip4' | 'ip6'
+  term: string
+  server_id: string
+}
+
 export interface Tables {
   servers: ServersTable
   tasks: TasksTable
@@ -343,4 +350,5 @@ export interface Tables {
   server_migrations: ServerMigrationsTable
   usage_audits: UsageAuditsTable
   console_tokens: ConsoleTokensTable
+  server_terms: ServerTermsTable
 }

@@ -1,6 +1,7 @@
 /** Lists of servers over HTTP: who is heard with which filter from which version on, and in which order servers come. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { setAddresses } from '../../db/servers.ts'
 import { ADMIN_PROJECT, at, cloud, PROJECT, server, settled } from '../testing/cloud.ts'
 
 const DAY_MS = 24 * 3600_000
@@ -16,10 +17,11 @@ async function three(t: TestContext) {
   const change = (id: string, values: object) => it.db.updateTable('servers').set(values).where('id', '=', id).execute()
   const address = { network: 'n', networkId: 'n', portId: 'p', mac: 'm' }
   const addresses = [
-    { ...address, address: '10.1.0.5', version: 4 },
-    { ...address, address: 'fd00::5', version: 6 },
+    { ...address, address: '10.1.0.5', version: 4 as const },
+    { ...address, address: 'fd00::5', version: 6 as const },
   ]
-  await change(alpha, { addresses: JSON.stringify(addresses), key_name: 'mykey', progress: 100 })
+  await setAddresses(it.db, alpha, addresses)
+  await change(alpha, { key_name: 'mykey', progress: 100 })
   await change(beta, { locked: 1, access_ip_v4: '192.0.2.9', availability_zone: 'east' })
   await change(gone, { vm_state: 'deleted', task_state: null, deleted_at: it.clock.now(), updated_at: it.clock.now() })
   const list = (query: string, version = '2.1', as = 'member') => it.call('GET', `/servers?${query}`, { version, as })

@@ -12,6 +12,7 @@ import { backupPolicies } from './0009-backup-policies.ts'
 import { quotaRows } from './0010-quota-rows.ts'
 import { serverMigrations } from './0011-server-migrations.ts'
 import { consoleTokens } from './0012-console-tokens.ts'
+import { serverTerms } from './0013-server-terms.ts'
 
 const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSERIAL PRIMARY KEY' } as const
 
@@ -31,5 +32,6 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0010-quota-rows': quotaRows,
       '0011-server-migrations': serverMigrations,
       '0012-console-tokens': consoleTokens,
+      '0013-server-terms': serverTerms[kind],
     }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]),
   )
