@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
+import { guestOptions } from '@kilonova/kilonova/bin/guest-options.ts'
 import { fakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
 import { imageLimits, type KilonovaConfig } from '@kilonova/kilonova/config/index.ts'
 import type { Driver } from '@kilonova/kilonova/virt/driver.ts'
@@ -75,6 +76,8 @@ async function libvirtDrivers(
       timeoutMs: config.libvirt.device_detach_timeout * 1000,
     },
     configDriveFormat: config.DEFAULT.config_drive_format,
+    guests: guestOptions(config),
+    ephemeralFormat: config.DEFAULT.default_ephemeral_format,
     log,
     clock,
   })

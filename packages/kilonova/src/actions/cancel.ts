@@ -11,8 +11,13 @@ import { ACTIONS } from './index.ts'
 export const CANCEL = 'kilonova:cancel'
 const WHEN = { when: { vmState: 'any', taskState: 'any' }, duringTask: 'refuse' } as const
 
-/** One that is past its pivot meanwhile ends as if nobody had asked. Errors: NovaError InstanceNotFound, InstanceIsLocked, NoTask, TaskPastPivot. */
-export async function cancelRunning({ db, bus, clock }: Admission, caller: Caller, serverId: string): Promise<void> {
+/** One that is past its pivot meanwhile ends as if nobody had asked. `by` is who asked, as the fault says it; false: somebody did before. Errors: NovaError InstanceNotFound, InstanceIsLocked, NoTask, TaskPastPivot. */
+export async function cancelRunning(
+  { db, bus, clock }: Admission,
+  caller: Caller,
+  serverId: string,
+  by = CANCEL,
+): Promise<boolean> {
   const taskId = await atomically(db, async (tx) => {
     const server = await findServer(tx, serverId)
     if (!server) throw new NovaError('InstanceNotFound', { id: serverId })
@@ -21,10 +26,13 @@ export async function cancelRunning({ db, bus, clock }: Admission, caller: Calle
     const task = server.taskId === null ? undefined : await findTask(tx, server.taskId)
     if (!task) throw new NovaError('NoTask', { id: serverId })
     await undoable(tx, task)
-    await cancelTask(tx, task.id, CANCEL, clock.now())
+    if (by !== CANCEL && task.cancelled_by !== null) return null
+    await cancelTask(tx, task.id, by, clock.now())
     return task.id
   })
-  bus.publish(TASK_CANCELLED, { taskId, by: CANCEL })
+  if (taskId === null) return false
+  bus.publish(TASK_CANCELLED, { taskId, by })
+  return true
 }
 
 /** Errors: NovaError TaskPastPivot when it has begun what is only ever done. */

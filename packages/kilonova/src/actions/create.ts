@@ -4,7 +4,7 @@ import { NovaError } from '../domain/errors.ts'
 import { claimOf, type Server } from '../domain/server.ts'
 import { writeConfigDrive } from './config-drive.ts'
 import { action } from './define.ts'
-import { guestOf } from './guest.ts'
+import { disksFor, guestOf } from './guest.ts'
 import { addressesOf, makePorts, releasePorts, taggedFacts } from './ports.ts'
 
 export const createBody = z.strictObject({
@@ -42,6 +42,7 @@ export const create = action('create', {
         onlyHost: body.onlyHost,
         forced: body.onlyHost !== null && body.forced,
         imageProperties: server.image?.properties ?? {},
+        extraSpecs: server.flavor.extraSpecs,
         hints: server.schedulerHints,
       }
       const placement = await scheduler.place({
@@ -102,8 +103,7 @@ export const create = action('create', {
     },
   })
   .step('disk', {
-    run: ({ hostAt, server }, { claim, image }) =>
-      hostAt(claim.host).createDisk({ serverId: server.id, image, rootGb: server.flavor.rootGb }),
+    run: ({ hostAt, server }, { claim, image }) => hostAt(claim.host).createDisk(disksFor(server, image)),
     undo: ({ hostAt }, { claim }) => hostAt(claim.host).removeFiles(),
   })
   .step('configDrive', {

@@ -75,6 +75,7 @@ export interface Reach {
     mayRun(request: {
       readonly host: string
       readonly imageProperties: Readonly<Record<string, string>>
+      readonly extraSpecs: Readonly<Record<string, string>>
     }): Promise<string | null>
   }
   readonly neutron: Neutron

@@ -7,6 +7,7 @@ import { NovaError } from '../domain/errors.ts'
 import type { Base } from '../task/action.ts'
 import { rewriteConfigDrive } from './config-drive.ts'
 import { action, type Reach } from './define.ts'
+import { disksFor } from './guest.ts'
 import { hostOf, restorePower, shutdownTimeout, shutDownGuest, startGuest } from './power.ts'
 import { rebuilt, standing } from './rebuilt.ts'
 
@@ -34,7 +35,11 @@ export const rebuild = action('rebuild', {
   .step('check', {
     run: async ({ scheduler, server, body: { record, otherImage } }) => {
       if (!otherImage || server.host === null) return
-      const answer = await scheduler.mayRun({ host: server.host, imageProperties: record.image?.properties ?? {} })
+      const answer = await scheduler.mayRun({
+        host: server.host,
+        imageProperties: record.image?.properties ?? {},
+        extraSpecs: server.flavor.extraSpecs,
+      })
       if (answer !== null) throw new NovaError('NoValidHost', { reason: answer })
     },
   })
@@ -61,8 +66,7 @@ export const rebuild = action('rebuild', {
     undo: ({ rows }, { before }) => rows.rebuilt(before),
   })
   .step('disk', {
-    run: (ctx, { image }) =>
-      hostOf(ctx).createDisk({ serverId: ctx.server.id, image, rootGb: ctx.server.flavor.rootGb }),
+    run: (ctx, { image }) => hostOf(ctx).createDisk(disksFor(ctx.server, image)),
   })
   .step('configDrive', { run: rewriteConfigDrive })
   .step('start', {

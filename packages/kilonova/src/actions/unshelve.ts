@@ -5,6 +5,7 @@ import { claimOf } from '../domain/server.ts'
 import type { Base } from '../task/action.ts'
 import { rewriteConfigDrive } from './config-drive.ts'
 import { action, type Reach } from './define.ts'
+import { disksFor } from './guest.ts'
 import { hostOf, startGuest } from './power.ts'
 import { forgetShelved } from './snapshot.ts'
 
@@ -60,6 +61,7 @@ export const unshelve = action('unshelve', {
           onlyHost: body.onlyHost,
           forced: false,
           imageProperties: server.image?.properties ?? {},
+          extraSpecs: server.flavor.extraSpecs,
           hints: server.schedulerHints,
         },
       })
@@ -96,8 +98,7 @@ export const unshelve = action('unshelve', {
   })
   .step('disk', {
     taskState: 'spawning',
-    run: (ctx, { image }) =>
-      hostOf(ctx).createDisk({ serverId: ctx.server.id, image, rootGb: ctx.server.flavor.rootGb }),
+    run: (ctx, { image }) => hostOf(ctx).createDisk(disksFor(ctx.server, image)),
     undo: (ctx) => hostOf(ctx).removeFiles(),
   })
   .step('configDrive', { run: rewriteConfigDrive, undo: (ctx) => hostOf(ctx).removeFiles() })

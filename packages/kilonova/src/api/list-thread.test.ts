@@ -27,6 +27,7 @@ const newServer = (id: string, createdAt: number): NewServer => ({
   availabilityZone: null,
   pinnedZone: null,
   schedulerHints: {},
+  localDisks: null,
   flavor: flavorOf(),
   image: null,
   keyName: null,

@@ -196,6 +196,10 @@ export async function startAllInOne({
         imageCacheIntervalMs: config.image_cache.manager_interval * 1000,
         unusedImageAgeSeconds: config.image_cache.remove_unused_original_minimum_age_seconds,
         consoleHost: DEFAULT.my_ip,
+        staleGuests: {
+          action: DEFAULT.running_deleted_instance_action,
+          afterMs: DEFAULT.running_deleted_instance_timeout * 1000,
+        },
         ...listens,
       }),
     )

@@ -23,7 +23,7 @@ import { imageCache } from './periodic/image-cache.ts'
 import { powerSync } from './periodic/power-sync.ts'
 import { reportHost } from './periodic/report-host.ts'
 import { runPeriodic } from '@kilonova/base/run-periodic.ts'
-import { staleGuests } from './periodic/stale-guests.ts'
+import { staleGuests, type StaleOptions } from './periodic/stale-guests.ts'
 
 export interface ComputeOptions {
   readonly host: string
@@ -40,6 +40,8 @@ export interface ComputeOptions {
   readonly imageCacheIntervalMs?: number
   /** `[image_cache] remove_unused_original_minimum_age_seconds`; default a day. */
   readonly unusedImageAgeSeconds?: number
+  /** What becomes of guests that are over; default: they are removed when two sweeps said so. */
+  readonly staleGuests?: StaleOptions
   /** Verbs under way at once on this host; more wait. Default 16. */
   readonly maxParallelVerbs?: number
   /** The address at which console proxies reach this host; default loopback. */
@@ -93,7 +95,7 @@ export async function startCompute(options: ComputeOptions): Promise<Compute> {
     computeTopic(host),
   )
 
-  const stale = staleGuests(driver, fence.isBusy, log)
+  const stale = staleGuests(driver, fence.isBusy, { clock, log }, options.staleGuests ?? { action: 'reap', afterMs: 0 })
   const report = reportHost(driver, conductor, options.reportIntervalMs)
   const sync = powerSync({ host, driver, conductor, staleGuests: stale }, options.syncPowerIntervalMs ?? 600_000)
   // At once too: the scheduler waits for the first, and guests may have changed while nobody watched.

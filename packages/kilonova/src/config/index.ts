@@ -43,6 +43,26 @@ const DEFAULT = z.strictObject({
     'seconds',
     'How long a deleted server can be restored: its guest is off until then, and everything else of it stays. 0: it is gone at once.',
   ),
+  default_ephemeral_format: choice(
+    ['ext4', 'ext3', 'ext2'],
+    'ext4',
+    'The file system of new ephemeral disks. An image with os_type=windows gets them unformatted.',
+  ),
+  instance_build_timeout: whole(
+    0,
+    'seconds',
+    'A server that is being made for longer is given up: what was made of it is undone, and it ends in ERROR. 0: never.',
+  ),
+  running_deleted_instance_action: choice(
+    ['reap', 'shutdown', 'log', 'noop'],
+    'reap',
+    'What becomes of a guest that runs although its server was deleted or lives elsewhere: it is removed, switched off, or told in the log.',
+  ),
+  running_deleted_instance_timeout: whole(
+    0,
+    'seconds',
+    'For how long a guest must have been seen to be over before something is done about it. It is looked for every sync_power_state_interval, and two looks must agree.',
+  ),
   shutdown_timeout: whole(
     60,
     'seconds',
@@ -273,6 +293,51 @@ const libvirt = z.strictObject({
   ),
   rescue_image_id: optionalText(
     'The image that servers are rescued with when none is asked for; without it their own.',
+  ),
+  cpu_mode: z
+    .enum(['host-model', 'host-passthrough', 'custom', 'maximum'])
+    .optional()
+    .describe(
+      "The processor that guests see. Without it the host's model where KVM runs them, and one that every distribution runs on (Nehalem) where they are emulated.",
+    ),
+  cpu_models: list([], 'With cpu_mode custom: the model, as libvirt names it. Of several the first.'),
+  cpu_model_extra_flags: z
+    .array(z.string().regex(/^[+-]?[\w.-]+$/, 'must be names of features, perhaps with + or - before them'))
+    .default([])
+    .describe('Features that the processor has besides (`+pcid` or `pcid`), or has not (`-vmx`).'),
+  hw_machine_type: z
+    .array(z.string().regex(/^\w+=[\w.-]+$/, 'must be architecture=machine'))
+    .default([])
+    .describe('The machine of guests whose image names none, as `x86_64=pc`. Without it q35.'),
+  disk_cachemodes: z
+    .array(
+      z
+        .string()
+        .regex(
+          /^(file|block|network|mount)=(default|none|writethrough|writeback|directsync|unsafe)$/,
+          'must be file=mode',
+        ),
+    )
+    .default([])
+    .describe(
+      'How the host caches disks, as `file=writeback`; disks are files here, other kinds have no effect. Without it none where the file system can, else writeback.',
+    ),
+  hw_disk_discard: choice(
+    ['unmap', 'ignore'],
+    'unmap',
+    'Whether what guests discard becomes free space of the host. Upstream leaves it to QEMU.',
+  ),
+  num_pcie_ports: whole(
+    16,
+    'ports',
+    'PCIe ports of a q35 guest: what is plugged in while it runs needs a free one. 0: as many as libvirt finds enough. Upstream: 0.',
+    { max: 28 },
+  ),
+  rng_dev_path: text('/dev/urandom', "Where guests' random numbers come from."),
+  sysinfo_serial: choice(
+    ['unique', 'none'],
+    'unique',
+    "The serial number that a guest's firmware tells: the server's id, or none.",
   ),
 })
 

@@ -41,6 +41,7 @@ export const LISTED = [
   'availability_zone',
   'pinned_zone',
   'scheduler_hints',
+  'local_disks',
   'flavor_id',
   'flavor',
   'image_id',

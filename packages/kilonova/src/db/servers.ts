@@ -28,6 +28,7 @@ export const toServer = (row: ServerRow): Server => ({
   schedulerHints: JSON.parse(row.scheduler_hints) as Server['schedulerHints'],
   flavor: JSON.parse(row.flavor) as Flavor,
   image: row.image === null ? null : (JSON.parse(row.image) as ServerImage),
+  localDisks: row.local_disks === null ? null : (JSON.parse(row.local_disks) as Server['localDisks']),
   keyName: row.key_name,
   keyType: row.key_type,
   publicKey: row.public_key,
@@ -105,6 +106,7 @@ export async function insertServer(db: Db, server: NewServer, taskId: string): P
     availability_zone: server.availabilityZone,
     pinned_zone: server.pinnedZone,
     scheduler_hints: JSON.stringify(server.schedulerHints),
+    local_disks: server.localDisks === null ? null : JSON.stringify(server.localDisks),
     flavor_id: server.flavor.id,
     flavor: JSON.stringify(server.flavor),
     vcpus: server.flavor.vcpus,
@@ -432,6 +434,19 @@ export async function idleServers(db: Db, vmState: VmState): Promise<readonly Se
     .where('deleted_at', 'is', null)
     .execute()
   return rows.map(toServer)
+}
+
+/** Being made since before a moment, and not yet given up. */
+export async function buildingSince(db: Db, before: number): Promise<readonly string[]> {
+  const rows = await db
+    .selectFrom('servers')
+    .select('id')
+    .where('vm_state', '=', 'building')
+    .where('task_id', 'is not', null)
+    .where('created_at', '<', before)
+    .where('deleted_at', 'is', null)
+    .execute()
+  return rows.map(({ id }) => id)
 }
 
 export async function serversOfProject(db: Db, projectId: string): Promise<readonly Server[]> {

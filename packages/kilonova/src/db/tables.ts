@@ -20,6 +20,7 @@ export interface ServersTable {
   availability_zone: string | null
   pinned_zone: string | null
   scheduler_hints: Generated<string>
+  local_disks: Generated<string | null>
   injected_files: Generated<string>
   boot_roles: Generated<string>
   /** What the guest posted, encrypted by itself; shown only where it is asked for by name. */

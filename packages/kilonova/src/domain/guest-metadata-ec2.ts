@@ -1,4 +1,5 @@
 /** The tree that EC2's metadata service has under `meta-data`. Pure. Upstream: nova/api/metadata/base.py. */
+import { deviceNames, localDisksOf } from './local-disks.ts'
 import type { Server } from './server.ts'
 
 /** What the server's record does not say of itself. Addresses are IPv4; empty: there is none. */
@@ -36,7 +37,11 @@ export function ec2MetaData(
     ...(version >= '2007-08-29' ? { 'instance-type': server.flavor.name } : {}),
     ...(version >= '2007-12-15'
       ? {
-          'block-device-mapping': { ami: root.replace('/dev/', ''), root },
+          'block-device-mapping': {
+            ami: root.replace('/dev/', ''),
+            root,
+            ...deviceNames(root, localDisksOf(server)),
+          },
           ...(properties['kernel_id'] ? { 'kernel-id': shortId('aki', properties['kernel_id']) } : {}),
           ...(properties['ramdisk_id'] ? { 'ramdisk-id': shortId('ari', properties['ramdisk_id']) } : {}),
         }

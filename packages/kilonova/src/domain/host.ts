@@ -1,5 +1,14 @@
 /** A compute host: what its agent reports, and what operators decide about it. */
+import type { HostFeature } from './hardware/demands.ts'
+import type { HugePages } from './hardware/memory-pages.ts'
 import type { PowerState } from './states.ts'
+
+/** What a host can give guests that ask for it. */
+export interface HostHardware {
+  readonly features: readonly HostFeature[]
+  readonly hugePages: readonly HugePages[]
+}
+export const NO_HARDWARE: HostHardware = { features: [], hugePages: [] }
 
 /** What a host has; allocation ratios and reserves are applied by placement, not here. */
 export interface HostReport {
@@ -25,6 +34,8 @@ export interface HostReport {
   readonly supportedInstances: readonly (readonly [string, string, string])[]
   readonly runningServers: number
   readonly uptimeSeconds: number
+  /** Absent: an older agent reported, which offers nothing of it. */
+  readonly hardware?: HostHardware | undefined
 }
 
 /** A compute service with its host, as the scheduler and operators see it. */

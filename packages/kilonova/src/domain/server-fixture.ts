@@ -18,6 +18,7 @@ export const demoServer = (wish: Partial<Server> = {}): Server => ({
   hypervisorHostname: 'host-1',
   pinnedZone: null,
   schedulerHints: {},
+  localDisks: null,
   availabilityZone: null,
   flavor: {
     id: '42',

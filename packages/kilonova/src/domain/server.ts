@@ -1,5 +1,6 @@
 /** A server and what belongs to it. The row in the database has exactly these fields, and the password that its guest posted. */
 import { resourcesOf, type Flavor, type Resources } from './flavor.ts'
+import type { LocalDisks } from './local-disks.ts'
 import type { Json } from './json.ts'
 import type { PowerState, TaskState, VmState } from './states.ts'
 
@@ -94,6 +95,8 @@ export interface Server {
   readonly schedulerHints: { readonly [hint: string]: Json | undefined }
   readonly flavor: Flavor
   readonly image: ServerImage | null
+  /** As the request divided what the flavor has; null: as the flavor says. */
+  readonly localDisks: LocalDisks | null
   readonly keyName: string | null
   readonly keyType: string | null
   readonly publicKey: string | null

@@ -19,6 +19,7 @@ const hostWith = (vcpus: number, host = 'host-1'): HostState => ({
   capacity: { vcpus, memoryMb: 100_000, diskGb: 1000 },
   used: { vcpus: 0, memoryMb: 0, diskGb: 0 },
   largest: { vcpus, memoryMb: 100_000, diskGb: 1000 },
+  hardware: { features: [], hugePages: [] },
   supportedInstances: [],
   address: '192.0.2.1',
   servers: 0,

@@ -77,7 +77,7 @@ async function placement(t: TestContext, { hosts, enabledFilters }: Wish) {
     await insertServer(db, { ...server, id: consumerId, groupId, reservationId: together ?? newId() }, taskId)
     const task = await openTask(db, consumerId, { id: taskId })
     const resources = { vcpus: 1, memoryMb: 512, diskGb: 1 }
-    const spec = { resources, zone: null, onlyHost: null, forced: false, hints, imageProperties: {} }
+    const spec = { resources, zone: null, onlyHost: null, forced: false, hints, imageProperties: {}, extraSpecs: {} }
     const place = (number++ % 2 === 0 ? one : two).place
     return {
       consumerId,

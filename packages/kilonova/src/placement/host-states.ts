@@ -4,7 +4,7 @@ import { usedByHost, type Usage } from '../db/allocations.ts'
 import type { Db } from '../db/database.ts'
 import { allHosts, isUp } from '../db/hosts.ts'
 import type { Resources } from '../domain/flavor.ts'
-import type { Host } from '../domain/host.ts'
+import { NO_HARDWARE, type Host } from '../domain/host.ts'
 import type { HostState } from '../scheduler/host-state.ts'
 
 export interface CapacityOptions {
@@ -59,6 +59,7 @@ export function hostStates(db: Db, clock: Clock, options: CapacityOptions, maxAg
         capacity: capacityOf(host, options),
         ...taken(used[host.host] ?? NOTHING),
         address: host.hostIp,
+        hardware: host.hardware ?? NO_HARDWARE,
         largest: { vcpus: host.vcpus, memoryMb: host.memoryMb, diskGb: Math.floor(host.diskGb) },
         supportedInstances: host.supportedInstances,
       }))

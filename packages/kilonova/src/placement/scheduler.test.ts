@@ -64,6 +64,7 @@ async function placement(t: TestContext) {
       forced: spec.onlyHost !== undefined,
       hints: {},
       imageProperties: {},
+      extraSpecs: {},
       ...spec,
     }
     return {
@@ -115,6 +116,7 @@ test('a request that is repeated is answered with the claim there is', async (t)
     forced: false,
     hints: {},
     imageProperties: {},
+    extraSpecs: {},
   }
   const again = await Promise.all(
     Array.from({ length: 10 }, (_, n) =>
@@ -165,10 +167,10 @@ test('a filter that does not exist is an error at the start', async (t) => {
 test('another image is looked at as at a rebuild: by what it needs, not by the room that its server has', async (t) => {
   const { ask, mayRun } = await placement(t)
   for (let number = 0; number < 4; number++) assert.equal((await ask(4)).answer.placed, true)
-  assert.equal(await mayRun({ host: 'host-1', imageProperties: { hw_architecture: 'x86_64' } }), null)
+  assert.equal(await mayRun({ host: 'host-1', imageProperties: { hw_architecture: 'x86_64' }, extraSpecs: {} }), null)
   assert.equal(
-    await mayRun({ host: 'host-1', imageProperties: { hw_architecture: 's390x' } }),
+    await mayRun({ host: 'host-1', imageProperties: { hw_architecture: 's390x' }, extraSpecs: {} }),
     '1 host: 1 cannot run the image.',
   )
-  assert.equal(await mayRun({ host: 'host-9', imageProperties: {} }), 'There is no host called host-9.')
+  assert.equal(await mayRun({ host: 'host-9', imageProperties: {}, extraSpecs: {} }), 'There is no host called host-9.')
 })

@@ -147,10 +147,10 @@ export function startScheduler({ db, bus, clock, log, options }: SchedulerDaemon
     scheduler,
     {
       place: (request) => (request.together === null ? placeOne(request) : placeTogether(request, request.together)),
-      mayRun: async ({ host, imageProperties }) => {
+      mayRun: async ({ host, imageProperties, extraSpecs }) => {
         const found = (await states.snapshot()).find((other) => other.host === host)
         if (!found) return `There is no host called ${host}.`
-        const spec = { ...NO_REQUEST, imageProperties }
+        const spec = { ...NO_REQUEST, imageProperties, extraSpecs }
         const rejection = rejectionOf(found, spec, {
           ...options,
           enabledFilters: options.enabledFilters.filter(onRebuild),

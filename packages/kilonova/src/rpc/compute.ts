@@ -91,10 +91,13 @@ const ticket = z.strictObject({
   hash: z.string(),
 }) satisfies z.ZodType<ImageTicket>
 const uploadTicket = ticket.pick({ imageId: true, url: true }) satisfies z.ZodType<UploadTicket>
+const localDisks = z.strictObject({ ephemeralsGb: z.array(z.int()), swapMb: z.int() })
 const disk = z.strictObject({
   serverId: z.string(),
   image: ticket.pick({ imageId: true, diskFormat: true, hash: true, hashAlgorithm: true }),
   rootGb: z.int(),
+  local: localDisks.optional(),
+  osType: z.string().optional(),
 }) satisfies z.ZodType<DiskSpec>
 const configDrive = z.strictObject({ serverId: z.string(), files: text }) satisfies z.ZodType<ConfigDriveSpec>
 const guest = z.strictObject({
@@ -114,6 +117,7 @@ const guest = z.strictObject({
   imageProperties: text,
   ports: z.array(port),
   configDrive: z.boolean(),
+  localDisks: localDisks.optional(),
   rescue: z.strictObject({ imageProperties: text }).optional(),
 }) satisfies z.ZodType<GuestSpec>
 

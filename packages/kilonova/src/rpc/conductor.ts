@@ -1,6 +1,7 @@
 /** What computes may ask of the conductor (they have no database). Topic `conductor`. */
 import { z } from 'zod'
 import { POWER_STATES } from '../domain/states.ts'
+import { HOST_FEATURES } from '../domain/hardware/demands.ts'
 import type { HostReport } from '../domain/host.ts'
 import { method } from './contract.ts'
 
@@ -34,6 +35,13 @@ const report = z.strictObject({
   supportedInstances: z.array(z.tuple([z.string(), z.string(), z.string()])),
   runningServers: z.int(),
   uptimeSeconds: z.number(),
+  /** Came later. */
+  hardware: z
+    .strictObject({
+      features: z.array(z.enum(HOST_FEATURES)),
+      hugePages: z.array(z.strictObject({ sizeKib: z.int(), free: z.int() })),
+    })
+    .optional(),
 }) satisfies z.ZodType<HostReport>
 
 export const conductor = {

@@ -25,6 +25,8 @@ export const placeRequest = z.strictObject({
     /** As the user gave them. */
     hints: z.record(z.string(), z.unknown()),
     imageProperties: z.record(z.string(), z.string()),
+    /** Of the flavor. */
+    extraSpecs: z.record(z.string(), z.string()).default({}),
   }),
 })
 export type PlaceRequest = z.output<typeof placeRequest>
@@ -45,7 +47,11 @@ export const scheduler = {
   place: method(placeRequest, placement),
   /** Whether a host that a server lives on can run another image: null, or why not. */
   mayRun: method(
-    z.strictObject({ host: z.string(), imageProperties: z.record(z.string(), z.string()) }),
+    z.strictObject({
+      host: z.string(),
+      imageProperties: z.record(z.string(), z.string()),
+      extraSpecs: z.record(z.string(), z.string()).default({}),
+    }),
     z.string().nullable(),
   ),
   /** Gives back all that the consumer claimed. */

@@ -1,5 +1,6 @@
 /** What the scheduler looks at: an immutable snapshot of hosts and the request. Filters and weighers are pure functions of these. */
 import type { Resources } from '../domain/flavor.ts'
+import type { HostHardware } from '../domain/host.ts'
 
 export interface HostState {
   readonly host: string
@@ -14,6 +15,7 @@ export interface HostState {
   /** What one guest may have at most: the host's own vCPUs, memory and disk. */
   readonly largest: Resources
   readonly supportedInstances: readonly (readonly [string, string, string])[]
+  readonly hardware: HostHardware
   /** The address that it reports of itself. */
   readonly address: string
   /** How many claim something of it. */
@@ -36,6 +38,7 @@ export interface RequestSpec {
   /** The named host (`az:host`) is asked for room and life alone, not by the other filters. */
   readonly forced: boolean
   readonly imageProperties: Readonly<Record<string, string>>
+  readonly extraSpecs: Readonly<Record<string, string>>
   readonly group?: GroupState
   /** The hosts of the servers to be with, and to be away from. */
   readonly sameHosts?: readonly string[]

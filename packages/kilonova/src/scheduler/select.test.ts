@@ -13,6 +13,7 @@ const SPEC: RequestSpec = {
   onlyHost: null,
   forced: false,
   imageProperties: {},
+  extraSpecs: {},
 }
 const hostWith = (wish: Partial<HostState> = {}): HostState => ({
   host: 'h',
@@ -24,6 +25,7 @@ const hostWith = (wish: Partial<HostState> = {}): HostState => ({
   capacity: { vcpus: 8, memoryMb: 8192, diskGb: 100 },
   used: { vcpus: 0, memoryMb: 0, diskGb: 0 },
   largest: { vcpus: 8, memoryMb: 8192, diskGb: 100 },
+  hardware: { features: [], hugePages: [] },
   supportedInstances: [['x86_64', 'kvm', 'hvm']],
   address: '192.0.2.1',
   servers: 0,
@@ -160,6 +162,7 @@ const anyHost = fc.record({
   capacity: resources(20),
   used: resources(20),
   largest: resources(20),
+  hardware: fc.constant({ features: [], hugePages: [] }),
   supportedInstances: fc.constantFrom([['x86_64', 'kvm', 'hvm']] as const, [['aarch64', 'kvm', 'hvm']] as const, []),
 })
 const snapshots = fc
@@ -171,6 +174,7 @@ const specs = fc.record({
   onlyHost: fc.constant(null),
   forced: fc.constant(false),
   imageProperties: fc.constantFrom<RequestSpec['imageProperties']>({}, { hw_architecture: 'x86_64' }),
+  extraSpecs: fc.constant({}),
 })
 
 test('property: chosen hosts and rejections together are the snapshot, each host once, whatever its order', () => {

@@ -1,5 +1,5 @@
 /** Ranks the hosts that fit, and says of every other why it does not. Pure: the same snapshot, request and seed give the same answer. */
-import { FILTERS } from './filters/index.ts'
+import { ALWAYS, FILTERS } from './filters/index.ts'
 import type { HostState, RequestSpec, SchedulerOptions } from './host-state.ts'
 import { WEIGHERS } from './weighers/index.ts'
 
@@ -18,7 +18,7 @@ const FOR_FORCED = ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']
 
 /** The first filter that says no. */
 export function rejectionOf(host: HostState, spec: RequestSpec, options: SchedulerOptions): Rejection | undefined {
-  for (const filter of spec.forced ? FOR_FORCED : options.enabledFilters) {
+  for (const filter of new Set([...(spec.forced ? FOR_FORCED : options.enabledFilters), ...ALWAYS])) {
     const reason = FILTERS[filter]?.filter(host, spec, options)
     if (reason !== undefined) return { host: host.host, filter, reason }
   }
@@ -74,13 +74,20 @@ function hash(text: string): number {
 export const LOST = 'Claim'
 const BECAUSE_LOST = { one: 'was filled by another request meanwhile', many: 'were filled by other requests meanwhile' }
 
+/** A filter's, or a reason that speaks for itself: `does not offer UEFI`. */
+const wordsFor = (key: string): { readonly one: string; readonly many: string } =>
+  FILTERS[key]?.because ?? (key === LOST ? BECAUSE_LOST : { one: key, many: key.replace(/^does /, 'do ') })
+
 /** `3 hosts: 2 have too little free memory, 1 is down or disabled.` */
 export function explain(hosts: number, rejections: readonly Rejection[]): string {
   if (hosts === 0) return 'There are no hosts.'
   const counts = new Map<string, number>()
-  for (const { filter } of rejections) counts.set(filter, (counts.get(filter) ?? 0) + 1)
+  for (const { filter, reason } of rejections) {
+    const key = FILTERS[filter]?.because === null ? reason : filter
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
   const parts = [...counts]
     .toSorted(([, a], [, b]) => b - a)
-    .map(([filter, count]) => `${count} ${(FILTERS[filter]?.because ?? BECAUSE_LOST)[count === 1 ? 'one' : 'many']}`)
+    .map(([key, count]) => `${count} ${wordsFor(key)[count === 1 ? 'one' : 'many']}`)
   return `${hosts} ${hosts === 1 ? 'host' : 'hosts'}: ${parts.join(', ')}.`
 }

@@ -426,6 +426,23 @@ export function driverContract(open: () => Promise<ContractHost>, images: () => 
     await remove(serverId)
   })
 
+  test('empty disks are made with the root disk, kept aside with it, and the guest does not start without them', async () => {
+    const serverId = randomUUID()
+    const local = { ephemeralsGb: [1], swapMb: 16 }
+    await driver.fetchImage(ticket, () => {}, never)
+    await driver.createDisk(diskOf(serverId, ticket))
+    await assert.rejects(driver.start(guestOf(serverId, { localDisks: local })), named('DiskMissing'))
+    await driver.removeFiles(serverId)
+    for (let time = 0; time < 2; time++) await driver.createDisk({ ...diskOf(serverId, ticket), local })
+    await driver.setDisksAside(serverId)
+    await driver.createDisk(diskOf(serverId, ticket))
+    await assert.rejects(driver.start(guestOf(serverId, { localDisks: local })), named('DiskMissing'))
+    await driver.takeDisksBack(serverId)
+    await driver.start(guestOf(serverId, { localDisks: local }))
+    await stateIs(serverId, 'running')
+    await remove(serverId)
+  })
+
   test('a guest in rescue runs from its rescue disk, where it wants that one', async () => {
     const serverId = await withDisk()
     for (const imageProperties of [{}, { hw_rescue_bus: 'scsi', hw_rescue_device: 'disk' }]) {

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { ConsoleKind } from '../domain/console.ts'
 import type { Diagnostics, PasswordOutcome } from '../domain/diagnostics.ts'
 import type { GuestState, HostReport } from '../domain/host.ts'
+import type { LocalDisks } from '../domain/local-disks.ts'
 import type { PowerState } from '../domain/states.ts'
 
 /** Leave to fetch one image for one task: where, and what must arrive. */
@@ -119,6 +120,8 @@ export interface GuestSpec {
   readonly imageProperties: Readonly<Record<string, string>>
   readonly ports: readonly PortFacts[]
   readonly configDrive: boolean
+  /** Made by `createDisk`. */
+  readonly localDisks?: LocalDisks | undefined
   /** It boots from its rescue disk, and its own is a second one. */
   readonly rescue?: { readonly imageProperties: Readonly<Record<string, string>> } | undefined
 }
@@ -129,6 +132,10 @@ export interface DiskSpec {
   readonly image: Pick<ImageTicket, 'imageId' | 'diskFormat' | 'hash' | 'hashAlgorithm'>
   /** 0: as large as the image. */
   readonly rootGb: number
+  /** Made with it. */
+  readonly local?: LocalDisks | undefined
+  /** `os_type` of the image: what an ephemeral disk is formatted for. */
+  readonly osType?: string | undefined
 }
 
 export interface ConfigDriveSpec {
@@ -164,7 +171,7 @@ export interface Driver {
   fetchImage(ticket: ImageTicket, progress: (percent: number) => void, signal: AbortSignal): Promise<void>
   /** Removes cached images that no disk of this host uses and nobody asked for in the last seconds; answers how many. */
   removeUnusedImages(minimumAgeSeconds: number): Promise<number>
-  /** Makes the root disk over the cached image. Errors: the image is not cached; larger than `rootGb`. */
+  /** Makes the root disk over the cached image, and the empty disks beside it. Errors: the image is not cached; larger than `rootGb`. */
   createDisk(spec: DiskSpec): Promise<void>
   createConfigDrive(spec: ConfigDriveSpec): Promise<void>
   /** The server has a root disk, and the cached image that it stands on is gone: it must be fetched again. */

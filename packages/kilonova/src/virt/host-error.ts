@@ -8,6 +8,7 @@ export type HostErrorName =
   | 'ImageDamaged'
   | 'ImageUnsupported'
   | 'DiskMissing'
+  | 'NoHugePages'
   | 'SnapshotMissing'
   | 'SnapshotFailed'
   | 'ImageRefused'

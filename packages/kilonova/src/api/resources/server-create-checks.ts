@@ -7,9 +7,11 @@ import { NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import type { KeyPair } from '../../domain/key-pair.ts'
 import type { RequestedNic, ServerImage } from '../../domain/server.ts'
+import { checkHardware } from '../../domain/hardware/check.ts'
 import type { Ctx } from '../context.ts'
 import { badRequest } from '../faults.ts'
 import type { CreateRequest, Hints } from './server-create-body.ts'
+import { isBlank } from './server-create-disks.ts'
 
 type Asked = CreateRequest['server']
 const GIB = 1024 ** 3
@@ -47,15 +49,15 @@ function imageId({
     throw badRequest('Using different block_device_mapping syntaxes is not allowed in the same request.')
   if (legacy.length > 0) throw invalidDevice('volumes are not supported.')
   mustNotTrust(asked.trusted_image_certificates)
-  for (const { source_type: source, destination_type: destination, uuid, boot_index: bootIndex } of devices) {
+  const roots = devices.filter((device) => !isBlank(device))
+  for (const { source_type: source, destination_type: destination, uuid, boot_index: bootIndex } of roots) {
     if (source === 'volume' || source === 'snapshot' || destination === 'volume')
       throw invalidDevice('volumes are not supported: only one local disk from an image is.')
-    if (source === 'blank') throw invalidDevice('ephemeral and swap disks are given by the flavor.')
     if (source === undefined) throw invalidDevice('Invalid source_type field')
     if (!uuid) throw invalidDevice('Missing device UUID.')
     if (!imageRef || bootIndex !== 0) throw invalidDevice('Mapping image to local is not supported.')
   }
-  const [root, ...more] = devices
+  const [root, ...more] = roots
   if (!imageRef) throw badRequest('Invalid imageRef provided.')
   if (more.length > 0 || (root && root.uuid !== imageRef))
     throw invalidDevice('Boot sequence for the instance and image/block device mapping combination is not valid.')
@@ -76,6 +78,12 @@ export async function imageFor(ctx: Ctx, id: string, flavor: Flavor): Promise<Se
   const neededGb = Math.max(image.minDiskGb, Math.ceil(Math.max(image.sizeBytes, image.virtualSizeBytes ?? 0) / GIB))
   if (flavor.rootGb !== 0 && neededGb > flavor.rootGb)
     throw new NovaError('FlavorDiskTooSmall', { flavorGb: flavor.rootGb, imageGb: neededGb })
+  checkHardware({
+    vcpus: flavor.vcpus,
+    memoryMb: flavor.memoryMb,
+    extraSpecs: flavor.extraSpecs,
+    properties: image.properties,
+  })
   return {
     id,
     name: image.name,

@@ -219,10 +219,6 @@ test('the one local disk that clients write down is accepted, volumes are not', 
   assert.match(await why({ block_device_mapping_v2: [{ ...disk, uuid: 'x' }] }), /Boot sequence/)
   assert.match(await why({ block_device_mapping_v2: [{ ...disk, colour: 'x' }] }), /'colour' was unexpected/)
   assert.match(
-    await why({ block_device_mapping_v2: [{ source_type: 'blank', destination_type: 'local', boot_index: -1 }] }),
-    /given by the flavor/,
-  )
-  assert.match(
     await why({ block_device_mapping_v2: [disk], block_device_mapping: [{ device_name: 'vdb' }] }),
     /different block_device_mapping syntaxes/,
   )

@@ -23,6 +23,7 @@ import {
   nics,
   securityGroups,
 } from './server-create-checks.ts'
+import { blankDisks } from './server-create-disks.ts'
 import { injectedFiles } from './server-files.ts'
 
 interface Created {
@@ -97,6 +98,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
   const limits = await nearestLimits(db, caller, config.quota)
   if (limits.metadata_items >= 0 && Object.keys(server.metadata ?? {}).length > limits.metadata_items)
     throw new NovaError('MetadataLimitExceeded', { allowed: limits.metadata_items })
+  const localDisks = blankDisks(server.block_device_mapping_v2 ?? [], flavor)
   const [image, key, place, interfaces, groups, groupId] = [
     await bootImage(ctx, server, flavor),
     await keyFor(ctx, server.key_name),
@@ -129,6 +131,7 @@ async function create(ctx: Ctx, body: CreateRequest): Promise<Created> {
       groupId,
       flavor,
       image,
+      localDisks,
       keyName: key?.name ?? null,
       keyType: key?.type ?? null,
       publicKey: key?.publicKey ?? null,

@@ -5,6 +5,7 @@ import { silentLog } from '@kilonova/base/log.ts'
 import { at, cloud, server, settled, type Cloud } from '../../api/testing/cloud.ts'
 import { backUpDue } from './backups.ts'
 import { unrescueDue } from './rescue-timeout.ts'
+import { giveUpBuilds } from './build-timeout.ts'
 import { offloadDue } from './shelved-offload.ts'
 
 const reachOf = ({ db, bus, clock }: Cloud) => ({ db: db as never, bus, clock, log: silentLog })
@@ -45,6 +46,20 @@ test('a rescue that took too long ends; one that is younger, or has a task, goes
     ),
     [['unrescue'], [], []],
   )
+})
+
+test('a build that takes too long is given up once; others go on', async (t) => {
+  const it = await cloud(t)
+  const late = await server(it)
+  it.pass(2 * HOUR_MS)
+  const young = await server(it)
+  assert.equal(await giveUpBuilds(reachOf(it), HOUR_MS), 1)
+  assert.equal(await giveUpBuilds(reachOf(it), HOUR_MS), 0, 'it was asked already')
+  const cancelledBy = async (id: string) =>
+    (await it.db.selectFrom('tasks').select('cancelled_by').where('server_id', '=', id).executeTakeFirstOrThrow())
+      .cancelled_by
+  assert.equal(await cancelledBy(late), 'instance_build_timeout')
+  assert.equal(await cancelledBy(young), null)
 })
 
 test('a server that was shelved long ago leaves its host', async (t) => {

@@ -13,6 +13,7 @@ import { quotaRows } from './0010-quota-rows.ts'
 import { serverMigrations } from './0011-server-migrations.ts'
 import { consoleTokens } from './0012-console-tokens.ts'
 import { serverTerms } from './0013-server-terms.ts'
+import { localDisks } from './0016-local-disks.ts'
 
 const SERIAL = { sqlite: 'INTEGER PRIMARY KEY AUTOINCREMENT', postgresql: 'BIGSERIAL PRIMARY KEY' } as const
 
@@ -33,5 +34,6 @@ export const migrationsFor = (kind: keyof typeof SERIAL): Migrations =>
       '0011-server-migrations': serverMigrations,
       '0012-console-tokens': consoleTokens,
       '0013-server-terms': serverTerms[kind],
+      '0016-local-disks': localDisks,
     }).map(([name, statements]) => [name, statements.map((text) => text.replaceAll('$SERIAL', SERIAL[kind]))]),
   )

@@ -2,6 +2,7 @@
 import type { HostFilter } from '../host-state.ts'
 import { availabilityZone } from './availability-zone.ts'
 import { compute } from './compute.ts'
+import { hardware } from './hardware.ts'
 import { imageProperties } from './image-properties.ts'
 import { json } from './json.ts'
 import { differentHost, sameHost, simpleCidrAffinity } from './neighbours.ts'
@@ -10,8 +11,12 @@ import { serverGroupAffinity, serverGroupAntiAffinity } from './server-group.ts'
 
 export interface FilterEntry {
   readonly filter: HostFilter
-  readonly because: { readonly one: string; readonly many: string }
+  /** Null: the reason itself is what the user reads. */
+  readonly because: { readonly one: string; readonly many: string } | null
 }
+
+/** Asked of every host, whatever is enabled. */
+export const ALWAYS: readonly string[] = ['HardwareFilter']
 
 export const FILTERS: Readonly<Record<string, FilterEntry>> = {
   ComputeFilter: { filter: compute, because: { one: 'is down or disabled', many: 'are down or disabled' } },
@@ -26,6 +31,7 @@ export const FILTERS: Readonly<Record<string, FilterEntry>> = {
     filter: imageProperties,
     because: { one: 'cannot run the image', many: 'cannot run the image' },
   },
+  HardwareFilter: { filter: hardware, because: null },
   ServerGroupAntiAffinityFilter: {
     filter: serverGroupAntiAffinity,
     because: { one: 'has servers of the same group already', many: 'have servers of the same group already' },

@@ -66,6 +66,8 @@ interface Guest extends Life {
 }
 
 const GB = 1024 ** 3
+const localDisksIn = ({ local }: Pick<DiskSpec, 'local'>): number =>
+  (local?.ephemeralsGb.length ?? 0) + ((local?.swapMb ?? 0) > 0 ? 1 : 0)
 
 export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   const { host, clock } = options
@@ -138,6 +140,8 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
   function run(spec: GuestSpec): void {
     if (spec.imageId !== null && !disks.has(spec.serverId))
       throw new HostError('DiskMissing', `the root disk of server ${spec.serverId} is not on host ${host}`)
+    if (spec.localDisks && localDisksIn({ local: spec.localDisks }) > localDisksIn(disks.get(spec.serverId) ?? {}))
+      throw new HostError('DiskMissing', `the local disks of server ${spec.serverId} are not on host ${host}`)
     if (spec.rescue && !rescueDisks.has(spec.serverId))
       throw new HostError('DiskMissing', `the rescue disk of server ${spec.serverId} is not on host ${host}`)
     if (spec.configDrive && !configDrives.has(spec.serverId))
@@ -172,7 +176,10 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     report: () =>
       verb('report', undefined, () =>
         fakeReport(host, size, {
-          diskGb: [...disks.values()].reduce((sum, { rootGb }) => sum + rootGb, 0),
+          diskGb: [...disks.values()].reduce(
+            (sum, { rootGb, local }) => sum + rootGb + (local?.ephemeralsGb ?? []).reduce((all, gb) => all + gb, 0),
+            0,
+          ),
           runningServers: [...guests.values()].filter(({ powerState }) => powerState === 'running').length,
           uptimeSeconds: Math.floor((clock.now() - startedAt) / 1000),
         }),
@@ -312,7 +319,12 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
       verb('diagnostics', serverId, () => {
         const guest = guests.get(serverId)
         if (!guest) return undefined
-        const names = [...(disks.has(serverId) ? ['vda'] : []), ...(configDrives.has(serverId) ? ['sda'] : [])]
+        const local = localDisksIn(disks.get(serverId) ?? {})
+        const names = [
+          ...(disks.has(serverId) ? ['vda'] : []),
+          ...Array.from({ length: local }, (_, index) => `vd${'bcdefg'[index]}`),
+          ...(configDrives.has(serverId) ? ['sda'] : []),
+        ]
         return fakeDiagnostics(guest, names, clock.now())
       }),
     guestNics: (serverId) =>
@@ -339,7 +351,7 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
     },
     inventory: () => ({
       guests: guests.size,
-      disks: diskSpecs().length,
+      disks: diskSpecs().reduce((sum, spec) => sum + 1 + localDisksIn(spec), 0),
       configDrives: configDrives.size,
       snapshots: snapshots.size,
       ports: [...plugged.values()].reduce((sum, ports) => sum + ports.length, 0),

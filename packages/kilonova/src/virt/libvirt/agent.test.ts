@@ -6,6 +6,7 @@ import { ErrorNumber } from '@kilonova/libvirt/constants.gen.ts'
 import { fakeLibvirtd } from '@kilonova/libvirt/fake/fake-libvirtd.ts'
 import { guestOf } from '../contract-values.ts'
 import { setPassword } from './agent.ts'
+import { DEFAULT_GUEST_OPTIONS } from './domain/facts.ts'
 import { domainXml } from './domain-xml.ts'
 
 const id = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
@@ -20,6 +21,10 @@ const xmlWith = (imageProperties: Readonly<Record<string, string>>) =>
     diskCache: 'none',
     configDrive: null,
     consoleLog: '/c',
+    localDisks: [],
+    nvram: '/n',
+    hugePageKib: null,
+    options: DEFAULT_GUEST_OPTIONS,
     nics: [],
   })
 

@@ -1,6 +1,7 @@
 /** The libvirt driver: real guests under QEMU. This file wires the rooms; each verb lives in its own. */
 import { mkdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { basename } from 'node:path'
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Limits } from '@kilonova/disk-image/finding.ts'
@@ -15,9 +16,13 @@ import { openConnection, type LibvirtTarget } from './connection.ts'
 import { connectConsole, consolesIn, prepareConsoles, removeConsoles } from './console-sockets.ts'
 import { consoleTail } from './console.ts'
 import { createDisk, diskAt, exists } from './disk.ts'
+import { DEFAULT_GUEST_OPTIONS, type GuestOptions } from './domain/facts.ts'
+import { pageSize } from './host-hardware.ts'
+import { createLocalDisks, localDiskFiles } from './local-disks.ts'
 import { directIo } from './direct-io.ts'
 import { diagnosticsOf } from './diagnostics.ts'
-import { domainXml, nicXml } from './domain-xml.ts'
+import { domainXml } from './domain-xml.ts'
+import { nicXml } from './domain/nics.ts'
 import { powerEvents } from './events.ts'
 import { serverFiles } from './files.ts'
 import { nicsIn } from './guest-nics.ts'
@@ -45,6 +50,10 @@ export interface LibvirtDriverOptions {
   readonly hostIp?: string
   /** Of new ones; default iso9660. */
   readonly configDriveFormat?: ConfigDriveFormat
+  /** What guests are made like, where nobody asks for anything else. */
+  readonly guests?: GuestOptions
+  /** The file system of new ephemeral disks; default ext4. */
+  readonly ephemeralFormat?: string
   /** What an image may say of itself. */
   readonly imageLimits?: Limits
   /** `device_detach_attempts`, and `device_detach_timeout`; default upstream's 8 times 20 s. */
@@ -75,10 +84,12 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
     const rootDisk = spec.imageId === null ? null : files.disk
     const rescueDisk = spec.rescue ? files.rescueDisk : null
     const configDrive = spec.configDrive ? files.configDrive : null
+    const localDisks = spec.localDisks ? localDiskFiles(files, spec.localDisks) : []
     for (const [path, name] of [
       [rootDisk, 'root disk'],
       [rescueDisk, 'rescue disk'],
       [configDrive, 'config drive'],
+      ...localDisks.map((path) => [path, basename(path)] as const),
     ] as const)
       if (path !== null && !(await exists(path)))
         throw new HostError('DiskMissing', `the ${name} of server ${spec.serverId} is not on host ${host}`)
@@ -94,9 +105,13 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       user: guestUserOf(spec.serverId, group),
       rootDisk: rootDisk === null ? null : await diskAt(rootDisk),
       rescueDisk: rescueDisk === null ? null : await diskAt(rescueDisk),
+      localDisks,
       diskCache,
       configDrive: configDrive === null ? null : { file: configDrive, format: await configDriveFormat(configDrive) },
       consoleLog: files.consoleLog,
+      nvram: files.nvram,
+      hugePageKib: await pageSize(spec, host),
+      options: options.guests ?? DEFAULT_GUEST_OPTIONS,
       nics,
     })
   }
@@ -125,7 +140,13 @@ export async function libvirtDriver(options: LibvirtDriverOptions): Promise<Driv
       const used = await usedImages(instancesDir)
       return images.removeUnused(minimumAgeSeconds, (path) => used.has(path))
     },
-    createDisk: (spec) => createDisk(spec, filesOf(spec.serverId).disk, images, host),
+    createDisk: async (spec) => {
+      const files = filesOf(spec.serverId)
+      await createDisk(spec, files.disk, images, host)
+      // Windows formats its own.
+      const format = spec.osType === 'windows' ? null : (options.ephemeralFormat ?? 'ext4')
+      if (spec.local) await createLocalDisks(files, spec.local, { host, format })
+    },
     setDisksAside: (serverId) => setDisksAside(filesOf(serverId)),
     takeDisksBack: (serverId) => takeDisksBack(filesOf(serverId)),
     dropDisksAside: (serverId) => dropDisksAside(filesOf(serverId)),

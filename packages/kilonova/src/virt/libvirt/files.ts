@@ -10,6 +10,8 @@ export interface ServerFiles {
   readonly configDrive: string
   readonly rescueDisk: string
   readonly consoleLog: string
+  /** What UEFI keeps. */
+  readonly nvram: string
 }
 
 export function serverFiles(instancesDir: string, serverId: string): ServerFiles {
@@ -21,6 +23,7 @@ export function serverFiles(instancesDir: string, serverId: string): ServerFiles
     configDrive: join(folder, 'disk.config'),
     rescueDisk: join(folder, 'disk.rescue'),
     consoleLog: join(folder, 'console.log'),
+    nvram: join(folder, 'nvram.fd'),
   }
 }
 

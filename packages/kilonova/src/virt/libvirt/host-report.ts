@@ -4,6 +4,7 @@ import { totalmem, uptime } from 'node:os'
 import type { Client } from '@kilonova/libvirt/client.ts'
 import type { HostReport } from '../../domain/host.ts'
 import { guestsOf } from './guests.ts'
+import { hostHardware } from './host-hardware.ts'
 import { valueAt, valuesAt } from './xml-read.ts'
 
 export interface ReportContext {
@@ -21,13 +22,14 @@ export async function hostReport(
   client: Client,
   { host, hostIp, instancesDir, installationId, accelerator }: ReportContext,
 ): Promise<HostReport> {
-  const [node, hypervisorHostname, version, capabilities, guests, disk] = await Promise.all([
+  const [node, hypervisorHostname, version, capabilities, guests, disk, hardware] = await Promise.all([
     client.nodeGetInfo(),
     client.connectGetHostname(),
     client.connectGetVersion(),
     client.connectGetCapabilities(),
     guestsOf(client, installationId),
     statfs(instancesDir),
+    hostHardware(),
   ])
   const cpu = /<cpu>.*?<\/cpu>/s.exec(capabilities)?.[0] ?? ''
   return {
@@ -53,5 +55,6 @@ export async function hostReport(
     ),
     runningServers: guests.filter(({ powerState }) => powerState === 'running').length,
     uptimeSeconds: Math.floor(uptime()),
+    hardware,
   }
 }

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import type { PowerChange } from '../driver.ts'
 import { guestOf } from '../contract-values.ts'
 import { openConnection } from './connection.ts'
+import { DEFAULT_GUEST_OPTIONS } from './domain/facts.ts'
 import { domainXml } from './domain-xml.ts'
 import { powerEvents } from './events.ts'
 import { guestsOf } from './guests.ts'
@@ -30,6 +31,10 @@ const xmlOf = (serverId: string, installationId: string, spec = guestOf(serverId
     diskCache: 'none',
     configDrive: null,
     consoleLog: '/c',
+    localDisks: [],
+    nvram: '/n',
+    hugePageKib: null,
+    options: DEFAULT_GUEST_OPTIONS,
     nics: [],
   })
 

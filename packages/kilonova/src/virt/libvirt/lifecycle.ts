@@ -25,10 +25,10 @@ export interface LifecycleContext {
   readonly listen: (listener: (change: PowerChange) => void) => () => void
 }
 
-/** Everything of ours that libvirt keeps beside the definition goes with it. */
+/** Everything of ours that libvirt keeps beside the definition goes with it; what UEFI keeps lies with the server's disks, and goes with them. */
 const UNDEFINE =
   DomainUndefineFlagsValues.MANAGED_SAVE |
-  DomainUndefineFlagsValues.NVRAM |
+  DomainUndefineFlagsValues.KEEP_NVRAM |
   DomainUndefineFlagsValues.SNAPSHOTS_METADATA |
   DomainUndefineFlagsValues.CHECKPOINTS_METADATA
 

@@ -3,7 +3,7 @@
  * `hw_rescue_device` or `hw_rescue_bus` wants the devices as they were, and its own disk added and booted from (stable device rescue).
  */
 import type { GuestSpec } from '../driver.ts'
-import type { GuestDisk } from './domain-xml.ts'
+import type { GuestDisk } from './domain/facts.ts'
 
 export interface DiskPlace {
   readonly disk: GuestDisk

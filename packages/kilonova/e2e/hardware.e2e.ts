@@ -1,0 +1,236 @@
+/** What guests see of the hardware that flavors and images ask for, on real QEMU: UEFI, disks, processors, serial ports, a watchdog. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test, type TestContext } from 'node:test'
+import { systemClock } from '@kilonova/base/clock.ts'
+import { silentLog } from '@kilonova/base/log.ts'
+import { textOf } from '../src/virt/console-reader.ts'
+import { diskOf, guestOf } from '../src/virt/contract-values.ts'
+import { loginPrompt } from '../src/virt/driver.contract.ts'
+import type { Driver, GuestSpec, ImageTicket } from '../src/virt/driver.ts'
+import { imageServer, type ImageServer } from '../src/virt/image-server.ts'
+import { libvirtDriver } from '../src/virt/libvirt/driver.ts'
+import { ensureLibvirtd, stopLibvirtd } from '../src/virt/libvirt/libvirtd.ts'
+import type { HostNetwork } from '../src/virt/network/host-network.ts'
+import { demoImage } from './demo-image.ts'
+
+const cacheDir = join(process.env['KILONOVA_IMAGE_CACHE'] ?? tmpdir(), 'kilonova-qemu-capabilities')
+const noNetwork: HostNetwork = {
+  plug: async () => {},
+  unplug: async () => {},
+  refresh: async () => {},
+  applyRouters: async () => {},
+  nics: async () => [],
+  inventory: () => Promise.reject(new Error('no network here')),
+  close: async () => {},
+}
+const stateDir = mkdtempSync(join(tmpdir(), 'kilonova-hardware-'))
+const instancesDir = join(stateDir, 'instances')
+const local = { ephemeralsGb: [1], swapMb: 64 }
+
+let driver: Driver
+let server: ImageServer
+let ticket: ImageTicket
+
+before(async () => {
+  const libvirtd = () => ensureLibvirtd({ stateDir, instancesDir, log: silentLog, cacheDir })
+  const { socketPath } = await libvirtd()
+  driver = await libvirtDriver({
+    connection: { socketPath, revive: libvirtd },
+    installationId: 'e2e9',
+    instancesDir,
+    stateDir,
+    host: 'h1',
+    network: noNetwork,
+    log: silentLog,
+    clock: systemClock(),
+  })
+  const image = readFileSync(await demoImage())
+  server = await imageServer([image])
+  ticket = server.ticketFor(image)
+  await driver.fetchImage(ticket, () => {}, new AbortController().signal)
+})
+after(async () => {
+  server?.close()
+  await driver?.close()
+  await stopLibvirtd(stateDir)
+  rmSync(stateDir, { recursive: true })
+})
+
+type Words = Readonly<Record<string, string>>
+function specOf(t: TestContext, extraSpecs: Words, imageProperties: Words, more: Partial<GuestSpec> = {}): GuestSpec {
+  const serverId = randomUUID()
+  t.after(async () => {
+    await driver.destroy(serverId)
+    await driver.removeFiles(serverId)
+    assert.equal(existsSync(join(instancesDir, serverId)), false, 'nothing is left of it')
+  })
+  const flavor = { id: '1', name: 'm1', vcpus: 2, memoryMb: 256, rootGb: 1, extraSpecs }
+  return guestOf(serverId, { flavor, imageProperties, ...more })
+}
+
+/** What each command prints, as typed at the console. */
+async function typed(spec: GuestSpec, commands: readonly string[]): Promise<readonly string[]> {
+  await loginPrompt(driver, spec.serverId)
+  const stream = await driver.openConsole(spec.serverId, 'serial')
+  const line = textOf(stream)
+  stream.write('\r')
+  await line.until(/login: /)
+  stream.write('demo\r')
+  await line.until(/assword: /)
+  stream.write('kilonova\r')
+  await line.until(/\$ /)
+  const answers: string[] = []
+  for (const [index, command] of commands.entries()) {
+    // The echo of what is typed has the quotes, the answer has not.
+    stream.write(`echo 'beg'in${index}; ${command}; echo 'en'd${index}\r`)
+    const seen = await line.until(new RegExp(`end${index}\\r?\\n`))
+    answers.push(new RegExp(`begin${index}\\r?\\n([^]*)end${index}`).exec(seen)?.[1] ?? '')
+  }
+  stream.destroy()
+  return answers
+}
+
+test('a guest has the processors, disks, serial ports and the watchdog that were asked for, and keeps them over a rebuild', async (t) => {
+  const spec = specOf(
+    t,
+    {
+      'hw:cpu_sockets': '1',
+      'hw:cpu_cores': '2',
+      'hw:watchdog_action': 'reset',
+      'hw:serial_port_count': '2',
+      'quota:disk_total_iops_sec': '10000',
+    },
+    { hw_disk_bus: 'scsi', hw_boot_menu: 'no' },
+    { localDisks: local },
+  )
+  await driver.createDisk({ ...diskOf(spec.serverId, ticket), local })
+  // Repeated, as after an answer that was lost.
+  await driver.createDisk({ ...diskOf(spec.serverId, ticket), local })
+  const files = readdirSync(join(instancesDir, spec.serverId)).toSorted()
+  assert.deepEqual(files, ['disk', 'disk.eph0', 'disk.swap'])
+  await driver.start(spec)
+  const [cpus = '', disks = '', labels = '', ports = '', devices = ''] = await typed(spec, [
+    'grep -E "^(physical id|core id|cpu cores|siblings)" /proc/cpuinfo',
+    'cat /proc/partitions',
+    'sudo head -c 1144 /dev/sdb | tail -c 16; sudo tail -c +4087 /dev/sdc | head -c 10',
+    'cat /proc/tty/driver/serial || sudo cat /proc/tty/driver/serial',
+    'cat /sys/bus/pci/devices/*/uevent | grep PCI_ID',
+  ])
+  assert.match(cpus, /cpu cores\s*: 2/, 'two cores of one socket')
+  assert.deepEqual(
+    new Set(cpus.match(/physical id\s*: \d+/g)?.map((text) => text.replace(/\D/g, ''))),
+    new Set(['0']),
+    cpus,
+  )
+  assert.match(disks, /1048576 sdb\r?\n/, 'the ephemeral disk, in KiB')
+  assert.match(disks, /65536 sdc\r?\n/, 'the swap disk')
+  assert.match(labels, /ephemeral0/, 'a file system that is found by its label')
+  assert.match(labels, /SWAPSPACE2/)
+  assert.match(ports, /0: uart:16550A[^]*1: uart:16550A/)
+  assert.match(devices, /PCI_ID=8086:25AB/i, 'the watchdog is an i6300ESB')
+
+  await driver.destroy(spec.serverId)
+  await driver.setDisksAside(spec.serverId)
+  await driver.createDisk({ ...diskOf(spec.serverId, ticket), local })
+  const both = readdirSync(join(instancesDir, spec.serverId)).filter((name) => name.startsWith('disk'))
+  assert.deepEqual(both.toSorted(), ['disk', 'disk.eph0', 'disk.eph0.old', 'disk.old', 'disk.swap', 'disk.swap.old'])
+  await driver.dropDisksAside(spec.serverId)
+  await driver.start(spec)
+  await loginPrompt(driver, spec.serverId)
+})
+
+test('a guest without its local disk does not start', async (t) => {
+  const spec = specOf(t, {}, {}, { localDisks: local })
+  await driver.createDisk(diskOf(spec.serverId, ticket))
+  await assert.rejects(driver.start(spec), { name: 'DiskMissing' })
+})
+
+test('UEFI starts with a memory of the guest’s own, which outlives its definition and goes with its files', async (t) => {
+  const spec = specOf(t, {}, { hw_firmware_type: 'uefi' })
+  await driver.createDisk(diskOf(spec.serverId, ticket))
+  await driver.start(spec)
+  const nvram = join(instancesDir, spec.serverId, 'nvram.fd')
+  const { uid, mode, size } = statSync(nvram)
+  assert.ok(uid >= 0x7000_0000, 'it is the guest’s')
+  assert.equal(mode & 0o077, 0, 'and nobody else’s')
+  assert.ok(size > 0)
+  await firmwareSpeaks(spec.serverId)
+  await driver.destroy(spec.serverId)
+  assert.ok(existsSync(nvram), 'a hard reboot finds it again')
+  await driver.start(spec)
+  assert.equal(await driver.powerState(spec.serverId), 'running')
+})
+
+test('secure boot starts, with the keys enrolled', async (t) => {
+  const spec = specOf(t, { 'os:secure_boot': 'required' }, { hw_firmware_type: 'uefi' })
+  await driver.createDisk(diskOf(spec.serverId, ticket))
+  await driver.start(spec)
+  await firmwareSpeaks(spec.serverId)
+  const commandLine = qemuOf(spec.serverId)
+  assert.match(commandLine, /OVMF_CODE_4M\.ms\.fd/)
+  assert.match(commandLine, /smm=on/)
+})
+
+test('the host offers what is installed', async () => {
+  const { hardware } = await driver.report()
+  assert.deepEqual(hardware?.features, ['uefi', 'secureBoot'])
+})
+
+for (const [what, extraSpecs, properties] of [
+  [
+    'virtio input, sound, video memory',
+    { 'hw_video:ram_max_mb': '32' },
+    { hw_input_bus: 'virtio', hw_sound_model: 'ich9', hw_video_model: 'vga', hw_video_ram: '32' },
+  ],
+  ['an old machine', {}, { hw_machine_type: 'pc', hw_disk_bus: 'ide', hw_cdrom_bus: 'ide' }],
+  [
+    'packed virtqueues, a pmu that is off, hpet',
+    { 'hw:virtio_packed_ring': 'true', 'hw:pmu': 'false' },
+    { hw_time_hpet: 'yes' },
+  ],
+  ['windows', { 'hw:hide_hypervisor_id': 'true' }, { os_type: 'windows' }],
+  ['a random number generator in measure', { 'hw_rng:rate_bytes': '1024', 'hw_rng:rate_period': '1000' }, {}],
+  ['lsilogic', {}, { hw_disk_bus: 'scsi', hw_scsi_model: 'lsilogic' }],
+  [
+    'all disk quotas',
+    {
+      'quota:disk_read_bytes_sec': '10485760',
+      'quota:disk_write_bytes_sec': '10485760',
+      'quota:disk_read_iops_sec': '500',
+      'quota:disk_write_iops_sec': '500',
+    },
+    {},
+  ],
+] as const)
+  test(`QEMU takes it: ${what}`, async (t) => {
+    const spec = specOf(t, extraSpecs, properties)
+    await driver.createDisk(diskOf(spec.serverId, ticket))
+    await driver.start(spec)
+    assert.equal(await driver.powerState(spec.serverId), 'running')
+  })
+
+/** The firmware writes to the first serial port, too; without a disk that it can boot from it says so. */
+async function firmwareSpeaks(serverId: string): Promise<void> {
+  const until = Date.now() + 120_000
+  for (;;) {
+    const text = await driver.consoleOutput(serverId, 65_536)
+    if (/BdsDxe|UEFI|Shell>|login: /.test(text)) return
+    if (Date.now() > until) throw new Error(`the firmware says nothing: ${text}`)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+}
+
+/** Its command line. */
+function qemuOf(serverId: string): string {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const file = `/proc/${pid}/cmdline`
+    const text = existsSync(file) ? execFileSync('cat', [file], { encoding: 'latin1' }) : ''
+    if (text.includes(`\0${serverId}\0`)) return text.replaceAll('\0', ' ')
+  }
+  throw new Error(`no QEMU of ${serverId}`)
+}
