@@ -1012,7 +1012,7 @@ export const TABLE: Readonly<Record<string, Entry>> = {
       status('a wrong one', [200, 400], () => [
         'POST',
         '/flavors/1/os-extra_specs',
-        { extra_specs: { 'hw:cpu_policy': 'nonsense' } },
+        { extra_specs: { 'hw:emulator_threads_policy': 'nonsense' } },
         'admin',
       ]),
       status('an unknown one of a known kind', [200, 400], () => [

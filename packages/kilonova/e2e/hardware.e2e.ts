@@ -105,7 +105,7 @@ test('a guest has the processors, disks, serial ports and the watchdog that were
       'hw:serial_port_count': '2',
       'quota:disk_total_iops_sec': '10000',
     },
-    { hw_disk_bus: 'scsi', hw_boot_menu: 'no' },
+    {},
     { localDisks: local },
   )
   await driver.createDisk({ ...diskOf(spec.serverId, ticket), local })
@@ -117,7 +117,7 @@ test('a guest has the processors, disks, serial ports and the watchdog that were
   const [cpus = '', disks = '', labels = '', ports = '', devices = ''] = await typed(spec, [
     'grep -E "^(physical id|core id|cpu cores|siblings)" /proc/cpuinfo',
     'cat /proc/partitions',
-    'sudo head -c 1144 /dev/sdb | tail -c 16; sudo tail -c +4087 /dev/sdc | head -c 10',
+    'sudo head -c 1144 /dev/vdb | tail -c 16; sudo tail -c +4087 /dev/vdc | head -c 10',
     'cat /proc/tty/driver/serial || sudo cat /proc/tty/driver/serial',
     'cat /sys/bus/pci/devices/*/uevent | grep PCI_ID',
   ])
@@ -127,8 +127,8 @@ test('a guest has the processors, disks, serial ports and the watchdog that were
     new Set(['0']),
     cpus,
   )
-  assert.match(disks, /1048576 sdb\r?\n/, 'the ephemeral disk, in KiB')
-  assert.match(disks, /65536 sdc\r?\n/, 'the swap disk')
+  assert.match(disks, /1048576 vdb\r?\n/, 'the ephemeral disk, in KiB')
+  assert.match(disks, /65536 vdc\r?\n/, 'the swap disk')
   assert.match(labels, /ephemeral0/, 'a file system that is found by its label')
   assert.match(labels, /SWAPSPACE2/)
   assert.match(ports, /0: uart:16550A[^]*1: uart:16550A/)
@@ -142,6 +142,14 @@ test('a guest has the processors, disks, serial ports and the watchdog that were
   await driver.dropDisksAside(spec.serverId)
   await driver.start(spec)
   await loginPrompt(driver, spec.serverId)
+})
+
+test('a guest boots from virtio-scsi', async (t) => {
+  const spec = specOf(t, {}, { hw_disk_bus: 'scsi', hw_scsi_model: 'virtio-scsi' })
+  await driver.createDisk(diskOf(spec.serverId, ticket))
+  await driver.start(spec)
+  const [disks = ''] = await typed(spec, ['cat /proc/partitions'])
+  assert.match(disks, /1048576 sda\r?\n/)
 })
 
 test('a guest without its local disk does not start', async (t) => {
