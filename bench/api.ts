@@ -8,6 +8,7 @@ const ROUNDS = 3
 const CONCURRENCY = 16
 const BATCH = 200
 const PAGE = 1000
+const ACTED_ON = 50
 
 type Networks = 'none' | readonly { readonly uuid: string }[]
 
@@ -27,6 +28,7 @@ export async function apiFigures(): Promise<readonly Figure[]> {
     const single = await bench.singles(30)
     const plain = await bench.batches('none')
     const ported = await bench.batches(bench.private)
+    const acted = await bench.actions()
     const read = await bench.reads()
     return [
       { name: 'ready', value: median(ready), unit: 's', bar: atMost(2) },
@@ -42,6 +44,13 @@ export async function apiFigures(): Promise<readonly Figure[]> {
       { name: `${BATCH} servers with a port until ACTIVE`, value: median(ported.boots), unit: '/s', bar: atLeast(120) },
       { name: `${BATCH} servers without a port deleted`, value: median(plain.deletes), unit: '/s', bar: atLeast(200) },
       { name: `${BATCH} servers with a port deleted`, value: median(ported.deletes), unit: '/s' },
+      { name: 'an action accepted, alone, p50', value: median(acted.post), unit: 'ms', bar: atMost(5) },
+      {
+        name: `${ACTED_ON} servers stopped and started, each`,
+        value: median(acted.each),
+        unit: 'ms',
+        bar: atMost(10),
+      },
       { name: `GET /servers/detail?limit=${PAGE}, p50`, value: median(read.detail), unit: 'ms', bar: atMost(25) },
       { name: 'event loop held up meanwhile, p99', value: read.loopDelay, unit: 'ms', bar: atMost(20) },
       { name: 'GET /servers/{id}, p50', value: median(read.show), unit: 'ms', bar: atMost(2) },
@@ -123,6 +132,34 @@ async function openBench(cloud: MeasuredCloud) {
         rates.deletes.push(BATCH / ((performance.now() - began) / 1000))
       }
       return rates
+    },
+    actions: async () => {
+      await post('acted-on', 'none', ACTED_ON)
+      await until('status=ACTIVE', ACTED_ON)
+      const ids = await list('')
+      const times = { post: [] as number[], each: [] as number[] }
+      const act = async (id: string, action: object): Promise<number> => {
+        const answer = await cloud.call('POST', `${compute}/servers/${id}/action`, action, token)
+        if (answer.status !== 202) throw new Error(`${JSON.stringify(action)}: ${answer.status}`)
+        return answer.ms
+      }
+      const all = async (action: object, ending: string): Promise<void> => {
+        await parallel(ids, async (id) => void (await act(id, action)))
+        await until(`status=${ending}`, ACTED_ON)
+      }
+      for (const id of ids) {
+        times.post.push(await act(id, { 'os-stop': null }))
+        while ((await status(id)) !== 'SHUTOFF') await delay(2)
+      }
+      await all({ 'os-start': null }, 'ACTIVE')
+      for (let round = 0; round < ROUNDS; round++) {
+        const began = performance.now()
+        await all({ 'os-stop': null }, 'SHUTOFF')
+        await all({ 'os-start': null }, 'ACTIVE')
+        times.each.push((performance.now() - began) / (2 * ACTED_ON))
+      }
+      await erase(ids)
+      return times
     },
     reads: async () => {
       for (let made = 0; made < PAGE; made += 100) await post('page', 'none', 100)
