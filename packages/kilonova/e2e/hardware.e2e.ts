@@ -117,7 +117,7 @@ test('a guest has the processors, disks, serial ports and the watchdog that were
   const [cpus = '', disks = '', labels = '', ports = '', devices = ''] = await typed(spec, [
     'grep -E "^(physical id|core id|cpu cores|siblings)" /proc/cpuinfo',
     'cat /proc/partitions',
-    'sudo head -c 1144 /dev/vdb | tail -c 16; sudo tail -c +4087 /dev/vdc | head -c 10',
+    'sudo head -c 1160 /dev/vdb | tail -c 16; sudo tail -c +4087 /dev/vdc | head -c 10',
     'cat /proc/tty/driver/serial || sudo cat /proc/tty/driver/serial',
     'cat /sys/bus/pci/devices/*/uevent | grep PCI_ID',
   ])

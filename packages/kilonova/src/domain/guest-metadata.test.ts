@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ec2MetaData } from './guest-metadata-ec2.ts'
 import type { GuestPort } from './guest-metadata-network.ts'
 import { guestDocuments } from './guest-metadata.ts'
+import type { Server } from './server.ts'
 import { demoPort, demoServer } from './server-fixture.ts'
 
 const SKIPPED = [
@@ -130,6 +132,26 @@ test('a config drive has the versions of EC2 that are not left out, and every on
     'block-device-mapping': { ami: 'vda', root: '/dev/vda' },
     placement: { 'availability-zone': 'nova' },
     'instance-action': 'none',
+  })
+})
+
+test('EC2’s mapping names the disks beside the root disk', () => {
+  const mapping = (change: Partial<Server>) =>
+    ec2MetaData({ ...demoServer(), ...change }, { hostname: 'h', localIp: '', publicIp: '' }, 'latest')[
+      'block-device-mapping'
+    ]
+  const { flavor } = demoServer()
+  assert.deepEqual(mapping({ flavor: { ...flavor, ephemeralGb: 2, swapMb: 64 } }), {
+    ami: 'vda',
+    root: '/dev/vda',
+    ephemeral0: '/dev/vdb',
+    swap: '/dev/vdc',
+  })
+  assert.deepEqual(mapping({ localDisks: { ephemeralsGb: [1, 1], swapMb: 0 } }), {
+    ami: 'vda',
+    root: '/dev/vda',
+    ephemeral0: '/dev/vdb',
+    ephemeral1: '/dev/vdc',
   })
 })
 
