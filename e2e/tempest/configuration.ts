@@ -5,7 +5,7 @@ import type { CloudUnderTest } from './cloud-under-test.ts'
 export function configuration(
   cloud: CloudUnderTest,
   folder: string,
-  features: { readonly changePassword: boolean },
+  features: { readonly changePassword: boolean; readonly hosts: number },
 ): string {
   const [image, other] = cloud.images
   const sections: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>> = {
@@ -27,7 +27,7 @@ export function configuration(
       build_interval: 1,
       build_timeout: 120,
       max_microversion: cloud.latestMicroversion,
-      min_compute_nodes: 2,
+      min_compute_nodes: features.hosts,
     },
     'compute-feature-enabled': {
       resize: true,
@@ -43,6 +43,8 @@ export function configuration(
       console_output: true,
       interface_attach: true,
       config_drive: true,
+      scheduler_enabled_filters: 'all',
+      hostname_fqdn_sanitization: true,
       // Its name is old: what it switches on for the most part is that metadata of a server may be changed.
       xenapi_apis: true,
       attach_encrypted_volume: false,

@@ -50,7 +50,10 @@ async function outcomesOf(access: Access, regex: string, isFake: boolean): Promi
   const folder = join(WORKSPACE, 'run')
   execFileSync('tempest', ['init', folder], { env: environment, stdio: 'pipe' })
   const cloud = await prepare(access, isFake ? { hw_qemu_guest_agent: 'yes' } : {})
-  writeFileSync(join(folder, 'etc/tempest.conf'), configuration(cloud, folder, { changePassword: isFake }))
+  writeFileSync(
+    join(folder, 'etc/tempest.conf'),
+    configuration(cloud, folder, { changePassword: isFake, hosts: isFake ? HOSTS : 1 }),
+  )
   const results = join(folder, 'results.subunit')
   const choice = ['--regex', regex, '--exclude-list', join(import.meta.dirname, 'not-yet.txt')]
   const child = spawn('tempest', ['run', '--subunit', '--concurrency', String(CONCURRENCY), ...choice], {
