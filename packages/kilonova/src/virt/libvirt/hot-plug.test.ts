@@ -11,7 +11,9 @@ import { fakeLibvirtd } from '@kilonova/libvirt/fake/fake-libvirtd.ts'
 import { domainHandlers } from '@kilonova/libvirt/fake/handlers.ts'
 import { guestOf } from '../contract-values.ts'
 import { openConnection } from './connection.ts'
-import { domainXml, nicXml } from './domain-xml.ts'
+import { DEFAULT_GUEST_OPTIONS } from './domain/facts.ts'
+import { nicXml } from './domain/nics.ts'
+import { domainXml } from './domain-xml.ts'
 import { cardIn, plugCard, unplugCard } from './hot-plug.ts'
 
 const id = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
@@ -52,6 +54,10 @@ async function world(t: TestContext, letsGoAt = 1, attempts = 3) {
     diskCache: 'none',
     configDrive: null,
     consoleLog: '/c',
+    localDisks: [],
+    nvram: '/n',
+    hugePageKib: null,
+    options: DEFAULT_GUEST_OPTIONS,
     nics: [first],
   })
   await connection.use(async (client) => client.domainCreateWithFlags(await client.domainDefineXMLFlags(xml)))
