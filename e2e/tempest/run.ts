@@ -9,13 +9,20 @@ import { prepare, type Access } from './cloud-under-test.ts'
 import { configuration } from './configuration.ts'
 import { judge, readBaseline, readExcuses, type Outcome, type Verdict } from './judge.ts'
 
-const WORKSPACE = join(import.meta.dirname, '../../.cache/tempest')
 const SUITE = '^tempest\\.api\\.compute\\.'
 const CONCURRENCY = 2
 /** Two for what takes one server to another host or keeps two apart. */
 const HOSTS = 2
 const SHOWN = 40
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { driver: { type: 'string', default: 'fake' } },
+})
+if (values.driver !== 'fake' && values.driver !== 'libvirt') throw new Error('--driver is fake or libvirt')
+
+const WORKSPACE = join(import.meta.dirname, '../../.cache/tempest', values.driver)
 const print = (line: string) => process.stdout.write(`${line}\n`)
 const read = (file: string): string => readFileSync(join(import.meta.dirname, file), 'utf8')
 /** Debian's Python and its packages, whatever else is on PATH. */
@@ -60,10 +67,16 @@ async function outcomesOf(access: Access, regex: string, isFake: boolean): Promi
     cwd: folder,
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true, // a group of its own: its workers end with it
   })
+  const end = () => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  }
+  for (const signal of SIGNALS) process.once(signal, end)
   child.stdout.pipe(createWriteStream(results))
   // Its exit code is 1 also where only what may fail has failed.
   await once(child, 'close')
+  for (const signal of SIGNALS) process.removeListener(signal, end)
   const text = execFileSync('/usr/bin/python3', [join(import.meta.dirname, 'outcomes.py')], {
     input: existsSync(results) ? readFileSync(results) : '',
     env: environment,
@@ -88,11 +101,6 @@ function report({ counts, better, failed, missing, stale }: Verdict, seconds: nu
   print(`${counts.passed} passed, ${failed.length + missing.length + stale.length} failed`)
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { driver: { type: 'string', default: 'fake' } },
-})
-if (values.driver !== 'fake' && values.driver !== 'libvirt') throw new Error('--driver is fake or libvirt')
 const regex = positionals[0] ?? SUITE
 const access = given()
 const began = performance.now()
