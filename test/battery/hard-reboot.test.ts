@@ -34,6 +34,7 @@ const LOSSES: Readonly<Record<string, (driver: FakeDriver, id: string) => unknow
       serverId: id,
       image: { imageId, diskFormat, hashAlgorithm: 'sha512', hash: 'abc' },
       rootGb: 0,
+      local: { ephemeralsGb: [1], swapMb: 64 },
     })
   },
   'the image that its disk stands on': (driver) => driver.loseImages(),

@@ -277,6 +277,7 @@ export async function world() {
       id: newId(),
       projectId: project,
       image,
+      localDisks: { ephemeralsGb: [1], swapMb: 64 },
       requestedNics,
       configDrive: true,
       vmState: 'building',

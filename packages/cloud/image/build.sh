@@ -17,7 +17,7 @@ out=$(cd "$1" && pwd)
 BOOT_MB=20
 ROOT_MB=24
 KERNEL_OPTIONS='console=tty0 console=ttyS0,115200 quiet panic=10 mitigations=off nokaslr no_timer_check audit=0
-  random.trust_cpu=on cryptomgr.notests 8250.nr_uarts=1 i8042.noaux
+  random.trust_cpu=on cryptomgr.notests 8250.nr_uarts=4 i8042.noaux
   swiotlb=2048 memhp_default_state=online_movable'
 # Drivers the guest may need, and the two that reach the root in nearly every guest.
 ROOT_DRIVERS='virtio_pci virtio_blk'
