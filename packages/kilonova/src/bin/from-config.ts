@@ -53,7 +53,8 @@ export const conductorOptions = ({ DEFAULT, conductor, image_cache }: KilonovaCo
   softRebootTimeoutSeconds: DEFAULT.reboot_timeout,
   retryTries: 4,
   retryFirstDelayMs: 250,
-  maxBackOffMs: 30_000,
+  // Everything has settled ten seconds after what it waited for is back.
+  maxBackOffMs: 7_000,
 })
 
 export const reclaimOptions = ({ DEFAULT }: KilonovaConfig): ReclaimOptions => ({

@@ -29,7 +29,7 @@ import { cacheImages } from './cache-images.ts'
 import { hostVerbs } from './host-verbs.ts'
 import type { ImageRelay } from './image-relay.ts'
 import { leases } from './leases.ts'
-import { powerChanged } from './power.ts'
+import { powerAfterTask, powerChanged, type PowerReach } from './power.ts'
 import { runningTasks } from './running-tasks.ts'
 import { signals } from './signals.ts'
 import { taskStore, whileHeld } from './task-store.ts'
@@ -84,9 +84,19 @@ export async function startConductor(
   let closing = false
   let backlog = false
 
+  const power: PowerReach = {
+    db,
+    clock,
+    log,
+    serverEvent: serverEvents.wake,
+    ask: (host, serverId) => client(compute, bus, computeTopic(host), NOBODY, 10_000).powerState({ serverId }),
+  }
   const store = taskStore(db, clock, {
     taskReady: (id) => bus.publish(TASK_ADMITTED, { taskId: id }),
-    taskEnded: (serverId) => bus.publish(SERVER_EVENT, { serverId }),
+    taskEnded: (serverId) => {
+      bus.publish(SERVER_EVENT, { serverId })
+      if (!closing) quietly(powerAfterTask(power, serverId), 'power after a task not followed')
+    },
     onServerEvent: serverEvents.on,
   })
   const place = client(scheduler, bus, SCHEDULER, NOBODY, options.placeTimeoutMs)
@@ -179,14 +189,6 @@ export async function startConductor(
       const event = hostEvent.parse(message)
       if (event.kind === 'job') return jobs.wake(event.key)
       if (event.kind !== 'power') return
-      const power = {
-        db,
-        clock,
-        log,
-        serverEvent: serverEvents.wake,
-        ask: (host: string, serverId: string) =>
-          client(compute, bus, computeTopic(host), NOBODY, 10_000).powerState({ serverId }),
-      }
       quietly(powerChanged(power, event.host, event.serverId, event.powerState), 'power change not followed')
     }),
   ]

@@ -7,7 +7,7 @@ import { findServer, insertServer, setPlace, transition } from '../db/servers.ts
 import { testDatabase } from '../db/testing/test-database.ts'
 import { demoServer } from '../domain/server-fixture.ts'
 import { POWER_STATES, VM_STATES, type PowerState, type VmState } from '../domain/states.ts'
-import { follow, powerChanged } from './power.ts'
+import { follow, powerAfterTask, powerChanged } from './power.ts'
 
 /** A server on host-1 in these states, which no task owns unless told; and a host that answers `truth` when asked. */
 async function seen(t: TestContext, vmState: VmState, powerState: PowerState, truth: PowerState, busy = false) {
@@ -37,6 +37,11 @@ async function seen(t: TestContext, vmState: VmState, powerState: PowerState, tr
     asked,
     id: server.id,
     happens: (power: PowerState, host = 'host-1') => powerChanged(reach, host, server.id, power),
+    taskEnds: async () => {
+      const held = await findServer(db, server.id)
+      assert.ok(held && (await transition(db, held, { taskId: null, taskState: null, vmState, powerState }, 2)))
+      await powerAfterTask(reach, server.id)
+    },
     states: async () => {
       const now = await findServer(db, server.id)
       return [now?.vmState, now?.powerState]
@@ -67,6 +72,21 @@ test('a server that has a task is left to it: it gets the news', async (t) => {
   await s.happens('shutdown')
   assert.deepEqual([await s.states(), s.woken, s.asked], [['active', 'running'], [s.id], []])
   assert.deepEqual(await findEvent(s.db, s.id, 'power', 'shutdown', 0), { powerState: 'shutdown' })
+})
+
+test('a guest that went off amid a task that did not care is followed when the task has ended', async (t) => {
+  const s = await seen(t, 'active', 'running', 'shutdown', true)
+  await s.happens('crashed')
+  assert.deepEqual(await s.states(), ['active', 'running'])
+  await s.taskEnds()
+  assert.deepEqual([await s.states(), s.asked], [['stopped', 'shutdown'], ['host-1']])
+})
+
+test('a task that ends as the host told it, asks no host', async (t) => {
+  const s = await seen(t, 'stopped', 'shutdown', 'running', true)
+  await s.happens('shutdown')
+  await s.taskEnds()
+  assert.deepEqual([await s.states(), s.asked], [['stopped', 'shutdown'], []])
 })
 
 test('what another host says of the server does not count', async (t) => {

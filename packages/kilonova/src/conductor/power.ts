@@ -1,5 +1,6 @@
 /**
- * Power states follow what hosts see. A server that has a task is left alone: its task gets the news as an event.
+ * Power states follow what hosts see. A server that has a task is left alone: its task gets the news as an event, and what it does not
+ * act on is looked at when it has ended.
  *
  *     guest seen        server is         becomes
  *     off or gone       active, paused    stopped
@@ -10,11 +11,11 @@
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Kysely } from 'kysely'
-import { insertEvent } from '../db/events.ts'
+import { insertEvent, newestTag } from '../db/events.ts'
 import { findServer, transition, type Move } from '../db/servers.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Server } from '../domain/server.ts'
-import type { PowerState } from '../domain/states.ts'
+import { POWER_STATES, type PowerState } from '../domain/states.ts'
 
 export interface PowerReach {
   readonly db: Kysely<Tables>
@@ -66,7 +67,17 @@ export async function powerChanged(
   if (server.taskId !== null) {
     await insertEvent(reach.db, serverId, 'power', published, { powerState: published }, reach.clock.now())
     reach.serverEvent(serverId)
-    return
+    // The task may have ended just before.
+    return powerAfterTask(reach, serverId)
   }
   if (follow(server, published)) await converge(reach, server, await reach.ask(host, serverId))
+}
+
+/** A task has ended: the guest may have gone meanwhile, without a step that noticed. */
+export async function powerAfterTask(reach: PowerReach, serverId: string): Promise<void> {
+  const tag = await newestTag(reach.db, serverId, 'power')
+  const told = POWER_STATES.find((state) => state === tag)
+  const server = await findServer(reach.db, serverId)
+  if (told === undefined || !server || server.host === null || server.taskId !== null) return
+  if (follow(server, told)) await converge(reach, server, await reach.ask(server.host, serverId))
 }

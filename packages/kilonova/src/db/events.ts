@@ -38,6 +38,20 @@ export async function findEvent(
   return row && (JSON.parse(row.data) as Json)
 }
 
+/** What was last said of it, of whatever tag. */
+export async function newestTag(db: Db, serverId: string, name: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('events')
+    .select('tag')
+    .where('server_id', '=', serverId)
+    .where('name', '=', name)
+    .orderBy('at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.tag
+}
+
 export async function pruneEvents(db: Db, before: number): Promise<void> {
   await db.deleteFrom('events').where('at', '<', before).execute()
 }
