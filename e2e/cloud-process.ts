@@ -44,6 +44,8 @@ export interface CloudProcess {
   ended(milliseconds?: number): Promise<Ended>
   stop(signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): Promise<Ended>
   session(who: 'demo' | 'admin'): Promise<Session>
+  /** What clients that read no clouds.yaml find in their environment. */
+  openrc(who: 'demo' | 'admin'): Readonly<Record<string, string>>
   /** Ends the process, its guests and its daemons, and removes what it has on the host. */
   remove(): Promise<void>
 }
@@ -156,6 +158,14 @@ export async function cloudProcess({
         project: who,
         urls: { compute: `${url('compute')}/v2.1`, image: url('image'), network: url('network') },
       }),
+    openrc: (who) => ({
+      OS_AUTH_URL: `${url('identity')}/v3`,
+      OS_USERNAME: who,
+      OS_PASSWORD: installation()[`${who}Password`],
+      OS_PROJECT_NAME: who,
+      OS_USER_DOMAIN_ID: 'default',
+      OS_PROJECT_DOMAIN_ID: 'default',
+    }),
     remove: async () => {
       if (running && running.child.exitCode === null && running.child.signalCode === null) await self.stop('SIGKILL')
       await stopLibvirtd(stateDir)

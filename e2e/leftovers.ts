@@ -73,15 +73,17 @@ async function domainsOf(stateDir: string): Promise<readonly string[]> {
     .toSorted()
 }
 
-/** By the files they have open: a guest's disk lies in the state directory. */
-export const guestPids = (stateDir: string): readonly number[] =>
+/** By the files they have open: a guest's disk lies in the state directory. Of all servers, or of one. */
+export const guestPids = (stateDir: string, serverId = ''): readonly number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       try {
         const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-        return line.split('\0')[0]?.includes('qemu-system') === true && line.includes(`${stateDir}/instances/`)
+        return (
+          line.split('\0')[0]?.includes('qemu-system') === true && line.includes(`${stateDir}/instances/${serverId}`)
+        )
       } catch {
         return false // it ended meanwhile
       }

@@ -1,5 +1,6 @@
-// The stock `openstack` client of Debian as people run it: one process per command, told by clouds.yaml where the cloud is.
+// The stock clients of Debian as people run them, one process per command: `openstack`, told by clouds.yaml where the cloud is, and `nova`, by its environment.
 import { execFile } from 'node:child_process'
+import { basename } from 'node:path'
 import { promisify } from 'node:util'
 import type { CloudProcess } from './cloud-process.ts'
 
@@ -22,8 +23,20 @@ export function stockClient(
   who: 'kilonova' | 'kilonova-admin' = 'kilonova',
   from: readonly string[] = [],
 ): StockClient {
-  const [program, ...first] = [...from, '/usr/bin/openstack']
-  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', OS_CLIENT_CONFIG_FILE: cloud.cloudsYaml, OS_CLOUD: who }
+  const env = { OS_CLIENT_CONFIG_FILE: cloud.cloudsYaml, OS_CLOUD: who }
+  return clientOf([...from, '/usr/bin/openstack'], env)
+}
+
+export type NovaClient = Pick<StockClient, 'run' | 'refusal'>
+
+/** `nova` prints tables only: there is no `json`, and no `value`. It asks for the newest microversion that it knows, 2.92 at most. */
+export function novaClient(cloud: CloudProcess, who: 'demo' | 'admin'): NovaClient {
+  return clientOf(['/usr/bin/nova'], cloud.openrc(who))
+}
+
+function clientOf([program = '', ...first]: readonly string[], options: Readonly<Record<string, string>>): StockClient {
+  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C.UTF-8', ...options }
+  const name = basename(program)
   const call = async (command: readonly string[]): Promise<string> => {
     try {
       const { stdout } = await run(program, [...first, ...command], {
@@ -34,7 +47,7 @@ export function stockClient(
       return stdout
     } catch (error) {
       const { stderr = '', code } = error as { stderr?: string; code?: number }
-      throw new Error(`openstack ${command.join(' ')}: ended with ${code}: ${stderr.trim()}`, { cause: error })
+      throw new Error(`${name} ${command.join(' ')}: ended with ${code}: ${stderr.trim()}`, { cause: error })
     }
   }
   return {
@@ -47,7 +60,7 @@ export function stockClient(
       } catch (error) {
         return (error as Error).message
       }
-      throw new Error(`openstack ${command.join(' ')} should have failed`)
+      throw new Error(`${name} ${command.join(' ')} should have failed`)
     },
   }
 }
