@@ -24,6 +24,7 @@ const NAMES: Readonly<Record<number, string>> = {
   405: 'badMethod',
   409: 'conflictingRequest',
   410: 'computeFault',
+  501: 'notImplemented',
   413: 'overLimit',
   415: 'badMediaType',
 }
@@ -155,7 +156,8 @@ test('every operation, with bodies and queries made from its schemas', { timeout
     const { status, body } = answer
     const told = () => `${status} ${JSON.stringify(body)?.slice(0, 1_000)} to ${shown(sent)}`
     codes.set(status, (codes.get(status) ?? 0) + 1)
-    assert.ok(status < 500, told())
+    // What this cloud has not is 501 upstream too, and nothing else is.
+    assert.ok(status < 500 || (status === 501 && operation.lacks !== undefined), told())
     if (status < 400) {
       if (operation.method !== 'GET') before = await everything(it)
       return
