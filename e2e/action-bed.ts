@@ -52,6 +52,8 @@ const HOME: Readonly<Record<string, string>> = {
   SHELVED_OFFLOADED: 'unshelve',
   SHUTOFF: 'os-start',
 }
+const homeFrom = (status: string): Readonly<Record<string, unknown>> =>
+  status === 'ERROR' ? { reboot: { type: 'HARD' } } : { [HOME[status] ?? status]: null }
 const WITH_GUEST: ReadonlySet<string> = new Set(['ACTIVE', 'PAUSED', 'RESCUE'])
 
 /** The promise: a server has settled so long after everything is back. */
@@ -161,7 +163,16 @@ export async function actionBed({
         await pause(50)
       }
     }
+    /** Set while a storm goes on: what one of them broke must not be blamed on the next. */
+    let broken = false
     const reach = async (status: string): Promise<void> => {
+      if (broken) {
+        await restart()
+        const { status: found } = await rests([...Object.keys(HOME), 'ACTIVE', 'ERROR'], LIMIT_MS)
+        if (found !== 'ACTIVE') await act(session, server, homeFrom(found))
+        await rests(['ACTIVE'], LIMIT_MS)
+      }
+      broken = true
       for (const name of WAY[status] ?? []) {
         await ask(name)
         await rests([ASKED[name].then], LIMIT_MS)
@@ -178,14 +189,14 @@ export async function actionBed({
         `an image is left: ${JSON.stringify(made)}`,
       )
       if (action === 'createImage') for (const { id } of made) await session.call('image', 'DELETE', `/v2/images/${id}`)
-      if (status === 'ERROR') await act(session, server, { reboot: { type: 'HARD' } })
-      else if (status !== 'ACTIVE') await act(session, server, { [HOME[status] ?? status]: null })
+      if (status !== 'ACTIVE') await act(session, server, homeFrom(status))
       await rests(['ACTIVE'], LIMIT_MS)
       await assertOnly(calm, left)
       assert.deepEqual(await images(), calmImages)
       const saves = join(cloud.stateDir, 'libvirt/lib/qemu/save')
       assert.deepEqual(existsSync(saves) ? readdirSync(saves) : [], [])
       assert.deepEqual(readdirSync(join(cloud.stateDir, 'images')).length, storedImages)
+      broken = false
     }
     const storedImages = readdirSync(join(cloud.stateDir, 'images')).length
     const restart = async (env?: Readonly<Record<string, string>>, offload = false): Promise<void> => {
@@ -231,14 +242,15 @@ export async function actionBed({
       const imageRef = fresh ? await freshImage(session, cloud, 'fresh') : demo
       const letGo = heldAt === undefined ? () => undefined : hold(`${action}/${heldAt}`)
       await ask(action, imageRef)
-      if (heldAt !== undefined) await begun(action, heldAt)
-      else await pause(afterMs) // no wait for anything: any moment will do
-      await harm()
-      letGo()
-      if (lasts) {
-        await pause(lasts.milliseconds)
-        await lasts.end()
+      try {
+        if (heldAt !== undefined) await begun(action, heldAt)
+        else await pause(afterMs) // no wait for anything: any moment will do
+        await harm()
+      } finally {
+        letGo()
       }
+      await pause(lasts?.milliseconds ?? 0)
+      await lasts?.end()
       const back = performance.now()
       const { status, fault } = await rests([from, then, ...(losesGuest ? ['SHUTOFF', 'ERROR'] : [])], SETTLE_MS)
       const milliseconds = performance.now() - back

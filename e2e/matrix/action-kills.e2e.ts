@@ -1,8 +1,9 @@
 // Bad weather amid what users do with a server, on real QEMU: our process, libvirtd and QEMU killed, the image service away, the disk full.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { after, before, test } from 'node:test'
 import { actionBed, type ActionBed, type ActionName, type Came, type Storm } from '../action-bed.ts'
 import { assertOnly, guestPids } from '../leftovers.ts'
@@ -94,12 +95,23 @@ const killLibvirtd = async (): Promise<void> => {
   const file = join(bed.cloud.stateDir, 'libvirt/libvirtd.pid')
   process.kill(Number(readFileSync(file, 'utf8').split(' ')[0]), 'SIGKILL')
 }
+const run = promisify(execFile)
+const libvirtdIsBack = async (): Promise<void> => {
+  const socket = join(bed.cloud.stateDir, 'libvirt/run/libvirt-sock')
+  const answers = () =>
+    run('virsh', ['-c', `qemu:///system?socket=${socket}`, 'list']).then(
+      () => true,
+      () => false,
+    )
+  for (const until = Date.now() + 30_000; !(await answers());) assert.ok(Date.now() < until, 'libvirtd stays away')
+}
+const libvirtdDies = { harm: killLibvirtd, lasts: { milliseconds: 0, end: libvirtdIsBack } }
 const killGuest = async (): Promise<void> => {
   for (const pid of guestPids(bed.cloud.stateDir)) process.kill(pid, 'SIGKILL')
 }
 for (const afterMs of [50, 200, 500]) {
   for (const action of ['suspend', 'createImage', 'rescue', 'resume'] as const)
-    weather(`libvirtd killed ${afterMs} ms after ${action}`, () => ({ action, afterMs, harm: killLibvirtd }))
+    weather(`libvirtd killed ${afterMs} ms after ${action}`, () => ({ action, afterMs, ...libvirtdDies }))
   for (const action of ['suspend', 'createImage', 'pause'] as const)
     weather(`QEMU killed ${afterMs} ms after ${action}`, () => ({
       action,
@@ -111,14 +123,14 @@ for (const afterMs of [50, 200, 500]) {
 weather('libvirtd killed as a rescued guest is to start', () => ({
   action: 'rescue',
   heldAt: 'start',
-  harm: killLibvirtd,
+  ...libvirtdDies,
 }))
 
 /** Every connection to the image service is reset, and no new one comes about. */
 const away = async (): Promise<void> => {
   const { port } = new URL(bed.cloud.url('image'))
   const chain = `chain out { type filter hook output priority 0; oif lo tcp dport ${port} reject with tcp reset; }`
-  execFileSync('nft', ['-f', '-'], { input: `table inet ${TABLE} { ${chain} }\n` })
+  execFileSync('nft', ['-f', '-'], { input: `table inet ${TABLE} {\n${chain}\n}\n` })
 }
 const thereAgain = async (): Promise<void> => void execFileSync('nft', ['delete', 'table', 'inet', TABLE])
 for (const milliseconds of [OUTAGE_MS, LONG_OUTAGE_MS])
