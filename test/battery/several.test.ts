@@ -19,7 +19,14 @@ before(async () => {
   w = await world()
   const conductor = await w.conductor(life())
   hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
+  const empty = await w.counts()
+  const [only] = await w.createSeveral(1)
+  assert.ok(only)
+  assert.equal(await w.ended(only.taskId), 'succeeded')
+  one = grown(empty, await w.counts())
+  assert.deepEqual([one['guests'], one['plugged'], one['ports'], one['allocations'], one['held']], [1, 1, 1, 1, 0])
   await conductor.close()
+  await remove([only])
 })
 after(async () => {
   await Promise.all(hosts.map((host) => host.close()))
@@ -33,21 +40,10 @@ function grown(before: Counts, now: Counts) {
   const change = Object.entries(rest).map(([key, value]) => [key, value - was[key as keyof typeof was]])
   return { ...Object.fromEntries(change), guests: guests.length - before.guests.length } as Record<string, number>
 }
-const ofServers = (count: number) => ({
-  guests: count,
-  disks: count,
-  configDrives: count,
-  memories: 0,
-  snapshots: 0,
-  images: 0,
-  plugged: count,
-  ports: count,
-  boundPorts: count,
-  allocations: count,
-  owed: 0,
-  unfinished: 0,
-  held: 0,
-})
+/** What one more server is, when nothing goes wrong. */
+let one: Readonly<Record<string, number>> = {}
+const ofServers = (count: number) =>
+  Object.fromEntries(Object.entries(one).map(([what, number]) => [what, number * count]))
 
 async function remove(servers: readonly Asked[]): Promise<void> {
   w.setWeather('calm')
