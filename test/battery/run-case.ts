@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
+import { deleteServer } from '@kilonova/kilonova/actions/delete.ts'
 import { killPoints, type KillPoints } from '@kilonova/kilonova/task/kill-points.ts'
 import type { Harm } from './harms.ts'
 import { life } from './life.ts'
@@ -126,5 +127,15 @@ export async function runCase(
       value === before[key as keyof Numbers] ? [] : [[key, value - before[key as keyof Numbers]]],
     ),
   )
-  return { ...ended, change, standing: await world.standing(ended.asked.serverId) }
+  const standing = await world.standing(ended.asked.serverId)
+  await remove(world, ended.asked.serverId, portId)
+  return { ...ended, change, standing }
 }
+
+/** Counting costs by what is there: a case leaves its world as empty as it was. */
+const remove = (world: World, serverId: string, portId: string): Promise<void> =>
+  calmly(world, async () => {
+    if ((await world.server(serverId)).vmState !== 'deleted')
+      assert.equal(await world.ended((await world.ask(deleteServer, serverId)).taskId), 'succeeded')
+    await world.removePort(portId)
+  })

@@ -173,6 +173,7 @@ export async function world() {
 
     /** A port that its user made: it must outlive every server. */
     userPort: () => post('port', { network_id: network, project_id: project }),
+    removePort: async (id: string): Promise<void> => void (await admin.call('DELETE', `/v2.0/ports/${id}`)),
 
     /** Asks for a server with two interfaces, one on a port of the user's own; returns its id and its task's. */
     create: async (portId?: string): Promise<Asked> => {
@@ -223,7 +224,11 @@ export async function world() {
               .executeTakeFirst()
           )?.n,
         )
-      const tasks = await db.selectFrom('tasks').select(['finished_at', 'leased_until']).execute()
+      const unfinished = await db
+        .selectFrom('tasks')
+        .select('id')
+        .where(({ or, eb }) => or([eb('finished_at', 'is', null), eb('leased_until', '>', 0)]))
+        .execute()
       const held = await db.selectFrom('servers').select('id').where('task_id', 'is not', null).execute()
       return {
         guests: guests.map(({ serverId, powerState }) => `${serverId} ${powerState}`).toSorted(),
@@ -238,7 +243,7 @@ export async function world() {
         boundPorts: ports.filter(({ device_id }) => device_id !== '').length,
         allocations: await count('allocations'),
         owed: await count('owed'),
-        unfinished: tasks.filter(({ finished_at, leased_until }) => finished_at === null || leased_until > 0).length,
+        unfinished: unfinished.length,
         held: held.length,
       }
     },
