@@ -10,7 +10,7 @@ export type Stage = {
 
 const MINUTE = 60
 // `npm test` has 30 minutes; one end-to-end file of it may take a third, one that is asked for by name has its own limit.
-const LIMITS = { check: 2 * MINUTE, unit: 8 * MINUTE, e2e: 10 * MINUTE, named: 25 * MINUTE }
+const LIMITS = { check: 2 * MINUTE, unit: 4 * MINUTE, e2e: 10 * MINUTE, named: 25 * MINUTE }
 
 /** Three files at once: some wait more than they work, and Node's own choice on two cores is one. */
 const UNIT_ARGS = ['--test-timeout=60000', '--test-concurrency=3']
@@ -22,8 +22,9 @@ const UNIT = [
   'test/**/*.test.ts',
   'bench/**/*.test.ts',
 ]
-// The full matrices in e2e/matrix are for `npm run e2e -- NAME` only.
 const END_TO_END = ['packages/*/e2e/*.e2e.ts', 'e2e/*.e2e.ts']
+/** What is long: for `npm run e2e -- NAME` only. */
+const BY_NAME = ['packages/*/e2e/matrix/*.e2e.ts', 'e2e/matrix/*.e2e.ts']
 
 /** Node's arguments for test files; reporter `none` prints nothing. Outcomes go to the stage runner by a reporter of ours. */
 export const testArgs = (
@@ -59,11 +60,17 @@ export function plan([mode, ...names]: readonly string[], cwd: string): readonly
     return [...quick(), ...find(END_TO_END).map((file) => endToEnd(file, LIMITS.e2e))]
   if (mode !== 'e2e') return 'usage: scripts/test quick | all | e2e NAME...'
 
-  const known = find([...END_TO_END, 'e2e/matrix/*.e2e.ts'])
+  const known = find([...END_TO_END, ...BY_NAME])
   const files = names.map((name) => known.find((file) => nameOf(file) === name || nameOf(file).endsWith(`/${name}`)))
   const missing = names.filter((_, index) => files[index] === undefined)
   if (names.length === 0 || missing.length > 0) {
-    const list = known.map((file) => nameOf(file).replace(/^e2e\/(matrix\/)?/, '')).join(', ')
+    const list = known
+      .map((file) =>
+        nameOf(file)
+          .replace(/^e2e\//, '')
+          .replace(/^matrix\/|(?<=\/)matrix\//, ''),
+      )
+      .join(', ')
     return `${missing.length > 0 ? `no end-to-end test is called ${missing.join(', ')}` : 'which end-to-end test?'}\nthere are: ${list}`
   }
   return files.flatMap((file) => (file === undefined ? [] : endToEnd(file, LIMITS.named)))

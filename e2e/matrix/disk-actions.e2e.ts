@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Session } from '@kilonova/cloud/session.ts'
-import { cloudProcess, type CloudProcess } from './cloud-process.ts'
-import { inGuest, newKey } from './guest-shell.ts'
-import { leftoversOf } from './leftovers.ts'
-import { act, active, idOf, settled, show } from './servers.ts'
+import { cloudProcess, type CloudProcess } from '../cloud-process.ts'
+import { inGuest, newKey } from '../guest-shell.ts'
+import { leftoversOf } from '../leftovers.ts'
+import { act, active, idOf, settled, show } from '../servers.ts'
 
 let cloud: CloudProcess
 let session: Session

@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { after, before, test } from 'node:test'
 import { SessionError, type Session } from '@kilonova/cloud/session.ts'
-import { cloudProcess, type CloudProcess } from './cloud-process.ts'
-import { bootIdOf, newKey } from './guest-shell.ts'
-import { guestPids, leftoversOf, type Leftovers } from './leftovers.ts'
-import { act, active, consoleOf, consoleShows, createServer, prompts, settled, show } from './servers.ts'
+import { cloudProcess, type CloudProcess } from '../cloud-process.ts'
+import { bootIdOf, newKey } from '../guest-shell.ts'
+import { guestPids, leftoversOf, type Leftovers } from '../leftovers.ts'
+import { act, active, consoleOf, consoleShows, createServer, prompts, settled, show } from '../servers.ts'
 
 const RECLAIM_SECONDS = 15
 
