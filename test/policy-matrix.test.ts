@@ -57,7 +57,7 @@ async function world(t: TestContext, rules: Readonly<Record<string, string>> = {
         expiresAt: it.clock.now() + 3600_000,
       })
   hostAnswers(t, it)
-  attaches(t, it)
+  attaches(it)
   t.after(it.bus.serve(IMAGE_CACHING, async () => null))
   return it
 }

@@ -104,7 +104,7 @@ async function world(t: Parameters<typeof cloud>[0]): Promise<{ it: Cloud; known
   const group = (made.body as { server_group: { id: string } }).server_group.id
   await it.call('POST', '/os-aggregates', { json: { aggregate: { name: 'one' } }, as: 'admin' })
   hostAnswers(t, it)
-  attaches(t, it)
+  attaches(it)
   const [images, networks] = [[...it.images.keys()], [...it.networks.keys()]]
   const names = ['a', 'b', 'c', 'd']
   const fields = {

@@ -48,7 +48,7 @@ export async function scene(t: TestContext): Promise<Scene> {
   const plenty = { instances: -1, cores: -1, ram: -1, server_groups: -1, key_pairs: -1 }
   const it = await cloud(t, { quota: plenty })
   hostAnswers(t, it)
-  attaches(t, it)
+  attaches(it)
   const ask = async (method: Method, path: string, options: CallOptions): Promise<HttpAnswer> => {
     const answer = await it.call(method, path, options)
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer.body)}`)

@@ -27,7 +27,7 @@ const refusal = (answer: { status: number; body: unknown }) => {
 
 test('it is answered when it is attached, with the interface: on the only network, on one that is named, on a port', async (t) => {
   const { it, id, path, network, attach, tasks } = await scene(t)
-  attaches(t, it)
+  attaches(it)
   const mine = portOf({ networkId: network })
   it.ports.set(mine.id, mine)
   for (const [asked, body] of [
@@ -102,7 +102,7 @@ test('what cannot be attached is refused before anything begins', async (t) => {
 
 test('states and locks stand in the way of both', async (t) => {
   const { it, id, path, attach, becomes, tasks } = await scene(t)
-  attaches(t, it)
+  attaches(it)
   const port = portOf({ deviceId: id })
   it.ports.set(port.id, port)
   const detach = () => it.call('DELETE', `${path}/${port.id}`)
@@ -130,7 +130,7 @@ test('an attach that fails is answered with the reason, as its kind has it', asy
     { code: 500, message: 'libvirt: no more slots' },
   ]
   const left = [...faults]
-  attaches(t, it, () => left.shift())
+  attaches(it, () => left.shift())
   for (const { code, message } of faults) assert.deepEqual(refusal(await attach()), [code, message])
 })
 
@@ -144,7 +144,7 @@ test('a detach is answered at once; what is asked for meanwhile waits its turn',
   assert.equal((await it.call('DELETE', `${path}/${port.id}`)).status, 202)
   assert.deepEqual(await tasks(), [{ action: 'detachInterface', body: { portId: port.id } }])
   assert.equal((await findServer(it.db, id))?.taskState, 'detaching-interface')
-  attaches(t, it)
+  attaches(it)
   const waiting = attach()
   assert.equal((await tasks()).length, 1)
   await settled(it, id)

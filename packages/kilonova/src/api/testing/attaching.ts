@@ -1,5 +1,4 @@
 /** For tests: a conductor as far as requests wait for it. Interfaces are attached at once, on the port that is named or a new one. */
-import type { TestContext } from 'node:test'
 import { attachBody } from '../../actions/attach-interface.ts'
 import { findServer, setFault, transition } from '../../db/servers.ts'
 import { appendJournal, findTask, finishTask } from '../../db/tasks.ts'
@@ -8,7 +7,6 @@ import { SERVER_EVENT, TASK_ADMITTED } from '../../rpc/conductor.ts'
 import { portOf, type Cloud } from './cloud.ts'
 
 export function attaches(
-  t: TestContext,
   it: Cloud,
   /** Why the next one fails. */
   fault?: () => Pick<ServerFault, 'code' | 'message'> | undefined,
@@ -33,5 +31,10 @@ export function attaches(
     bus.publish(SERVER_EVENT, { serverId: server.id })
   }
 
-  t.after(bus.subscribe(TASK_ADMITTED, (event) => void run((event as { taskId: string }).taskId)))
+  const runs: Promise<void>[] = []
+  const unsubscribe = bus.subscribe(TASK_ADMITTED, (event) => runs.push(run((event as { taskId: string }).taskId)))
+  it.standIns.push(() => {
+    unsubscribe()
+    return Promise.all(runs)
+  })
 }

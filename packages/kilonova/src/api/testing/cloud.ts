@@ -10,7 +10,7 @@ import { readConfig, type Overrides } from '../../config/index.ts'
 import type { Db } from '../../db/database.ts'
 import { insertFlavor } from '../../db/flavors.ts'
 import { keepReport } from '../../db/hosts.ts'
-import { testDatabase } from '../../db/testing/test-database.ts'
+import { openTestDatabase } from '../../db/testing/test-database.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Flavor } from '../../domain/flavor.ts'
 import type { HostReport } from '../../domain/host.ts'
@@ -32,6 +32,8 @@ export interface Cloud {
   readonly securityGroups: Map<string, string>
   /** What the network and image services keep, as they write it; `networks`, `ports` and `images` above are seen through them, too. */
   readonly kept: NeighbourState
+  /** Ends those who work on the database beside the API, before it goes. */
+  readonly standIns: (() => Promise<unknown>)[]
   /** Moves the clock forward. */
   pass(ms: number): void
   call(
@@ -231,7 +233,8 @@ export async function cloud(
   let offset = 0
   const real = systemClock()
   const clock: Clock = { now: () => real.now() + offset }
-  const db = await testDatabase(t)
+  const database = await openTestDatabase()
+  const db = database.kysely
   const bus = memoryBus()
   const now = clock.now()
   const identities = new Map([
@@ -270,9 +273,12 @@ export async function cloud(
     neutron: neutron(state),
     neighbours: neighbours(kept, state),
   })
+  const standIns: (() => Promise<unknown>)[] = []
   t.after(async () => {
+    for (const stop of standIns) await stop()
     await close()
     await bus.close()
+    await database.close()
   })
   return {
     ...state,
@@ -281,6 +287,7 @@ export async function cloud(
     db,
     bus,
     clock,
+    standIns,
     pass: (ms) => void (offset += ms),
     call: (method, path, { json, as = 'member', version, headers = {} } = {}) =>
       exchange({

@@ -3,15 +3,19 @@ import type { TestContext } from 'node:test'
 import { newId } from '@kilonova/base/clock.ts'
 import { openDatabase } from '@kilonova/base/database/open.ts'
 import { sql, type Kysely } from 'kysely'
-import { openKilonovaDatabase } from '../database.ts'
+import { openKilonovaDatabase, type KilonovaDatabase } from '../database.ts'
 import { insertTask } from '../tasks.ts'
 import type { Tables } from '../tables.ts'
 
 export async function testDatabase(t: TestContext): Promise<Kysely<Tables>> {
-  const database = await openKilonovaDatabase({ url: await freshUrl(), synchronous: 'normal' })
+  const database = await openTestDatabase()
   t.after(() => database.close())
   return database.kysely
 }
+
+/** For what must end in an order of its own: hooks of a test run as they were made, so the database would go first. */
+export const openTestDatabase = async (): Promise<KilonovaDatabase> =>
+  openKilonovaDatabase({ url: await freshUrl(), synchronous: 'normal' })
 
 async function freshUrl(): Promise<string> {
   const server = process.env['KILONOVA_TEST_POSTGRESQL']
