@@ -24,6 +24,8 @@ after(async () => {
 })
 const floppy = join(scratch, 'echo.img')
 await writeFile(floppy, echoFloppy())
+// Before the first case is told: a file is over as soon as those it has told so far are, and then its libvirtd goes.
+const agentFiles = await agentGuestFiles(scratch)
 
 const unix: Target = { path: given ?? daemon?.socket ?? '' }
 const poolDirectory = async (t: TestContext): Promise<string> => {
@@ -52,10 +54,7 @@ contractCases(overQemu('a unix socket', unix))
 streamCases(overQemu('a unix socket', unix))
 guestCases(overQemu('a unix socket', unix))
 monitorCases(overQemu('a unix socket', unix))
-agentCases(
-  { ...overQemu('a unix socket', unix), domainXml: agentGuestXml(await agentGuestFiles(scratch)) },
-  agentOnConsole,
-)
+agentCases({ ...overQemu('a unix socket', unix), domainXml: agentGuestXml(agentFiles) }, agentOnConsole)
 if (daemon) {
   const tcp: Target = { host: '127.0.0.1', port: daemon.tcpPort }
   contractCases(overTestDriver('TCP', tcp))
