@@ -24,7 +24,8 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const path = resolve(dir)
   if (!values.yes && !(await agreed(path))) {
-    process.stdout.write('Nothing was removed.\n')
+    const unasked = process.stdin.isTTY ? '' : ' There is no terminal to ask you on: give --yes.'
+    process.stdout.write(`Nothing was removed.${unasked}\n`)
     return 16
   }
   for (const what of await removeInstallation(path)) process.stdout.write(`removed ${what}\n`)
