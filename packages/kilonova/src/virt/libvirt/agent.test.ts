@@ -6,27 +6,12 @@ import { ErrorNumber } from '@kilonova/libvirt/constants.gen.ts'
 import { fakeLibvirtd } from '@kilonova/libvirt/fake/fake-libvirtd.ts'
 import { guestOf } from '../contract-values.ts'
 import { setPassword } from './agent.ts'
-import { DEFAULT_GUEST_OPTIONS } from './domain/facts.ts'
+import { factsOf } from './domain/facts-fixture.ts'
 import { domainXml } from './domain-xml.ts'
 
 const id = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
 const xmlWith = (imageProperties: Readonly<Record<string, string>>) =>
-  domainXml({
-    spec: guestOf(id, { imageProperties }),
-    installationId: 'ab12',
-    accelerator: 'tcg',
-    user: { uid: 1, gid: 1 },
-    rootDisk: { file: '/d', base: null },
-    rescueDisk: null,
-    diskCache: 'none',
-    configDrive: null,
-    consoleLog: '/c',
-    localDisks: [],
-    nvram: '/n',
-    hugePageKib: null,
-    options: DEFAULT_GUEST_OPTIONS,
-    nics: [],
-  })
+  domainXml(factsOf(guestOf(id, { imageProperties })))
 
 test('whether somebody listens decides', async (t) => {
   const daemon = await fakeLibvirtd({ listen: { port: 0 } })

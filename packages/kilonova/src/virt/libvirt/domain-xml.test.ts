@@ -5,26 +5,17 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { guestOf } from '../contract-values.ts'
 import { DEFAULT_GUEST_OPTIONS, type DomainFacts } from './domain/facts.ts'
+import { factsOf } from './domain/facts-fixture.ts'
 import { domainXml } from './domain-xml.ts'
 
 const serverId = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
 const folder = `/srv/instances/${serverId}`
-const plain: DomainFacts = {
-  spec: guestOf(serverId),
-  installationId: 'ab12',
-  accelerator: 'tcg',
+const plain = factsOf(guestOf(serverId), {
   user: { uid: 1_879_048_192, gid: 1_879_048_192 },
   rootDisk: { file: `${folder}/disk`, base: { file: '/srv/instances/_base/sha512-00.qcow2', format: 'qcow2' } },
-  rescueDisk: null,
-  diskCache: 'none',
-  configDrive: null,
   consoleLog: `${folder}/console.log`,
-  localDisks: [],
   nvram: `${folder}/nvram.fd`,
-  hugePageKib: null,
-  options: DEFAULT_GUEST_OPTIONS,
-  nics: [],
-}
+})
 
 /** What a flavor's extra specs and an image's properties ask for. */
 const wish = (

@@ -11,7 +11,7 @@ import { fakeLibvirtd } from '@kilonova/libvirt/fake/fake-libvirtd.ts'
 import { domainHandlers } from '@kilonova/libvirt/fake/handlers.ts'
 import { guestOf } from '../contract-values.ts'
 import { openConnection } from './connection.ts'
-import { DEFAULT_GUEST_OPTIONS } from './domain/facts.ts'
+import { factsOf } from './domain/facts-fixture.ts'
 import { nicXml } from './domain/nics.ts'
 import { domainXml } from './domain-xml.ts'
 import { cardIn, plugCard, unplugCard } from './hot-plug.ts'
@@ -44,22 +44,7 @@ async function world(t: TestContext, letsGoAt = 1, attempts = 3) {
     await daemon.close()
     rmSync(folder, { recursive: true })
   })
-  const xml = domainXml({
-    spec,
-    installationId: 'ab12',
-    accelerator: 'tcg',
-    user: { uid: 1, gid: 1 },
-    rootDisk: { file: '/d', base: null },
-    rescueDisk: null,
-    diskCache: 'none',
-    configDrive: null,
-    consoleLog: '/c',
-    localDisks: [],
-    nvram: '/n',
-    hugePageKib: null,
-    options: DEFAULT_GUEST_OPTIONS,
-    nics: [first],
-  })
+  const xml = domainXml(factsOf(spec, { nics: [first] }))
   await connection.use(async (client) => client.domainCreateWithFlags(await client.domainDefineXMLFlags(xml)))
   /** Whether it runs with the card, and would start with it. */
   const has = (tap: string) =>

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import type { PowerChange } from '../driver.ts'
 import { guestOf } from '../contract-values.ts'
 import { openConnection } from './connection.ts'
-import { DEFAULT_GUEST_OPTIONS } from './domain/facts.ts'
+import { factsOf } from './domain/facts-fixture.ts'
 import { domainXml } from './domain-xml.ts'
 import { powerEvents } from './events.ts'
 import { guestsOf } from './guests.ts'
@@ -21,22 +21,7 @@ import * as lifecycle from './lifecycle.ts'
 const id = 'aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee'
 const other = 'bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee'
 const xmlOf = (serverId: string, installationId: string, spec = guestOf(serverId)) =>
-  domainXml({
-    spec,
-    installationId,
-    accelerator: 'tcg',
-    user: { uid: 1, gid: 1 },
-    rootDisk: { file: '/d', base: null },
-    rescueDisk: null,
-    diskCache: 'none',
-    configDrive: null,
-    consoleLog: '/c',
-    localDisks: [],
-    nvram: '/n',
-    hugePageKib: null,
-    options: DEFAULT_GUEST_OPTIONS,
-    nics: [],
-  })
+  domainXml(factsOf(spec, { installationId }))
 
 async function world(t: TestContext, revive?: () => Promise<unknown>, handlers: Handlers = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'lifecycle-'))
