@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
-import { changeServer, setLock, setMetadata, setTags } from '@kilonova/kilonova/db/servers.ts'
+import { changeServer, setLock, setMetadata, setTags } from '@kilonova/kilonova/db/server-columns.ts'
 import { life } from './life.ts'
 import { prepare } from './run-case.ts'
 import { world, type World } from './world.ts'

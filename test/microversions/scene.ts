@@ -16,7 +16,7 @@ import { insertMigration } from '@kilonova/kilonova/db/server-migrations.ts'
 import { attaches } from '@kilonova/kilonova/api/testing/attaching.ts'
 import { hostAnswers } from '@kilonova/kilonova/api/testing/host.ts'
 import { insertFlavor } from '@kilonova/kilonova/db/flavors.ts'
-import { setAddresses } from '@kilonova/kilonova/db/servers.ts'
+import { setAddresses } from '@kilonova/kilonova/db/server-columns.ts'
 import type { HttpAnswer } from '@kilonova/base/http/client.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'

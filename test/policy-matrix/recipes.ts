@@ -12,7 +12,8 @@ import {
   settled,
   type Cloud,
 } from '@kilonova/kilonova/api/testing/cloud.ts'
-import { findServer, setAddresses } from '@kilonova/kilonova/db/servers.ts'
+import { setAddresses } from '@kilonova/kilonova/db/server-columns.ts'
+import { findServer } from '@kilonova/kilonova/db/servers.ts'
 
 export interface World {
   readonly it: Cloud

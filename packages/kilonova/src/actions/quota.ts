@@ -1,7 +1,7 @@
 /** Is there room for more? Asked inside the admitting transaction, under the project's guard: what is counted cannot change meanwhile. */
 import type { Db } from '../db/database.ts'
 import { ofUser, quotaLimits, type QuotaDefaults } from '../db/quotas.ts'
-import { usedByProject } from '../db/servers.ts'
+import { usedByProject } from '../db/server-lookups.ts'
 import { NovaError } from '../domain/errors.ts'
 
 const SUMMED = ['cores', 'instances', 'ram'] as const

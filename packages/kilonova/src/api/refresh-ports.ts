@@ -2,7 +2,7 @@
 import { addressesOf } from '../actions/ports.ts'
 import { addressesOf as addressesIn, replaceAddresses } from '../db/server-addresses.ts'
 import type { Address, Server } from '../domain/server.ts'
-import { setSecurityGroups } from '../db/servers.ts'
+import { setSecurityGroups } from '../db/server-columns.ts'
 import { PORTS_PLUGGED } from '../rpc/conductor.ts'
 import type { Port } from '../clients/neutron.ts'
 import type { Ctx } from './context.ts'

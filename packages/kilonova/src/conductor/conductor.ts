@@ -14,7 +14,7 @@ import {
   setRequestedNics,
   setRescue,
   setShelved,
-} from '../db/servers.ts'
+} from '../db/server-columns.ts'
 import { releaseLeasesOf } from '../db/tasks.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Bus } from '../rpc/bus.ts'

@@ -7,7 +7,7 @@ import { newRequestId } from '@kilonova/base/context.ts'
 import { admit, type Admission } from '../actions/admit.ts'
 import type { ServerAction } from '../actions/define.ts'
 import { deleteServer } from '../actions/delete.ts'
-import { softDeletedBy } from '../db/servers.ts'
+import { softDeletedBy } from '../db/server-lookups.ts'
 import { isNovaError } from '../domain/errors.ts'
 
 export interface ReclaimReach extends Admission {

@@ -3,7 +3,8 @@ import type { Clock } from '@kilonova/base/clock.ts'
 import type { Kysely, Transaction } from 'kysely'
 import { atomically } from '../db/database.ts'
 import { findEvent } from '../db/events.ts'
-import { findServer, nextEpoch, setFault, setProgress, transition } from '../db/servers.ts'
+import { setFault, setProgress } from '../db/server-columns.ts'
+import { findServer, nextEpoch, transition } from '../db/servers.ts'
 import {
   appendJournal,
   finishTask,

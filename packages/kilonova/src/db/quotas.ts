@@ -1,7 +1,7 @@
 /** Quota limits: what operators set for a user, a project or a class, over the configuration. Usage is never kept here: it is counted from rows. */
 import type { Db } from './database.ts'
 import { countServerGroups } from './server-groups.ts'
-import { usedByProject } from './servers.ts'
+import { usedByProject } from './server-lookups.ts'
 
 export const QUOTA_RESOURCES = [
   'cores',

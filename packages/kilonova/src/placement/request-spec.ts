@@ -1,6 +1,6 @@
 /** A request to place something, as filters and weighers see it: its group and its hints are looked up. */
 import type { Db } from '../db/database.ts'
-import { placesOf } from '../db/servers.ts'
+import { placesOf } from '../db/server-lookups.ts'
 import type { PlaceRequest } from '../rpc/scheduler.ts'
 import type { RequestSpec } from '../scheduler/host-state.ts'
 import { groupState } from './group-state.ts'

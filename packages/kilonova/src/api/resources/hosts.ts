@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { usedByHost } from '../../db/allocations.ts'
 import { allHosts, isUp } from '../../db/hosts.ts'
-import { serversOn } from '../../db/servers.ts'
+import { serversOn } from '../../db/server-lookups.ts'
 import { allServices, COMPUTE } from '../../db/services.ts'
 import type { Host } from '../../domain/host.ts'
 import type { Server } from '../../domain/server.ts'

@@ -1,7 +1,7 @@
 /** What a server says of its network over HTTP: addresses, interfaces, security groups; and what the network service tells us. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setAddresses } from '../../db/servers.ts'
+import { setAddresses } from '../../db/server-columns.ts'
 import { SERVER_EVENT } from '../../rpc/conductor.ts'
 import { at, cloud, portOf, server, settled } from '../testing/cloud.ts'
 

@@ -1,7 +1,7 @@
 /** Lists of servers over HTTP: who is heard with which filter from which version on, and in which order servers come. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { setAddresses } from '../../db/servers.ts'
+import { setAddresses } from '../../db/server-columns.ts'
 import { ADMIN_PROJECT, at, cloud, PROJECT, server, settled } from '../testing/cloud.ts'
 
 const DAY_MS = 24 * 3600_000

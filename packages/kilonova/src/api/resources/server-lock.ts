@@ -1,7 +1,8 @@
 /** Lock and unlock a server: while it is locked only administrators may do things to it, and let go of what they themselves locked. */
 import { z } from 'zod'
 import { atomically } from '../../db/database.ts'
-import { findServer, setLock } from '../../db/servers.ts'
+import { setLock } from '../../db/server-columns.ts'
+import { findServer } from '../../db/servers.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Server } from '../../domain/server.ts'
 import type { Ctx } from '../context.ts'

@@ -1,7 +1,8 @@
 /** Tags of a server: words without an order that lists of servers can be filtered by. Changed one by one or as a whole. */
 import { z } from 'zod'
 import { atomically } from '../../db/database.ts'
-import { findServer, setTags } from '../../db/servers.ts'
+import { setTags } from '../../db/server-columns.ts'
+import { findServer } from '../../db/servers.ts'
 import { NovaError } from '../../domain/errors.ts'
 import type { Server } from '../../domain/server.ts'
 import { denied } from '../../task/denied.ts'

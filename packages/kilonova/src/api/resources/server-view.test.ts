@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { test } from 'node:test'
-import { setFault } from '../../db/servers.ts'
+import { setFault } from '../../db/server-columns.ts'
 import { at, cloud, PROJECT, server, settled } from '../testing/cloud.ts'
 
 const SINCE: readonly (readonly [string, number])[] = [

@@ -1,6 +1,7 @@
 /** For tests: a conductor as far as requests wait for it. Interfaces are attached at once, on the port that is named or a new one. */
 import { attachBody } from '../../actions/attach-interface.ts'
-import { findServer, setFault, transition } from '../../db/servers.ts'
+import { setFault } from '../../db/server-columns.ts'
+import { findServer, transition } from '../../db/servers.ts'
 import { appendJournal, findTask, finishTask } from '../../db/tasks.ts'
 import type { ServerFault } from '../../domain/server.ts'
 import { SERVER_EVENT, TASK_ADMITTED } from '../../rpc/conductor.ts'

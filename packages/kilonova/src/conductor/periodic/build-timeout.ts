@@ -1,7 +1,7 @@
 /** `instance_build_timeout`: gives up servers that are being made for too long. Their task undoes what it made, and ends in ERROR. */
 import type { PeriodicTask } from '@kilonova/base/run-periodic.ts'
 import { cancelRunning } from '../../actions/cancel.ts'
-import { buildingSince } from '../../db/servers.ts'
+import { buildingSince } from '../../db/server-lookups.ts'
 import { isNovaError } from '../../domain/errors.ts'
 import { nobody, type PeriodicReach } from './reach.ts'
 

@@ -1,7 +1,7 @@
 /** `rescue_timeout`: unrescues servers that were in rescue for long. */
 import type { PeriodicTask } from '@kilonova/base/run-periodic.ts'
 import { unrescue } from '../../actions/rescue.ts'
-import { idleServers } from '../../db/servers.ts'
+import { idleServers } from '../../db/server-lookups.ts'
 import { nobody, tryAdmit, type PeriodicReach } from './reach.ts'
 
 /** Answers how many it unrescues. */

@@ -1,7 +1,7 @@
 /** `shelved_offload_time`: takes shelved servers off their hosts when they were shelved for long. */
 import type { PeriodicTask } from '@kilonova/base/run-periodic.ts'
 import { shelveOffload } from '../../actions/shelve.ts'
-import { idleServers } from '../../db/servers.ts'
+import { idleServers } from '../../db/server-lookups.ts'
 import { nobody, tryAdmit, type PeriodicReach } from './reach.ts'
 
 /** Answers how many it offloads. */
