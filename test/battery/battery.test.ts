@@ -8,10 +8,9 @@ import { after, before, describe, test } from 'node:test'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
 import { HARMS, type Harm } from './harms.ts'
-import { life } from './life.ts'
 import { runCase, type Result } from './run-case.ts'
 import { seed, seeded } from './weather.ts'
-import { world, type World } from './world.ts'
+import { worldUp, type WorldUp } from './world-up.ts'
 
 const NOTHING: Harm = { name: 'nothing', ends: 'then', harmed: (step) => step }
 /** What the world looks like after the unharmed action, and after an undone one. */
@@ -58,21 +57,14 @@ function expect(ends: Ends, { result, change, standing }: Result): void {
 
 for (const weather of ['calm', 'storm'] as const)
   describe(`battery, ${weather} bus`, () => {
-    let w: World
-    let hosts: readonly { close(): Promise<void> }[] = []
+    let up: WorldUp
     const ends = new Map<string, Ends>()
     before(async () => {
-      w = await world()
-      const conductor = await w.conductor(life())
-      hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
-      await conductor.close()
+      up = await worldUp()
       for (const action of Object.values(ACTIONS))
-        ends.set(action.name, endsOf(action, await runCase(w, action, '', NOTHING)))
+        ends.set(action.name, endsOf(action, await runCase(up.w, action, '', NOTHING)))
     })
-    after(async () => {
-      await Promise.all(hosts.map((host) => host.close()))
-      await w.close()
-    })
+    after(() => up.close())
 
     for (const action of Object.values(ACTIONS))
       for (const [index, step] of action.steps.entries()) {
@@ -80,7 +72,7 @@ for (const weather of ['calm', 'storm'] as const)
         const fitting = HARMS.filter(({ needsUndo }) => !needsUndo || (canUndo && step.undo))
         for (const harm of WHOLE.includes(weather) ? fitting : drawn(fitting))
           test(`${action.name}: ${step.name} ${harm.name}`, async () => {
-            const result = await runCase(w, action, step.name, harm, weather)
+            const result = await runCase(up.w, action, step.name, harm, weather)
             // In a storm a call may fail for good by itself.
             if (weather === 'calm')
               assert.equal(result.result, harm.ends === 'before' && canUndo ? 'undone' : 'succeeded')
@@ -102,7 +94,7 @@ for (const weather of ['calm', 'storm'] as const)
         }
         const harm = HARMS.find(({ name }) => name === 'has its effect and fails')
         assert.ok(harm)
-        const result = await runCase(w, forgetful, 'plug', harm)
+        const result = await runCase(up.w, forgetful, 'plug', harm)
         assert.throws(() => expect(expected, result), assert.AssertionError)
       })
   })

@@ -1,33 +1,17 @@
 /** A delete may come at any moment: during any step of a create, and while an undo keeps failing. It ends, and nothing is left. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
-import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
 import { deleteServer } from '@kilonova/kilonova/actions/delete.ts'
 import { create } from '@kilonova/kilonova/actions/create.ts'
 import { life } from './life.ts'
 import { prepare } from './run-case.ts'
 import type { Asked } from './things.ts'
-import { world, type World } from './world.ts'
+import { withStep } from './with-step.ts'
+import { worldUp } from './world-up.ts'
 
-let w: World
-let hosts: readonly { close(): Promise<void> }[] = []
-before(async () => {
-  w = await world()
-  const conductor = await w.conductor(life())
-  hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
-  await conductor.close()
-})
-after(async () => {
-  await Promise.all(hosts.map((host) => host.close()))
-  await w.close()
-})
-
-type Step = ServerAction['steps'][number]
-const withStep = (action: ServerAction, name: string, change: (step: Step) => Step) => ({
-  ...ACTIONS,
-  [action.name]: { ...action, steps: action.steps.map((step) => (step.name === name ? change(step) : step)) },
-})
+const { w, close } = await worldUp()
+after(close)
 
 for (const weather of ['calm', 'storm'] as const)
   for (const { name } of create.steps)

@@ -1,29 +1,16 @@
 /** A hard reboot makes a guest anew from the database, whatever somebody removed from under it; and takes nothing away for what it cannot bring. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
+import { after, test } from 'node:test'
 import { rebootHard } from '@kilonova/kilonova/actions/reboot.ts'
-import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import type { FakeDriver } from '@kilonova/kilonova/virt/fake/driver.ts'
 import { life } from './life.ts'
 import { prepare } from './run-case.ts'
 import { image } from './things.ts'
-import { world, type World } from './world.ts'
+import { withStep } from './with-step.ts'
+import { worldUp } from './world-up.ts'
 
-type Step = ServerAction['steps'][number]
-
-let w: World
-let hosts: Awaited<ReturnType<World['startHost']>>[] = []
-before(async () => {
-  w = await world()
-  const conductor = await w.conductor(life())
-  hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
-  await conductor.close()
-})
-after(async () => {
-  await Promise.all(hosts.map((host) => host.close()))
-  await w.close()
-})
+const { w, close } = await worldUp()
+after(close)
 
 const LOSSES: Readonly<Record<string, (driver: FakeDriver, id: string) => unknown>> = {
   'its definition': (driver, id) => driver.destroy(id),
@@ -68,12 +55,10 @@ test('where the image is not to be had, the guest is left running', async () => 
   const { serverId = '' } = await prepare(w, rebootHard)
   const driver = await hostOf(serverId)
   driver.loseImages()
-  const steps = rebootHard.steps.map((step): Step =>
-    step.name === 'base'
-      ? { ...step, run: (ctx, done) => step.run({ ...ctx, server: { ...ctx.server, image: null } }, done) }
-      : step,
-  )
-  const gone = { ...ACTIONS, rebootHard: { ...rebootHard, steps } }
+  const gone = withStep(rebootHard, 'base', (step) => ({
+    ...step,
+    run: (ctx, done) => step.run({ ...ctx, server: { ...ctx.server, image: null } }, done),
+  }))
   const conductor = await w.conductor(life(), gone)
   try {
     assert.equal(await w.ended((await w.ask(rebootHard, serverId)).taskId), 'undone')

@@ -1,24 +1,16 @@
 /** What is written beside a running task (name, metadata, tags, a lock) stays, at whichever step it comes, and the task goes on. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import { changeServer, setLock, setMetadata, setTags } from '@kilonova/kilonova/db/server-columns.ts'
+import type { Server } from '@kilonova/kilonova/domain/server.ts'
 import { life } from './life.ts'
 import { prepare } from './run-case.ts'
-import { world, type World } from './world.ts'
+import { withStep } from './with-step.ts'
+import { worldUp } from './world-up.ts'
 
-let w: World
-let hosts: readonly { close(): Promise<void> }[] = []
-before(async () => {
-  w = await world()
-  const conductor = await w.conductor(life())
-  hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
-  await conductor.close()
-})
-after(async () => {
-  await Promise.all(hosts.map((host) => host.close()))
-  await w.close()
-})
+const { w, close } = await worldUp()
+after(close)
 
 async function writeAll(id: string): Promise<void> {
   const now = w.clock.now()
@@ -28,7 +20,7 @@ async function writeAll(id: string): Promise<void> {
   await setLock(w.db, id, { by: 'owner', reason: 'meanwhile' }, now)
 }
 
-const written = ({ name, description, metadata, tags, lockedReason }: Awaited<ReturnType<World['server']>>) => ({
+const written = ({ name, description, metadata, tags, lockedReason }: Server) => ({
   name,
   description,
   metadata,
@@ -46,18 +38,14 @@ for (const [name, action] of Object.entries(ACTIONS))
   for (const { name: during } of action.steps)
     test(`${name}: others write during step ${during}`, async () => {
       const { serverId, portId } = await prepare(w, action)
-      const steps = action.steps.map((step) =>
-        step.name === during
-          ? {
-              ...step,
-              run: async (...[ctx, done]: Parameters<typeof step.run>) => {
-                await writeAll(ctx.server.id)
-                return step.run(ctx, done)
-              },
-            }
-          : step,
-      )
-      const conductor = await w.conductor(life(), { ...ACTIONS, [name]: { ...action, steps } })
+      const actions = withStep(action, during, (step) => ({
+        ...step,
+        run: async (ctx, done) => {
+          await writeAll(ctx.server.id)
+          return step.run(ctx, done)
+        },
+      }))
+      const conductor = await w.conductor(life(), actions)
       try {
         const asked = serverId === undefined ? await w.create(portId) : await w.ask(action, serverId)
         assert.equal(await w.ended(asked.taskId), 'succeeded')

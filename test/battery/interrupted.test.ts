@@ -1,8 +1,7 @@
 /** What is being done to a server is stopped by its user, or by an administrator who resets its state: it is undone, and nothing is left. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { cancelRunning } from '@kilonova/kilonova/actions/cancel.ts'
-import type { ServerAction } from '@kilonova/kilonova/actions/define.ts'
 import { deleteServer } from '@kilonova/kilonova/actions/delete.ts'
 import { ACTIONS } from '@kilonova/kilonova/actions/index.ts'
 import { resetState } from '@kilonova/kilonova/actions/reset-state.ts'
@@ -11,26 +10,13 @@ import { stop } from '@kilonova/kilonova/actions/stop.ts'
 import { isNovaError } from '@kilonova/kilonova/domain/errors.ts'
 import { life } from './life.ts'
 import { prepare } from './run-case.ts'
-import { world, type World } from './world.ts'
+import type { Asked } from './things.ts'
+import { withStep } from './with-step.ts'
+import { worldUp } from './world-up.ts'
 
-let w: World
-let hosts: Awaited<ReturnType<World['startHost']>>[] = []
-before(async () => {
-  w = await world()
-  const conductor = await w.conductor(life())
-  hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
-  await conductor.close()
-})
-after(async () => {
-  await Promise.all(hosts.map((host) => host.close()))
-  await w.close()
-})
+const { w, close } = await worldUp()
+after(close)
 
-type Step = ServerAction['steps'][number]
-const withStep = (action: ServerAction, name: string | undefined, change: (step: Step) => Step) => ({
-  ...ACTIONS,
-  [action.name]: { ...action, steps: action.steps.map((step) => (step.name === name ? change(step) : step)) },
-})
 const user = { userId: 'alice', projectId: 'p', requestId: 'req-stop', isAdmin: true }
 const asked = () => {
   throw new Error('asked to fail')
@@ -79,7 +65,8 @@ for (const action of Object.values(ACTIONS))
       }
     })
 
-test('a state is reset although the undo of what runs keeps failing', async () => {
+/** While the undo of a stop keeps failing. */
+async function whileStuck(run: (stuck: Asked) => Promise<void>): Promise<void> {
   const { serverId = '' } = await prepare(w, stop)
   const putOff = Promise.withResolvers<void>()
   const unheard = w.heard.on((phrase) => phrase === 'task put off' && putOff.resolve())
@@ -90,38 +77,28 @@ test('a state is reset although the undo of what runs keeps failing', async () =
   }))
   const conductor = await w.conductor(life(), actions)
   try {
-    const { taskId } = await w.ask(stop, serverId)
+    const stuck = await w.ask(stop, serverId)
     await putOff.promise
+    await run(stuck)
+  } finally {
+    unheard()
+    await conductor.close()
+  }
+}
+
+test('a state is reset although the undo of what runs keeps failing', () =>
+  whileStuck(async ({ taskId, serverId }) => {
     assert.equal(await w.ended((await w.ask(resetState, serverId)).taskId), 'succeeded')
     assert.equal(await w.ended(taskId), 'undone')
     const { vmState, taskState } = await w.standing(serverId)
     assert.deepEqual([vmState, taskState], ['error', null])
-  } finally {
-    unheard()
-    await conductor.close()
-  }
-})
-
-test('a delete waits for nobody: not for what a soft delete waits for, either', async () => {
-  const { serverId = '' } = await prepare(w, stop)
-  const putOff = Promise.withResolvers<void>()
-  const unheard = w.heard.on((phrase) => phrase === 'task put off' && putOff.resolve())
-  const actions = withStep(stop, 'shutdown', (step) => ({
-    ...step,
-    run: async () => asked(),
-    undo: async () => asked(),
   }))
-  const conductor = await w.conductor(life(), actions)
-  try {
-    const stopping = await w.ask(stop, serverId)
-    await putOff.promise
-    const deleting = await w.ask(softDelete, serverId)
-    const { taskId } = await w.ask(deleteServer, serverId)
+
+test('a delete waits for nobody: not for what a soft delete waits for, either', () =>
+  whileStuck(async (stopping) => {
+    const deleting = await w.ask(softDelete, stopping.serverId)
+    const { taskId } = await w.ask(deleteServer, stopping.serverId)
     for (const earlier of [stopping, deleting]) assert.equal(await w.ended(earlier.taskId), 'undone')
     assert.equal(await w.ended(taskId), 'succeeded')
-    assert.equal((await w.server(serverId)).vmState, 'deleted')
-  } finally {
-    unheard()
-    await conductor.close()
-  }
-})
+    assert.equal((await w.server(stopping.serverId)).vmState, 'deleted')
+  }))

@@ -8,17 +8,15 @@ import { killPoints, type KillPoints } from '@kilonova/kilonova/task/kill-points
 import { HARMS, type Harm } from './harms.ts'
 import { life } from './life.ts'
 import type { Asked, Counts } from './things.ts'
-import { world, type World } from './world.ts'
+import { worldUp } from './world-up.ts'
 
 const COUNT = 3
 /** What a dead conductor takes in its last moment is free again soon. */
 const SHORT = { leaseMs: 2_000 }
-let w: World
-let hosts: readonly { close(): Promise<void> }[] = []
+const { w, close } = await worldUp()
+after(close)
 before(async () => {
-  w = await world()
   const conductor = await w.conductor(life())
-  hosts = await Promise.all(w.hosts.map((host) => w.startHost(host)))
   const empty = await w.counts()
   const [only] = await w.createSeveral(1)
   assert.ok(only)
@@ -27,10 +25,6 @@ before(async () => {
   assert.deepEqual([one['guests'], one['plugged'], one['ports'], one['allocations'], one['held']], [1, 1, 1, 1, 0])
   await conductor.close()
   await remove([only])
-})
-after(async () => {
-  await Promise.all(hosts.map((host) => host.close()))
-  await w.close()
 })
 
 /** What is there more of than before. */

@@ -8,24 +8,16 @@ import { rebootHard } from '@kilonova/kilonova/actions/reboot.ts'
 import type { HostVerbs, Reach } from '@kilonova/kilonova/actions/define.ts'
 import { killPoints } from '@kilonova/kilonova/task/kill-points.ts'
 import { life } from './life.ts'
-import { world, type World } from './world.ts'
+import { worldUp, type WorldUp } from './world-up.ts'
 
-async function running(
-  t: TestContext,
-): Promise<{ readonly w: World; readonly hosts: Map<string, { close(): Promise<void> }> }> {
-  const w = await world()
-  const conductor = await w.conductor(life())
-  const hosts = new Map(await Promise.all(w.hosts.map(async (host) => [host, await w.startHost(host)] as const)))
-  await conductor.close()
-  t.after(async () => {
-    await Promise.all([...hosts.values()].map((host) => host.close()))
-    await w.close()
-  })
-  return { w, hosts }
+async function running(t: TestContext): Promise<WorldUp> {
+  const up = await worldUp()
+  t.after(up.close)
+  return up
 }
 
 /** The host's agent stops and is silent for so long that it counts as down. */
-async function lose(w: World, hosts: Map<string, { close(): Promise<void> }>, host: string): Promise<void> {
+async function lose({ w, hosts }: Pick<WorldUp, 'w' | 'hosts'>, host: string): Promise<void> {
   await hosts.get(host)?.close()
   await w.db
     .updateTable('hosts')
@@ -42,7 +34,7 @@ test('a delete on a dead host ends at once; the host does what it owes before it
   assert.equal(await w.ended(taskId), 'succeeded')
   const { host } = await w.server(serverId)
   assert.ok(host)
-  await lose(w, hosts, host)
+  await lose({ w, hosts }, host)
   const removal = await w.ask(deleteServer, serverId)
   assert.equal(await w.ended(removal.taskId), 'succeeded')
   const owing = await w.counts()
@@ -63,7 +55,7 @@ test('a hard reboot on a dead host owes nothing: when the host is back, the gues
   assert.equal(await w.ended(taskId), 'succeeded')
   const { host } = await w.server(serverId)
   assert.ok(host)
-  await lose(w, hosts, host)
+  await lose({ w, hosts }, host)
   const reboot = await w.ask(rebootHard, serverId)
   // Its first step already finds nobody, before anything was taken away.
   assert.equal(await w.ended(reboot.taskId), 'undone')
