@@ -82,3 +82,18 @@ test('a file that cannot be written fails', async (t) => {
       code: 'EBADF',
     })
 })
+
+test('what the disk lost on the way is heard at the end', async (t) => {
+  const { file } = await scratch(t)
+  const datasync = file.datasync.bind(file)
+  let asked = 0
+  file.datasync = async () => {
+    if (++asked === 1) throw new Error('the disk is broken')
+    await datasync()
+  }
+  const block = randomBytes(MIB)
+  const bytes = Readable.from(Array.from({ length: 66 }, () => block))
+  await assert.rejects(receiveInto(file, bytes, expected), /the disk is broken/)
+  assert.equal(asked, 2)
+  await file.close()
+})
