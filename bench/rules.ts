@@ -60,7 +60,14 @@ export async function rulesFigures(): Promise<readonly Figure[]> {
       applied?.after(ports)
     },
   }
-  const stopAnswering = answerComputes({ db, bus, clock, log: silentLog, defaultZone: 'nova' })
+  const stopAnswering = answerComputes({
+    db,
+    bus,
+    clock,
+    log: silentLog,
+    ask: async () => 'nostate',
+    defaultZone: 'nova',
+  })
   const compute = await startCompute({
     host: 'host-1',
     driver,

@@ -70,6 +70,8 @@ export interface Storm {
   readonly fresh?: boolean
   /** Whether the guest itself is lost, so that the server may be SHUTOFF, or ERROR with a fault. */
   readonly losesGuest?: boolean
+  /** Whether our process dies before the harm, and is back after it. */
+  readonly weDieToo?: boolean
   /** Answers with what ends it, for a harm that lasts so many milliseconds. */
   readonly harm: () => Promise<void>
   readonly lasts?: { readonly milliseconds: number; readonly end: () => Promise<void> }
@@ -236,7 +238,7 @@ export async function actionBed({
     }
 
     const weather: ActionBed['weather'] = async (storm) => {
-      const { action, heldAt, afterMs = 0, fresh = false, losesGuest = false, harm, lasts } = storm
+      const { action, heldAt, afterMs = 0, fresh = false, losesGuest = false, weDieToo = false, harm, lasts } = storm
       const { from, then }: Asked = ASKED[action]
       await reach(from)
       const imageRef = fresh ? await freshImage(session, cloud, 'fresh') : demo
@@ -245,7 +247,9 @@ export async function actionBed({
       try {
         if (heldAt !== undefined) await begun(action, heldAt)
         else await pause(afterMs) // no wait for anything: any moment will do
+        if (weDieToo) await cloud.stop('SIGKILL')
         await harm()
+        if (weDieToo) await start()
       } finally {
         letGo()
       }

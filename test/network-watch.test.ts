@@ -43,7 +43,7 @@ async function cloud(t: TestContext) {
     clock,
   })
   const changes = networkChanges(identity, { endpoint: neighbours.network.url })
-  t.after(answerComputes({ db, bus, clock, log: silentLog, defaultZone: 'nova' }))
+  t.after(answerComputes({ db, bus, clock, log: silentLog, ask: async () => 'nostate', defaultZone: 'nova' }))
   const wrong = faults()
   const driver = fakeDriver({ host: 'host-1', clock, faults: wrong })
   let compute: Compute | undefined

@@ -120,6 +120,13 @@ for (const afterMs of [50, 200, 500]) {
       harm: killGuest,
     }))
 }
+weather('our process and QEMU killed amid a copy: the server follows when its task has ended', () => ({
+  action: 'createImage',
+  heldAt: 'upload',
+  losesGuest: true,
+  weDieToo: true,
+  harm: killGuest,
+}))
 weather('libvirtd killed as a rescued guest is to start', () => ({
   action: 'rescue',
   heldAt: 'start',

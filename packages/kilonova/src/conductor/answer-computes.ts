@@ -1,25 +1,20 @@
 /** What computes ask of the conductor, since they have no database: keep my report, what do I owe, whose guests are these. */
-import type { Clock } from '@kilonova/base/clock.ts'
-import type { Log } from '@kilonova/base/log.ts'
-import type { Kysely } from 'kysely'
 import { keepReport } from '../db/hosts.ts'
 import { owedBy, settle } from '../db/owed.ts'
-import { placesOf, serversOn } from '../db/server-lookups.ts'
-import type { Tables } from '../db/tables.ts'
+import { placesOf } from '../db/server-lookups.ts'
 import type { Bus } from '../rpc/bus.ts'
 import { conductor, CONDUCTOR } from '../rpc/conductor.ts'
 import { serve } from '../rpc/contract.ts'
-import { converge } from './power.ts'
+import { powerSwept, type PowerReach } from './power.ts'
 
-export interface Answers {
-  readonly db: Kysely<Tables>
+export interface Answers extends PowerReach {
   readonly bus: Bus
-  readonly clock: Clock
-  readonly log: Log
   readonly defaultZone: string
 }
 
-export function answerComputes({ db, bus, clock, log, defaultZone }: Answers): () => Promise<void> {
+export function answerComputes(answers: Answers): () => Promise<void> {
+  const { db, bus, clock, log, defaultZone } = answers
+
   async function overOn(host: string, ids: readonly string[]): Promise<string[]> {
     const places = new Map((await placesOf(db, ids)).map((place) => [place.id, place]))
     const unknown = ids.filter((id) => !places.has(id))
@@ -44,8 +39,7 @@ export function answerComputes({ db, bus, clock, log, defaultZone }: Answers): (
       },
       syncPower: async ({ host, guests }) => {
         const seen = new Map(guests.map(({ serverId, powerState }) => [serverId, powerState]))
-        const servers = await serversOn(db, host)
-        for (const server of servers) await converge({ db, clock, log }, server, seen.get(server.id) ?? 'nostate')
+        await powerSwept(answers, host, seen)
         return overOn(host, [...seen.keys()])
       },
     },

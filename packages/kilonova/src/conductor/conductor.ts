@@ -88,7 +88,6 @@ export async function startConductor(
     db,
     clock,
     log,
-    serverEvent: serverEvents.wake,
     ask: (host, serverId) => client(compute, bus, computeTopic(host), NOBODY, 10_000).powerState({ serverId }),
   }
   const store = taskStore(db, clock, {
@@ -189,10 +188,13 @@ export async function startConductor(
       const event = hostEvent.parse(message)
       if (event.kind === 'job') return jobs.wake(event.key)
       if (event.kind !== 'power') return
-      quietly(powerChanged(power, event.host, event.serverId, event.powerState), 'power change not followed')
+      quietly(
+        powerChanged({ ...power, serverEvent: serverEvents.wake }, event.host, event.serverId, event.powerState),
+        'power change not followed',
+      )
     }),
   ]
-  const stopAnswering = answerComputes({ db, bus, clock, log, defaultZone: options.defaultZone })
+  const stopAnswering = answerComputes({ ...power, bus, defaultZone: options.defaultZone })
   const caching = new AbortController()
   const stopCaching = serve(
     imageCaching,

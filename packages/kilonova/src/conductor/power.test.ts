@@ -8,7 +8,7 @@ import { findServer, insertServer, transition } from '../db/servers.ts'
 import { testDatabase } from '../db/testing/test-database.ts'
 import { demoServer } from '../domain/server-fixture.ts'
 import { POWER_STATES, VM_STATES, type PowerState, type VmState } from '../domain/states.ts'
-import { follow, powerAfterTask, powerChanged } from './power.ts'
+import { follow, powerAfterTask, powerChanged, powerSwept } from './power.ts'
 
 /** A server on host-1 in these states, which no task owns unless told; and a host that answers `truth` when asked. */
 async function seen(t: TestContext, vmState: VmState, powerState: PowerState, truth: PowerState, busy = false) {
@@ -38,6 +38,7 @@ async function seen(t: TestContext, vmState: VmState, powerState: PowerState, tr
     asked,
     id: server.id,
     happens: (power: PowerState, host = 'host-1') => powerChanged(reach, host, server.id, power),
+    isSwept: (power?: PowerState) => powerSwept(reach, 'host-1', new Map(power ? [[server.id, power]] : [])),
     taskEnds: async () => {
       const held = await findServer(db, server.id)
       assert.ok(held && (await transition(db, held, { taskId: null, taskState: null, vmState, powerState }, 2)))
@@ -88,6 +89,37 @@ test('a task that ends as the host told it, asks no host', async (t) => {
   await s.happens('shutdown')
   await s.taskEnds()
   assert.deepEqual([await s.states(), s.asked], [['stopped', 'shutdown'], []])
+})
+
+test('a sweep: guests that are gone, and what the host says of it by now', async (t) => {
+  const gone = await seen(t, 'active', 'running', 'nostate')
+  await gone.isSwept()
+  assert.deepEqual(await gone.states(), ['stopped', 'shutdown'])
+  const back = await seen(t, 'active', 'running', 'running')
+  await back.isSwept()
+  assert.deepEqual([await back.states(), back.asked], [['active', 'running'], ['host-1']])
+  const same = await seen(t, 'active', 'running', 'running')
+  await same.isSwept('running')
+  assert.deepEqual(same.asked, [])
+})
+
+test('a guest that a sweep missed amid a task is looked for when the task has ended, and no step takes the sweep for news', async (t) => {
+  for (const swept of [undefined, 'shutdown'] as const) {
+    const s = await seen(t, 'active', 'running', 'shutdown', true)
+    await s.isSwept(swept)
+    assert.deepEqual([await s.states(), s.woken, s.asked], [['active', 'running'], [], []])
+    assert.equal(await findEvent(s.db, s.id, 'power', 'shutdown', 0), undefined)
+    await s.taskEnds()
+    assert.deepEqual([await s.states(), s.asked], [['stopped', 'shutdown'], ['host-1']])
+  }
+})
+
+test('an old sweep does not hide what was told meanwhile', async (t) => {
+  const s = await seen(t, 'active', 'running', 'shutdown', true)
+  await s.happens('crashed')
+  await s.isSwept('running')
+  await s.taskEnds()
+  assert.deepEqual(await s.states(), ['stopped', 'shutdown'])
 })
 
 test('what another host says of the server does not count', async (t) => {

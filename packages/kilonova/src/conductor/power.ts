@@ -1,6 +1,6 @@
 /**
- * Power states follow what hosts see. A server that has a task is left alone: its task gets the news as an event, and what it does not
- * act on is looked at when it has ended.
+ * Power states follow what hosts see, in events and in sweeps. A server that has a task is left alone: its task gets the news as an event,
+ * and what it does not act on is looked at when it has ended.
  *
  *     guest seen        server is         becomes
  *     off or gone       active, paused    stopped
@@ -12,6 +12,7 @@ import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Kysely } from 'kysely'
 import { insertEvent, newestTag } from '../db/events.ts'
+import { serversOn } from '../db/server-lookups.ts'
 import { findServer, transition, type Move } from '../db/servers.ts'
 import type { Tables } from '../db/tables.ts'
 import type { Server } from '../domain/server.ts'
@@ -21,9 +22,7 @@ export interface PowerReach {
   readonly db: Kysely<Tables>
   readonly clock: Clock
   readonly log: Log
-  /** Wakes the server's task. */
-  serverEvent(serverId: string): void
-  /** Asks the host: what was published may be old by now. */
+  /** Asks the host: what was seen may be old by now. */
   ask(host: string, serverId: string): Promise<PowerState>
 }
 
@@ -39,11 +38,7 @@ export function follow(server: Pick<Server, 'vmState' | 'powerState'>, seen: Pow
 }
 
 /** Writes what follows from what was seen; nothing when the server moved meanwhile. */
-export async function converge(
-  { db, clock, log }: Pick<PowerReach, 'db' | 'clock' | 'log'>,
-  server: Server,
-  seen: PowerState,
-): Promise<void> {
+async function converge({ db, clock, log }: PowerReach, server: Server, seen: PowerState): Promise<void> {
   if (server.taskId !== null) return
   const move = follow(server, seen)
   if (!move || !(await transition(db, server, move, clock.now()))) return
@@ -55,9 +50,9 @@ export async function converge(
   })
 }
 
-/** A host published a power change. */
+/** A host published a power change. `serverEvent` wakes the server's task. */
 export async function powerChanged(
-  reach: PowerReach,
+  reach: PowerReach & { serverEvent(serverId: string): void },
   host: string,
   serverId: string,
   published: PowerState,
@@ -73,11 +68,30 @@ export async function powerChanged(
   if (follow(server, published)) await converge(reach, server, await reach.ask(host, serverId))
 }
 
+/**
+ * A host has looked at its guests; one that is not in `seen` is not there. What a server with a task was seen in is no news for a step
+ * that waits, since it may be older than the step; it is kept for the task's end, under a name of its own.
+ */
+export async function powerSwept(
+  reach: PowerReach,
+  host: string,
+  seen: ReadonlyMap<string, PowerState>,
+): Promise<void> {
+  for (const server of await serversOn(reach.db, host)) {
+    const powerState = seen.get(server.id) ?? 'nostate'
+    if (server.taskId !== null) {
+      await insertEvent(reach.db, server.id, 'power-swept', powerState, { powerState }, reach.clock.now())
+      // The task may have ended just before.
+      await powerAfterTask(reach, server.id)
+    } else if (follow(server, powerState)) await converge(reach, server, await reach.ask(host, server.id))
+  }
+}
+
 /** A task has ended: the guest may have gone meanwhile, without a step that noticed. */
 export async function powerAfterTask(reach: PowerReach, serverId: string): Promise<void> {
-  const tag = await newestTag(reach.db, serverId, 'power')
-  const told = POWER_STATES.find((state) => state === tag)
+  const tags = [await newestTag(reach.db, serverId, 'power'), await newestTag(reach.db, serverId, 'power-swept')]
+  const told = POWER_STATES.filter((state) => tags.includes(state))
   const server = await findServer(reach.db, serverId)
-  if (told === undefined || !server || server.host === null || server.taskId !== null) return
-  if (follow(server, told)) await converge(reach, server, await reach.ask(server.host, serverId))
+  if (!server || server.host === null || server.taskId !== null) return
+  if (told.some((state) => follow(server, state))) await converge(reach, server, await reach.ask(server.host, serverId))
 }
