@@ -1,7 +1,7 @@
 // One server that goes through bad weather again and again: after each storm it must be where it was or where it was asked to be, and nothing more.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -149,15 +149,17 @@ export async function actionBed({
       const { body, byAdmin = false }: Asked = ASKED[name]
       await act(byAdmin ? admin : session, server, body(imageRef))
     }
-    const agrees = (shown: Shown): boolean =>
-      shown.status === 'ERROR' || guestPids(cloud.stateDir).length === (WITH_GUEST.has(shown.status) ? 1 : 0)
+    const agrees = ({ status }: Shown): boolean =>
+      status === 'ERROR' ||
+      (guestPids(cloud.stateDir).length === (WITH_GUEST.has(status) ? 1 : 0) &&
+        (status !== 'SUSPENDED' || memories(cloud.stateDir).join() === WHOLE))
     /** Without a task, in one of the statuses, and the host agrees. */
-    const rests = async (statuses: readonly string[], milliseconds: number): Promise<Shown> => {
+    const rests = async (statuses: readonly string[], milliseconds: number, agreed = agrees): Promise<Shown> => {
       const until = performance.now() + milliseconds
       for (;;) {
         const shown = await show(session, server)
         assert.ok(shown, 'the server is gone')
-        if (shown['OS-EXT-STS:task_state'] === null && statuses.includes(shown.status) && agrees(shown)) return shown
+        if (shown['OS-EXT-STS:task_state'] === null && statuses.includes(shown.status) && agreed(shown)) return shown
         assert.ok(
           performance.now() < until,
           `not ${statuses.join(' or ')} within ${milliseconds} ms, but ${shown.status} (${shown['OS-EXT-STS:task_state']}) with ${guestPids(cloud.stateDir).length} guests: ${shown.fault?.message ?? 'no fault'}`,
@@ -170,8 +172,8 @@ export async function actionBed({
     const reach = async (status: string): Promise<void> => {
       if (broken) {
         await restart()
-        const { status: found } = await rests([...Object.keys(HOME), 'ACTIVE', 'ERROR'], LIMIT_MS)
-        if (found !== 'ACTIVE') await act(session, server, homeFrom(found))
+        const { status: found } = await rests([...Object.keys(HOME), 'ACTIVE', 'ERROR'], LIMIT_MS, () => true)
+        await act(session, server, homeFrom(found === 'ACTIVE' ? 'ERROR' : found))
         await rests(['ACTIVE'], LIMIT_MS)
       }
       broken = true
@@ -193,10 +195,11 @@ export async function actionBed({
       if (action === 'createImage') for (const { id } of made) await session.call('image', 'DELETE', `/v2/images/${id}`)
       if (status !== 'ACTIVE') await act(session, server, homeFrom(status))
       await rests(['ACTIVE'], LIMIT_MS)
+      if (status === 'SUSPENDED' || action === 'resume')
+        assert.ok(guestPids(cloud.stateDir).every(wentOn), 'its memory was lost')
       await assertOnly(calm, left)
       assert.deepEqual(await images(), calmImages)
-      const saves = join(cloud.stateDir, 'libvirt/lib/qemu/save')
-      assert.deepEqual(existsSync(saves) ? readdirSync(saves) : [], [])
+      assert.deepEqual(memories(cloud.stateDir), [])
       assert.deepEqual(readdirSync(join(cloud.stateDir, 'images')).length, storedImages)
       broken = false
     }
@@ -270,6 +273,16 @@ export async function actionBed({
     throw error
   }
 }
+
+/** How the files begin in which libvirt keeps memories: `LibvirtQemudPart` until all of it is there. */
+export const memories = (stateDir: string): readonly string[] => {
+  const folder = join(stateDir, 'libvirt/lib/qemu/save')
+  return (existsSync(folder) ? readdirSync(folder) : []).map((name) =>
+    readFileSync(join(folder, name)).toString('latin1', 0, WHOLE.length),
+  )
+}
+const WHOLE = 'LibvirtQemudSave'
+const wentOn = (pid: number): boolean => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0-incoming\0')
 
 function stepBegan(stateDir: string, action: string, step: string): boolean {
   const database = new DatabaseSync(join(stateDir, 'kilonova.sqlite'), { readOnly: true })

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { after, before, test } from 'node:test'
-import { actionBed, type ActionBed, type ActionName, type Came, type Storm } from '../action-bed.ts'
+import { actionBed, memories, type ActionBed, type ActionName, type Came, type Storm } from '../action-bed.ts'
 import { assertOnly, guestPids } from '../leftovers.ts'
 import { createServer, settled } from '../servers.ts'
 
@@ -120,6 +120,16 @@ for (const afterMs of [50, 200, 500]) {
       harm: killGuest,
     }))
 }
+weather('libvirtd and QEMU killed as a memory is written: half of it is none', () => ({
+  action: 'suspend',
+  losesGuest: true,
+  harm: async () => {
+    for (const until = Date.now() + 10_000; !memories(bed.cloud.stateDir).includes('LibvirtQemudPart');)
+      assert.ok(Date.now() < until, 'no memory is written')
+    await killLibvirtd()
+    await killGuest()
+  },
+}))
 weather('our process and QEMU killed amid a copy: the server follows when its task has ended', () => ({
   action: 'createImage',
   heldAt: 'upload',

@@ -95,9 +95,11 @@ export function guestCases(target: ContractTarget): void {
     await client.domainManagedSave(domain)
     await life.next(({ event, detail }) => event === DomainEventType.STOPPED && detail === 4)
     assert.equal(await client.domainHasManagedSaveImage(domain), 1)
+    assert.match(await client.domainManagedSaveGetXMLDesc(domain), /^<domain /)
     await client.domainCreateWithFlags(domain)
     await life.next(({ event, detail }) => event === DomainEventType.STARTED && detail === 2)
     assert.equal(await client.domainHasManagedSaveImage(domain), 0)
+    await assert.rejects(client.domainManagedSaveGetXMLDesc(domain))
   })
 
   it('starts a guest paused', async (t) => {

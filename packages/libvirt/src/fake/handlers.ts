@@ -164,6 +164,12 @@ export const domainHandlers: Handlers = {
     serving.hypervisor.undefine(domainOf(serving, dom), ((flags ?? 0) & UNDEFINE_MANAGED_SAVE) !== 0),
   domainManagedSave: ({ dom }, serving) => serving.hypervisor.managedSave(domainOf(serving, dom)),
   domainHasManagedSaveImage: ({ dom }, serving) => ({ result: domainOf(serving, dom).managedSave ? 1 : 0 }),
+  domainManagedSaveGetXMLDesc: ({ dom }, serving) => {
+    const domain = domainOf(serving, dom)
+    if (!domain.managedSave)
+      fail(ERR.OPERATION_INVALID, 'Requested operation is not valid: domain does not have managed save image')
+    return { xml: domain.xml }
+  },
   domainManagedSaveRemove({ dom }, serving) {
     domainOf(serving, dom).managedSave = false
   },

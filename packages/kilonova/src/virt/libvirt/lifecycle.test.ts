@@ -149,6 +149,20 @@ test('a guest is suspended once, goes on from its memory, and loses it with its 
   await assert.rejects(suspend(), { name: 'GuestNotRunning' })
 })
 
+test('a guest of whose memory only a part was written is not suspended', async (t) => {
+  const incomplete = 'operation failed: save image is incomplete'
+  const w = await world(t, undefined, {
+    domainManagedSaveGetXMLDesc: () => fail(ErrorNumber.OPERATION_FAILED, incomplete),
+  })
+  await lifecycle.start(w.context, guestOf(id))
+  const domain = w.hypervisor.find({ uuid: id })
+  w.hypervisor.managedSave(domain)
+  await assert.rejects(
+    lifecycle.suspend(w.context, id, () => {}, new AbortController().signal),
+    { name: 'GuestNotRunning' },
+  )
+})
+
 test('a guest with an agent is told the time when it goes on; one without finds out by itself', async (t) => {
   const w = await world(t)
   const spec = guestOf(id, { imageProperties: { hw_qemu_guest_agent: 'yes' } })

@@ -72,6 +72,18 @@ export async function start(
 const hasMemory = async (client: Client, domain: Domain): Promise<boolean> =>
   (await ifThere(client.domainHasManagedSaveImage(domain))) === 1
 
+/** A libvirtd that died while it wrote a memory leaves a part of it, which it throws away at the guest's next start. */
+const hasWholeMemory = async (client: Client, domain: Domain): Promise<boolean> => {
+  if (!(await hasMemory(client, domain))) return false
+  try {
+    await client.domainManagedSaveGetXMLDesc(domain)
+    return true
+  } catch (error) {
+    if (isLibvirtError(error, 'OPERATION_FAILED')) return false
+    throw error
+  }
+}
+
 /**
  * A libvirtd that died while it started a guest ends that guest when it is back: it must not be taken for one that was paused.
  * Of our own verbs only one at a time starts a guest.
@@ -140,7 +152,7 @@ export const suspend = (
         const state = await stateOf(client, domain)
         if (state === 'running' || state === 'paused') throw error
         // From a try whose answer was lost.
-        if (!(await hasMemory(client, domain))) throw notRunning(serverId)
+        if (!(await hasWholeMemory(client, domain))) throw notRunning(serverId)
       } finally {
         clearInterval(timer)
         signal.removeEventListener('abort', abort)
