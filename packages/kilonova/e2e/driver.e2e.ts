@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { systemClock } from '@kilonova/base/clock.ts'
 import { silentLog } from '@kilonova/base/log.ts'
@@ -113,13 +114,13 @@ async function withGuest(t: TestContext, installationId?: string) {
 }
 
 /** The processes that run the guest, by their command lines. */
-const qemusOf = (serverId: string): number[] =>
+const qemusOf = (serverId: string): number[] => processesWith(`\0${serverId}\0`)
+
+const processesWith = (words: string): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter(
-      (pid) =>
-        existsSync(`/proc/${pid}/cmdline`) &&
-        readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`\0${serverId}\0`),
+      (pid) => existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(words),
     )
     .map(Number)
 
@@ -145,6 +146,21 @@ test('libvirtd killed while guests run: they run on, and what happened meanwhile
   assert.notEqual(await driver.powerState(serverId), 'running')
   await driver.start(guestOf(serverId))
   assert.equal(await driver.powerState(serverId), 'running')
+})
+
+test('a guest that ends is reaped by its own parent, which goes with the last guest', async (t) => {
+  const { driver, serverId, stateDir, qemus, killLibvirtd } = await withGuest(t)
+  const parents = () => processesWith(`parent.pl\0${join(stateDir, 'libvirt/libvirtd.pid')}\0`)
+  await driver.start(guestOf(serverId))
+  const [qemu = 0] = qemus()
+  const { ppid = 0 } =
+    / (?<ppid>\d+) /.exec(readFileSync(`/proc/${qemu}/stat`, 'latin1').replace(/.*\) \S/, ''))?.groups ?? {}
+  assert.deepEqual(parents(), [Number(ppid)])
+  await killLibvirtd()
+  assert.equal(await driver.powerState(serverId), 'running')
+  assert.equal(parents().length, 2, 'the guest keeps its own')
+  await driver.destroy(serverId)
+  while (parents().length > 1) await delay(5) // a test that hangs here has found a parent that does not go
 })
 
 test('virtlogd ended: the next guest starts all the same', async (t) => {

@@ -20,6 +20,7 @@ import {
 import { connect as connectSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '@kilonova/base/log.ts'
 import { retry } from '@kilonova/base/retry.ts'
@@ -69,12 +70,16 @@ export async function ensureLibvirtd({ stateDir, instancesDir, log, cacheDir }: 
     )
   mkdirSync(instancesDir, { recursive: true, mode: 0o711 })
   const changed = prepare(folder, cacheDir)
-  await answers(folder, runningDaemon(folder, 'virtlogd') ?? start(folder, instancesDir, 'virtlogd'), logdAnswers)
+  await answers(
+    folder,
+    runningDaemon(folder, 'virtlogd') ?? (await start(folder, instancesDir, 'virtlogd')),
+    logdAnswers,
+  )
   const old = runningDaemon(folder, 'libvirtd')
   if (old && changed) await endProcess(old)
   const found = changed ? undefined : old
   if (!found) await Promise.all(probes(folder).map((probe) => endProcess(probe)))
-  const { pid, startTime } = found ?? start(folder, instancesDir, 'libvirtd')
+  const { pid, startTime } = found ?? (await start(folder, instancesDir, 'libvirtd'))
   await answers(folder, { pid, startTime }, libvirtdAnswers)
   if (!found) await freeProcessors({ pid, startTime })
   log.info(found ? 'found our libvirtd running' : 'started our libvirtd', { pid, socket: socketPath })
@@ -148,31 +153,38 @@ function runningDaemon(folder: string, daemon: Daemon): ProcessId | undefined {
   return isAlive({ pid, startTime }) ? { pid, startTime } : undefined
 }
 
-function start(folder: string, instancesDir: string, daemon: Daemon): ProcessId {
+async function start(folder: string, instancesDir: string, daemon: Daemon): Promise<ProcessId> {
   const { program } = DAEMONS[daemon]
   rmSync(socketOf(folder, daemon), { force: true })
   if (daemon === 'libvirtd') forgetUnborn(folder)
   const output = openSync(join(folder, 'log', `${daemon}.out`), 'a', 0o640)
-  const script = join(import.meta.dirname, 'libvirtd.sh')
-  const command = [program, '--pid-file', `/run/libvirt/${daemon}.pid`]
-  const child = spawn(
+  const here = (name: string): string => join(import.meta.dirname, name)
+  const ownFolders = [
     'unshare',
-    ['--mount', '--propagation', 'slave', '/bin/sh', script, folder, instancesDir, ...command],
-    {
-      cwd: '/',
-      // It outlives us, and every guest inherits from it: none of our environment but what says where temporary files go.
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TMPDIR: tmpdir() },
-      detached: true,
-      stdio: ['ignore', output, output],
-    },
-  )
+    '--mount',
+    '--propagation',
+    'slave',
+    '/bin/sh',
+    here('libvirtd.sh'),
+    folder,
+    instancesDir,
+  ]
+  const command = [program, '--pid-file', `/run/libvirt/${daemon}.pid`]
+  const child = spawn('perl', [here('parent.pl'), pidFile(folder, daemon), ...ownFolders, ...command], {
+    cwd: '/',
+    // It outlives us, and every guest inherits from it: none of our environment but what says where temporary files go.
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TMPDIR: tmpdir() },
+    detached: true,
+    stdio: ['ignore', output, output, 'pipe'],
+  })
   closeSync(output)
   child.on('error', () => {})
   child.unref()
-  const startTime = child.pid === undefined ? undefined : startTimeOf(child.pid)
-  if (child.pid === undefined || startTime === undefined) throw unavailable(folder, `${daemon} cannot be started`)
-  writeFileSync(pidFile(folder, daemon), `${child.pid} ${startTime}`)
-  return { pid: child.pid, startTime }
+  const told = child.stdio[3] as Readable
+  await once(told.resume(), 'close')
+  const running = runningDaemon(folder, daemon)
+  if (!running) throw unavailable(folder, `${daemon} cannot be started`)
+  return running
 }
 
 /** Asks until it answers, ends, or has had its time. */
