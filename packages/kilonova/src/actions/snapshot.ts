@@ -3,8 +3,9 @@ import { z } from 'zod'
 import type { NewImage } from '../clients/glance.ts'
 import { isNovaError, NovaError } from '../domain/errors.ts'
 import type { Server } from '../domain/server.ts'
-import type { Base } from '../task/action.ts'
-import type { Reach } from './define.ts'
+import type { TaskState } from '../domain/states.ts'
+import type { Base, Spec } from '../task/action.ts'
+import { action, type Reach } from './define.ts'
 import { hostOf } from './power.ts'
 
 type Ctx = Reach & Base<unknown>
@@ -83,6 +84,39 @@ export async function imageAwaitsContent({ glance }: Ctx, { id }: SnapshotImage)
 export async function uploadCopy(ctx: Ctx, image: SnapshotImage): Promise<void> {
   if (await imageAwaitsContent(ctx, image)) await hostOf(ctx).uploadSnapshot(image.id, ctx.uploadTicket(image.id))
 }
+
+interface Copying<Body> extends Pick<Spec<Body>, 'body' | 'policy' | 'taskState' | 'shownAs'> {
+  /** What users see while the host copies. */
+  readonly whileCopying: Exclude<TaskState, null>
+}
+
+/** A copy of the disk becomes the image that was asked for; the server goes on as it was. All but the last step can be undone. */
+export const copying = <Body extends { readonly image: SnapshotImage }>(
+  name: string,
+  { whileCopying, ...spec }: Copying<Body>,
+) =>
+  action(name, {
+    ...spec,
+    when: { vmState: ['active', 'stopped', 'paused', 'suspended'], needsHost: true },
+    duringTask: 'refuse',
+    then: {},
+  })
+    .step('image', {
+      run: ({ glance, body }) => glance.create(body.image),
+      undo: ({ glance, body }) => glance.remove(body.image.id),
+    })
+    .step('copy', {
+      taskState: whileCopying,
+      run: (ctx) => hostOf(ctx).snapshot(ctx.body.image.id),
+      undo: (ctx) => hostOf(ctx).removeSnapshot(ctx.body.image.id),
+    })
+    .step('pending', {
+      taskState: 'image_pending_upload',
+      run: async (ctx) => void (await imageAwaitsContent(ctx, ctx.body.image)),
+    })
+    .step('upload', { taskState: 'image_uploading', run: (ctx) => uploadCopy(ctx, ctx.body.image) })
+    .pivot()
+    .step('drop', { run: (ctx) => hostOf(ctx).removeSnapshot(ctx.body.image.id) })
 
 /** Of a server that is shelved no more. An image that cannot be removed (its owner protects it) stays, and holds up nothing. */
 export async function forgetShelved({ glance, server, rows, log }: Ctx): Promise<void> {
