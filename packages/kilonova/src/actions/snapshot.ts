@@ -97,7 +97,8 @@ export const copying = <Body extends { readonly image: SnapshotImage }>(
 ) =>
   action(name, {
     ...spec,
-    when: { vmState: ['active', 'stopped', 'paused', 'suspended'], needsHost: true },
+    // A lock keeps a server from being changed, and a copy changes nothing.
+    when: { vmState: ['active', 'stopped', 'paused', 'suspended'], needsHost: true, allowLocked: true },
     duringTask: 'refuse',
     then: {},
   })

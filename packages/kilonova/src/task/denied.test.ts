@@ -79,8 +79,8 @@ const NEEDS_HOST = [
   'attachInterface',
   'detachInterface',
 ]
-/** Upstream looks at no lock here: only administrators may ask, or nobody but the network service does. */
-const KNOWS_NO_LOCK = ['resetState', 'loseInterface']
+/** Upstream looks at no lock here: nothing is changed, only administrators may ask, or nobody but the network service does. */
+const KNOWS_NO_LOCK = ['createImage', 'createBackup', 'resetState', 'loseInterface']
 const ID = 'the-server'
 const server = { id: ID, vmState: 'active', taskState: null, locked: false, host: 'host-1' } as const
 
