@@ -17,7 +17,9 @@ import {
   type Expectation,
   type Least,
 } from './policy-matrix/expectations.ts'
-import { ACTION_RECIPES, aServer, OPERATION_RECIPES, type Call, type World } from './policy-matrix/recipes.ts'
+import { ACTION_RECIPES } from './policy-matrix/action-recipes.ts'
+import { OPERATION_RECIPES } from './policy-matrix/recipes.ts'
+import { aServer, type Call, type World } from './policy-matrix/things.ts'
 
 interface Person {
   readonly as: string
