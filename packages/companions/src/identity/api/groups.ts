@@ -4,14 +4,14 @@ import { z } from 'zod'
 import { Fault } from '../../openstack/fault.ts'
 import { audit } from '../audit.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
-import { invalid, notFound } from '../errors.ts'
+import { notFound } from '../errors.ts'
 import { mayManage, maySee, must, type Holder } from '../policy.ts'
 import { forgetActor } from '../store/assignments.ts'
 import { inexact, selectEqual } from '../store/select-equal.ts'
 import { collection } from './collection.ts'
 import { crudRoutes, newId } from './crud.ts'
 import { description, extraOf, idField, nameField } from './fields.ts'
-import { ownDomain } from './own-domain.ts'
+import { mustBeDomain, mustStayInDomain, ownDomain } from './own-domain.ts'
 import { groupView, userView } from './views.ts'
 
 const FILTERS = { name: 'text', domain_id: 'text' } as const
@@ -36,8 +36,7 @@ export function groupRoutes(app: FastifyInstance, ctx: IdentityContext): void {
     find: (db, id) => db.selectFrom('groups').selectAll().where('id', '=', id).executeTakeFirst(),
     insert: async (db, body, caller) => {
       const domainId = body.domain_id ?? ownDomain(caller)
-      const domain = await db.selectFrom('domains').select('id').where('id', '=', domainId).executeTakeFirst()
-      if (!domain) throw notFound('domain', domainId)
+      await mustBeDomain(db, domainId)
       return db
         .insertInto('groups')
         .values({
@@ -51,7 +50,7 @@ export function groupRoutes(app: FastifyInstance, ctx: IdentityContext): void {
         .executeTakeFirstOrThrow()
     },
     update: (db, row, body) => {
-      if (body.domain_id !== undefined && body.domain_id !== row.domain_id) throw invalid('Cannot change Domain ID')
+      mustStayInDomain(row, body)
       return db
         .updateTable('groups')
         .set({

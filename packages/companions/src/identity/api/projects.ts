@@ -15,7 +15,7 @@ import type { IdentityTables } from '../store/tables.ts'
 import { collection, links } from './collection.ts'
 import { crudRoutes, newId, type Db } from './crud.ts'
 import { description, enabled, extraOf, idField, mergedOptions, nameField, options, tag, tags } from './fields.ts'
-import { ownDomain } from './own-domain.ts'
+import { mustStayInDomain, ownDomain } from './own-domain.ts'
 import { projectView } from './views.ts'
 
 type Project = Selectable<IdentityTables['projects']>
@@ -143,7 +143,7 @@ async function place(db: Db, body: z.output<typeof create>, caller: Holder) {
 }
 
 async function update(db: Db, row: Project, body: z.output<typeof change>): Promise<Project> {
-  if (body.domain_id !== undefined && body.domain_id !== row.domain_id) throw invalid('Cannot change Domain ID')
+  mustStayInDomain(row, body)
   if (body.parent_id !== undefined && body.parent_id !== (row.parent_id ?? row.domain_id))
     throw refusedAction('Update of `parent_id` is not allowed')
   if (body.is_domain) throw notUnderstood('Update of `is_domain` is not allowed.')

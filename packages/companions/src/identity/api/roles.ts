@@ -13,6 +13,7 @@ import type { IdentityTables } from '../store/tables.ts'
 import { collection, links } from './collection.ts'
 import { crudRoutes, newId } from './crud.ts'
 import { description, extraOf, idField, mergedOptions, nameField, options } from './fields.ts'
+import { mustBeDomain } from './own-domain.ts'
 import { roleView } from './views.ts'
 
 type Role = Selectable<IdentityTables['roles']>
@@ -45,11 +46,7 @@ export function roleRoutes(app: FastifyInstance, ctx: IdentityContext): void {
     find: (db, id) => db.selectFrom('roles').selectAll().where('id', '=', id).executeTakeFirst(),
     insert: async (db, body) => {
       const domainId = body.domain_id ?? null
-      if (
-        domainId !== null &&
-        !(await db.selectFrom('domains').select('id').where('id', '=', domainId).executeTakeFirst())
-      )
-        throw notFound('domain', domainId)
+      if (domainId !== null) await mustBeDomain(db, domainId)
       return db
         .insertInto('roles')
         .values({

@@ -6,7 +6,7 @@ import { unauthorized } from '../../openstack/fault.ts'
 import { audit } from '../audit.ts'
 import { byPassword } from '../authenticate.ts'
 import { authenticated, type IdentityContext } from '../context.ts'
-import { invalid, notFound, refusedAction } from '../errors.ts'
+import { notFound, refusedAction } from '../errors.ts'
 import { hashPassword } from '../password.ts'
 import { maySee, must } from '../policy.ts'
 import { forgetActor } from '../store/assignments.ts'
@@ -15,7 +15,7 @@ import type { IdentityTables } from '../store/tables.ts'
 import { collection } from './collection.ts'
 import { crudRoutes, framed, newId } from './crud.ts'
 import { description, enabled, extraOf, idField, mergedOptions, nameField } from './fields.ts'
-import { ownDomain } from './own-domain.ts'
+import { mustBeDomain, mustStayInDomain, ownDomain } from './own-domain.ts'
 import { groupView, userView } from './views.ts'
 
 type User = Selectable<IdentityTables['users']>
@@ -68,8 +68,7 @@ export function userRoutes(app: FastifyInstance, ctx: IdentityContext): void {
     find: (_db, id) => find(id),
     insert: async (db, body, caller): Promise<User> => {
       const domainId = body.domain_id ?? ownDomain(caller)
-      const domain = await db.selectFrom('domains').select('id').where('id', '=', domainId).executeTakeFirst()
-      if (!domain) throw notFound('domain', domainId)
+      await mustBeDomain(db, domainId)
       return db
         .insertInto('users')
         .values({
@@ -90,7 +89,7 @@ export function userRoutes(app: FastifyInstance, ctx: IdentityContext): void {
         .executeTakeFirstOrThrow()
     },
     update: async (db, row, body): Promise<User> => {
-      if (body.domain_id !== undefined && body.domain_id !== row.domain_id) throw invalid('Cannot change Domain ID')
+      mustStayInDomain(row, body)
       const hash = body.password ? await hashPassword(body.password) : undefined
       return db
         .updateTable('users')
