@@ -100,6 +100,29 @@ test('a tagged port of the user comes as the last card, others keep theirs, and 
   assert.deepEqual((await seen(id)).tags, [null, 'third'])
 })
 
+test('every interface of a server is as fast as its flavor lets it be, however it came, and whatever is told of its port', async () => {
+  const extraSpecs = { 'quota:vif_inbound_average': '1000', 'quota:vif_outbound_average': '2000' }
+  const { flavor } = await w.server(await running())
+  const [asked] = await w.createSeveral(1, { flavor: { ...flavor, extraSpecs } })
+  const { serverId: id = '', taskId = '' } = asked ?? {}
+  assert.equal(await w.ended(taskId), 'succeeded')
+  assert.equal(await done(attachInterface, id, { networkId: w.network }), 'succeeded')
+  const { ports, server } = await seen(id)
+  const plugged = () => ports.map((port) => w.drivers.get(server.host ?? '')?.portFacts(port))
+  const quota = { inbound: { averageKib: 1000 }, outbound: { averageKib: 2000 } }
+  const areHeld = () =>
+    assert.deepEqual(
+      plugged().map((facts) => facts?.quota),
+      [quota, quota],
+    )
+  areHeld()
+  for (const port of ports) await admin.call('PUT', `/v2.0/ports/${port}`, { port: { admin_state_up: false } })
+  await until(async () => plugged().every((facts) => facts?.adminUp === false))
+  areHeld()
+  assert.equal(await done(rebootHard, id), 'succeeded')
+  areHeld()
+})
+
 test('a server without any interface gets one, paused or off, and loses it', async () => {
   for (const standing of [pause, stop]) {
     const id = await running()

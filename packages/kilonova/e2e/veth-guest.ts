@@ -1,6 +1,7 @@
 // A stand-in for a virtual machine: a namespace of its own whose card is the other end of the link that a port's tap would be.
 import { execFile, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -45,6 +46,12 @@ export interface VethGuest {
   talk(address: string, port: number): Promise<Talk>
   /** Echoes what connections send until the guest is removed. */
   echo(port: number): Promise<void>
+  /** Takes what connections send until the guest is removed. */
+  drain(port: number): Promise<void>
+  /** Sends over one connection as fast as it can, until it is told to end. */
+  pour(address: string, port: number): { end(): Promise<void> }
+  /** All that its card has received, in bytes. */
+  received(): Promise<number>
   ping(address: string, ...options: string[]): Promise<boolean>
   /** Serves `hello` on a port until the guest is removed. */
   serve(port: number): Promise<void>
@@ -123,6 +130,27 @@ export async function vethGuest(namespace: string, tap: string, mac: string): Pr
     ping: async (address, ...options) => (await run('ping', '-n', '-c', '1', '-W', '1', ...options, address)).ok,
     serve: (port) => listen(port, 'echo hello'),
     echo: (port) => listen(port, 'cat'),
+    drain: (port) => listen(port, 'dd of=/dev/null bs=64k'),
+    pour: (address, port) => {
+      const zeros = openSync('/dev/zero', 'r')
+      const program = ['busybox', 'nc', address, String(port)]
+      const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, ...program], {
+        stdio: [zeros, 'ignore', 'ignore'],
+      })
+      closeSync(zeros)
+      const exit = once(child, 'exit')
+      return {
+        end: async () => {
+          child.kill('SIGKILL')
+          await exit
+        },
+      }
+    },
+    received: async () => {
+      const { text } = await run('ip', '-j', '-s', 'link', 'show', 'eth0')
+      const [card] = JSON.parse(text) as { stats64: { rx: { bytes: number } } }[]
+      return card?.stats64.rx.bytes ?? 0
+    },
     talk: async (address, port) => {
       const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, 'busybox', 'nc', address, String(port)], {
         stdio: ['pipe', 'pipe', 'ignore'],

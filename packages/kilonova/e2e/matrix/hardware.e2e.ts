@@ -191,7 +191,7 @@ test('secure boot starts, with the keys enrolled', async (t) => {
 
 test('the host offers what is installed', async () => {
   const { hardware } = await driver.report()
-  assert.deepEqual(hardware?.features, ['uefi', 'secureBoot'])
+  assert.deepEqual(hardware?.features, ['uefi', 'secureBoot', 'nicQuotas'])
 })
 
 for (const [what, extraSpecs, properties] of [

@@ -5,7 +5,7 @@ import { claimOf, type Server } from '../domain/server.ts'
 import { writeConfigDrive } from './config-drive.ts'
 import { action } from './define.ts'
 import { disksFor, guestOf } from './guest.ts'
-import { addressesOf, makePorts, releasePorts, taggedFacts } from './ports.ts'
+import { addressesOf, makePorts, releasePorts, serverFacts } from './ports.ts'
 
 export const createBody = z.strictObject({
   /** A host or hypervisor that an administrator named; null lets the scheduler choose. */
@@ -78,7 +78,7 @@ export const create = action('create', {
         place: claim,
         securityGroups: body.securityGroupIds,
       })
-      const facts = await taggedFacts(neutron, server, ports)
+      const facts = await serverFacts(neutron, server, ports)
       await rows.addresses(addressesOf(facts))
       return facts
     },

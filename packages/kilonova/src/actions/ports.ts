@@ -1,6 +1,7 @@
 /** The ports of a server: made or bound for it, found again by owner and tag, given back with it. Used by several actions. */
 import type { Neutron, Port, PortOwner } from '../clients/neutron.ts'
 import { NovaError } from '../domain/errors.ts'
+import { nicQuota } from '../domain/hardware/nic-quota.ts'
 import type { Address, RequestedNic, Server } from '../domain/server.ts'
 import type { PortFacts } from '../virt/driver.ts'
 
@@ -62,24 +63,25 @@ export async function portFactsOf(neutron: Neutron, server: Server): Promise<rea
   if (server.requestedNics.length === 0) return []
   const ports = await neutron.portsOf(server)
   const number = (port: Port) => nicNumber(server, port) ?? Infinity
-  return taggedFacts(
+  return serverFacts(
     neutron,
     server,
     ports.toSorted((a, b) => (number(a) === number(b) ? 0 : number(a) - number(b))),
   )
 }
 
-/** Facts of these ports of the server, with the tags that its user gave to interfaces. */
-export async function taggedFacts(
+/** Facts of these ports of the server, with the tags that its user gave to interfaces, and as fast as its flavor lets them be. */
+export async function serverFacts(
   neutron: Neutron,
   server: Server,
   ports: readonly Port[],
 ): Promise<readonly PortFacts[]> {
   const facts = await neutron.facts(ports, server.hostname)
   const tags = new Map(ports.map((port) => [port.id, tagOf(server, port)]))
+  const quota = nicQuota(server.flavor.extraSpecs)
   return facts.map((each) => {
     const tag = tags.get(each.portId)
-    return tag === undefined ? each : { ...each, tag }
+    return { ...each, ...(tag === undefined ? {} : { tag }), ...(quota ? { quota } : {}) }
   })
 }
 

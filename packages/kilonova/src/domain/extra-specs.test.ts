@@ -38,6 +38,8 @@ test('what upstream refuses is refused, with the reason', () => {
     ['hw:cpu_policy', 'pinned', /^Validation failed; 'pinned' is not one of: dedicated, shared, mixed\.$/],
     ['hw:pmem', '4 GB', /is not of the format/],
     ['quota:disk_total_iops_sec_max', '1', /does not appear/],
+    ['quota:vif_inbound_average', '-1', /is less than the min value of '0'/],
+    ['quota:vif_outbound_burst', 'much', /is not a valid integer value/],
     ['quota:cpu_shares_level', 'most', /is not one of: custom, high, normal, low/],
     ['capabilities:cpus', '1', /does not appear/],
     ['vmware:other', '1', /does not appear/],

@@ -49,6 +49,11 @@ const subnets = z.array(
     addressMode: ipv6Mode,
   }),
 )
+const rate = z.strictObject({
+  averageKib: z.number(),
+  peakKib: z.number().optional(),
+  burstKib: z.number().optional(),
+})
 /** What has a default came later: a task that began before carries facts without it. */
 const port = z.strictObject({
   portId: z.string(),
@@ -59,6 +64,7 @@ const port = z.strictObject({
   projectId: z.string().optional(),
   vifType: z.string().optional(),
   tag: z.string().optional(),
+  quota: z.strictObject({ inbound: rate.optional(), outbound: rate.optional() }).optional(),
   fixedIps,
   subnets,
   portSecurity: z.boolean(),

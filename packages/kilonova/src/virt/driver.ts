@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { ConsoleKind } from '../domain/console.ts'
 import type { Diagnostics, PasswordOutcome } from '../domain/diagnostics.ts'
+import type { NicQuota } from '../domain/hardware/nic-quota.ts'
 import type { GuestState, HostReport } from '../domain/host.ts'
 import type { LocalDisks } from '../domain/local-disks.ts'
 import type { PowerState } from '../domain/states.ts'
@@ -37,6 +38,8 @@ export type PortFacts = {
   readonly vifType?: string | undefined
   /** What the user called the interface: told to the guest. */
   readonly tag?: string | undefined
+  /** How fast its flavor lets it be; undefined: as fast as can be. */
+  readonly quota?: NicQuota | undefined
   readonly fixedIps: readonly { readonly address: string; readonly subnetId: string }[]
   readonly subnets: readonly {
     readonly id: string
@@ -212,7 +215,7 @@ export interface Driver {
   /** Removes the server's ports, and a network's namespace with its last port. */
   unplug(serverId: string): Promise<void>
   /**
-   * Newer facts of ports that may be plugged here; others are passed over. Each network's packet filter is replaced at once, and
+   * Newer facts of ports that may be plugged here; others are passed over. Their quotas stay: who reads ports in bulk knows no flavor. Each network's packet filter is replaced at once, and
    * connections that the new rules do not allow end. May be repeated; of two that overlap, the later one counts.
    */
   refreshPorts(ports: readonly PortFacts[]): Promise<void>

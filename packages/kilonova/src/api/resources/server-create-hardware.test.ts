@@ -39,6 +39,22 @@ test('a flavor and an image that contradict each other make no server, and no ot
   assert.match(said(await it.call('POST', `/servers/${id}/action`, { json: { rebuild: { imageRef: image.id } } })), why)
 })
 
+test('a quota of network cards that means nothing makes no server', async (t) => {
+  const it = await cloud(t)
+  for (const [name, value, why] of [
+    ['quota:vif_inbound_average', 'fast', /^400 .*Invalid value 'fast' of quota:vif_inbound_average/],
+    ['quota:vif_outbound_average', '-1', /^400 .*Invalid value '-1' of quota:vif_outbound_average/],
+    ['quota:vif_outbound_burst', '1', /^400 .*quota:vif_outbound_average is missing/],
+  ] as const) {
+    const [id, made] = [`f-${name}`, it.clock.now()]
+    await insertFlavor(it.db, flavorOf({ id, name, extraSpecs: { [name]: value } }), made)
+    assert.match(said(await create(it, { flavorRef: id })), why)
+  }
+  const extraSpecs = { 'quota:vif_inbound_average': '1000' }
+  await insertFlavor(it.db, flavorOf({ id: 'slow', name: 'slow', extraSpecs }), it.clock.now())
+  assert.equal((await create(it, { flavorRef: 'slow' })).status, 202)
+})
+
 const blank = (more: object = {}) => ({ source_type: 'blank', destination_type: 'local', boot_index: -1, ...more })
 
 test('ephemeral and swap disks are divided as asked, within what the flavor has', async (t) => {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { checkHardware, serialPorts } from './check.ts'
 import { demandsOf } from './demands.ts'
 import { pageSizeFor, pageWish } from './memory-pages.ts'
+import { nicQuota } from './nic-quota.ts'
 import type { Wishes } from './wishes.ts'
 
 type Words = Readonly<Record<string, string>>
@@ -53,6 +54,19 @@ const REFUSED: readonly (readonly [Words, Words, RegExp])[] = [
     { hw_locked_memory: 'false' },
     /locked_memory value in image \(False\) and flavor \(True\) conflict/,
   ],
+  [{ 'quota:vif_inbound_average': '-1' }, {}, /Invalid value '-1' of quota:vif_inbound_average/],
+  [{ 'quota:vif_outbound_average': '1.5' }, {}, /Invalid value '1.5' of quota:vif_outbound_average/],
+  [{ 'quota:vif_outbound_average': '9'.repeat(20) }, {}, /must be a whole number of kibibytes/],
+  [
+    { 'quota:vif_inbound_average': '1', 'quota:vif_inbound_burst': 'much' },
+    {},
+    /Invalid value 'much' of quota:vif_inbound_burst/,
+  ],
+  [
+    { 'quota:vif_inbound_average': '1', 'quota:vif_outbound_peak': '1' },
+    {},
+    /quota:vif_outbound_average is missing: without it, quota:vif_outbound_peak and/,
+  ],
   [{}, { hw_firmware_stateless: 'true' }, /Stateless firmware is supported only when UEFI firmware is used/],
 ]
 
@@ -84,6 +98,22 @@ test('pages of memory are looked for among those that are free', () => {
   assert.equal(pageWish(wishes({ 'hw:mem_page_size': '2MB' })), 2048)
   assert.equal(pageWish(wishes({ 'hw:mem_page_size': '1GiB' })), 1_048_576)
   assert.equal(pageWish(wishes({ 'hw:mem_page_size': 'large' }, { hw_mem_page_size: '2048' })), 2048)
+})
+
+test('how fast network cards may be: of each side by itself, and 0 is no limit', () => {
+  assert.equal(nicQuota({ 'quota:disk_read_iops_sec': '10' }), undefined)
+  assert.equal(nicQuota({ 'quota:vif_inbound_average': '0', 'quota:vif_inbound_peak': '9' }), undefined)
+  const side = (name: string, average: string, peak: string, burst: string) => ({
+    [`quota:vif_${name}_average`]: average,
+    [`quota:vif_${name}_peak`]: peak,
+    [`quota:vif_${name}_burst`]: burst,
+  })
+  assert.deepEqual(nicQuota(side('inbound', ' 100', '+200', '300')), {
+    inbound: { averageKib: 100, peakKib: 200, burstKib: 300 },
+  })
+  assert.deepEqual(nicQuota({ ...side('inbound', '0', '0', '0'), ...side('outbound', '100', '0', '0') }), {
+    outbound: { averageKib: 100 },
+  })
 })
 
 test('what a host must offer', () => {

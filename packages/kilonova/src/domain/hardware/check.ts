@@ -4,6 +4,7 @@ import { topologyConstraints } from './cpu-topology.ts'
 import { secureBoot, statelessFirmware } from './firmware.ts'
 import { checkImageValues } from './image-values.ts'
 import { lockedMemory, pageWish } from './memory-pages.ts'
+import { nicQuota } from './nic-quota.ts'
 import { agreedFlag, both, conflict, isYes, refuse, type Wishes } from './wishes.ts'
 
 /** So many has a PC. */
@@ -53,6 +54,7 @@ export function checkHardware(wishes: Wishes): void {
   lockedMemory(wishes)
   secureBoot(wishes)
   statelessFirmware(wishes)
+  nicQuota(wishes.extraSpecs)
   const nodes = both(wishes, 'numa_nodes')
   if (nodes.flavor !== undefined && nodes.image !== undefined && nodes.flavor !== nodes.image)
     throw refuse(

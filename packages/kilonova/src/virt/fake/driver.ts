@@ -248,7 +248,10 @@ export function fakeDriver(options: FakeDriverOptions): FakeDriver {
         for (const [serverId, had] of plugged)
           plugged.set(
             serverId,
-            had.map((port) => newer.get(port.portId) ?? port),
+            had.map((port) => {
+              const facts = newer.get(port.portId) ?? port
+              return port.quota ? { ...facts, quota: port.quota } : facts
+            }),
           )
       }),
     applyRouters: (routers) => verb('applyRouters', undefined, () => void (told = routers)),

@@ -23,5 +23,5 @@ export const fakeReport = (
   supportedInstances: [['x86_64', 'fake', 'hvm']],
   runningServers: used.runningServers,
   uptimeSeconds: used.uptimeSeconds,
-  hardware: { features: ['uefi', 'secureBoot'], hugePages: [] },
+  hardware: { features: ['uefi', 'secureBoot', 'nicQuotas'], hugePages: [] },
 })

@@ -6,6 +6,7 @@ import { pageSizeFor, pageWish, type HugePages } from '../../domain/hardware/mem
 import type { HostHardware } from '../../domain/host.ts'
 import type { GuestSpec } from '../driver.ts'
 import { HostError } from '../host-error.ts'
+import { canShape } from '../network/shaping.ts'
 import { exists } from './disk.ts'
 import { UEFI_FILES } from './domain/firmware.ts'
 
@@ -33,6 +34,7 @@ export async function hostHardware(): Promise<HostHardware> {
     ['secureBoot', UEFI_FILES.secure],
   ] as const)
     if ((await exists(code)) && (await exists(vars))) features.push(feature)
+  if (await canShape()) features.push('nicQuotas')
   return { features, hugePages: await hugePages() }
 }
 

@@ -12,8 +12,17 @@ import { type Layout, layoutOf, ownsGateway } from './layout.ts'
 import { type MetadataListener, metadataListener } from './metadata-listener.ts'
 import type { Guest, MetadataTarget } from './metadata-proxy.ts'
 import { type Names, routerPort } from './names.ts'
-import { joinCommands, makeNamespace, makePorts, namespaceExists, removeLinks, removeNamespace } from './namespace.ts'
+import {
+  joinCommands,
+  linkExists,
+  makeNamespace,
+  makePorts,
+  namespaceExists,
+  removeLinks,
+  removeNamespace,
+} from './namespace.ts'
 import { applyPacketFilter } from './packet-filter.ts'
+import { shapeCommands, shapedLinks } from './shaping.ts'
 import { sharedRun } from './shared-run.ts'
 import type { PluggedPort } from './store.ts'
 
@@ -95,6 +104,7 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
     await makeLayout(layout)
     const fresh = [...ports.keys()].filter((id) => !joined.has(id))
     const here = [...ports.values()]
+    const mayBeShaped = fresh.flatMap((id) => [names.tap(id), names.wire(id)]).some(linkExists)
     await all([
       makePorts(names, networkId, fresh, layout.mtu),
       applyPacketFilter(namespace, here, [...routers.keys()].map(routerPort)),
@@ -102,7 +112,13 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
       here.length > 0 ? openListener() : closeListener(),
     ])
     const { traffic, inside } = joinCommands(names, fresh)
-    await all([tcBatch(traffic), ipBatch(inside, namespace)])
+    const shapes = shapeCommands(
+      names,
+      here.filter(({ facts }) => fresh.includes(facts.portId)),
+      layout.mtu,
+      mayBeShaped ? await shapedLinks() : new Set(),
+    )
+    await all([tcBatch([...shapes, ...traffic]), ipBatch(inside, namespace)])
     for (const id of fresh) joined.add(id)
   }
   const openListener = async (): Promise<void> => {

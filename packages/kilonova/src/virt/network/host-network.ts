@@ -231,12 +231,13 @@ export async function hostNetwork(options: HostNetworkOptions): Promise<HostNetw
 }
 
 /**
- * What a port is known by from now on; undefined when nothing is new. Who reads ports in bulk may not know a server's name for its guests.
+ * What a port is known by from now on; undefined when nothing is new. Who reads ports in bulk may not know a server's name for its guests, nor its flavor.
  * A port stays in its network and keeps its card.
  */
 function merged(known: PortFacts, newer: PortFacts | undefined, sameRules: SameRules): PortFacts | undefined {
   if (!newer || newer.networkId !== known.networkId) return undefined
-  const next = { ...newer, mac: known.mac, hostname: newer.hostname === '' ? known.hostname : newer.hostname }
+  const hostname = newer.hostname === '' ? known.hostname : newer.hostname
+  const next = { ...newer, mac: known.mac, hostname, ...(known.quota ? { quota: known.quota } : {}) }
   const same = isDeepStrictEqual({ ...next, rules: [] }, { ...known, rules: [] }) && sameRules(known.rules, next.rules)
   return same ? undefined : next
 }

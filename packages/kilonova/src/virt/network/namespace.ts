@@ -7,7 +7,7 @@ import { hasVersion6, type Layout, METADATA_ADDRESS } from './layout.ts'
 import { BRIDGE, innerLink, type Names, ROUTER_LINK } from './names.ts'
 
 export const namespaceExists = (names: Names, networkId: string): boolean => existsSync(names.namespacePath(networkId))
-const linkExists = (name: string): boolean => existsSync(`/sys/class/net/${name}`)
+export const linkExists = (name: string): boolean => existsSync(`/sys/class/net/${name}`)
 
 export async function makeNamespace(names: Names, networkId: string, layout: Layout, slot: number): Promise<void> {
   const namespace = names.namespace(networkId)

@@ -23,6 +23,8 @@ test('whatever could reach a command, a file or a rule is refused by name', () =
     [{ subnets: [subnetOf({ hostRoutes: [{ destination: 'default', nexthop: '10.0.0.1' }] })] }, /is not a prefix/],
     [{ subnets: [subnetOf({ dnsServers: ['9.9.9.9 evil'] })] }, /is not an address/],
     [{ rules: [ruleOf({ remotes: ['x'] })] }, /security group rule/],
+    [{ quota: { inbound: { averageKib: 0 } } }, /"0" is not a rate/],
+    [{ quota: { outbound: { averageKib: 1, peakKib: 1.5 } } }, /"1,1.5" is not a rate/],
     [{ allowedPairs: [{ cidr: '10.0.0.9', mac: 'fa:16:3e:00:00:01' }] }, /not an address pair/],
     [{ allowedPairs: [{ cidr: '10.0.0.9/32 accept', mac: 'fa:16:3e:00:00:01' }] }, /not an address pair/],
     [{ allowedPairs: [{ cidr: '10.0.0.9/32', mac: 'fa:16:3e:00:00:01 }' }] }, /not an address pair/],

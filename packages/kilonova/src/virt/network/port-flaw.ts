@@ -1,5 +1,6 @@
 /** Why the facts of a port or a router cannot be used on this host, if they cannot: what passes is safe to write into commands, files and rules. */
 import { isIP } from 'node:net'
+import type { NicRate } from '../../domain/hardware/nic-quota.ts'
 import type { PortFacts, RouterFacts, RouterPort } from '../driver.ts'
 import { isCidr, versionOf } from './address.ts'
 import { ruleFlaw } from './security-rules.ts'
@@ -9,6 +10,8 @@ export function portFlaw(port: PortFacts): string | undefined {
   if (flaw !== undefined) return flaw
   const pair = port.allowedPairs.find(({ cidr, mac }) => !isCidr(cidr) || !isMac(mac))
   if (pair) return `"${pair.cidr}" at "${pair.mac}" is not an address pair`
+  const rate = [port.quota?.inbound, port.quota?.outbound].find((each) => each && !isRate(each))
+  if (rate) return `"${Object.values(rate).join()}" is not a rate`
   const flawed = rulesFlaw(port.rules)
   return flawed === undefined ? undefined : `a security group rule cannot be enforced: ${flawed}`
 }
@@ -20,6 +23,9 @@ function rulesFlaw(rules: PortFacts['rules']): string | undefined {
   known.set(rules, flaw)
   return flaw === '' ? undefined : flaw
 }
+
+const isRate = (rate: NicRate): boolean =>
+  Object.values(rate).every((kib) => kib === undefined || (Number.isSafeInteger(kib) && kib > 0))
 
 /** Of one card. */
 const isMac = (text: string): boolean =>
