@@ -11,7 +11,7 @@
 import type { Clock } from '@kilonova/base/clock.ts'
 import type { Log } from '@kilonova/base/log.ts'
 import type { Kysely } from 'kysely'
-import { insertEvent, newestTag } from '../db/events.ts'
+import { insertEvent, newestTags } from '../db/events.ts'
 import { serversOn } from '../db/server-lookups.ts'
 import { findServer, transition, type Move } from '../db/servers.ts'
 import type { Tables } from '../db/tables.ts'
@@ -89,9 +89,9 @@ export async function powerSwept(
 
 /** A task has ended: the guest may have gone meanwhile, without a step that noticed. */
 export async function powerAfterTask(reach: PowerReach, serverId: string): Promise<void> {
-  const tags = [await newestTag(reach.db, serverId, 'power'), await newestTag(reach.db, serverId, 'power-swept')]
-  const told = POWER_STATES.filter((state) => tags.includes(state))
   const server = await findServer(reach.db, serverId)
   if (!server || server.host === null || server.taskId !== null) return
+  const tags = await newestTags(reach.db, serverId, ['power', 'power-swept'])
+  const told = POWER_STATES.filter((state) => tags.includes(state))
   if (told.some((state) => follow(server, state))) await converge(reach, server, await reach.ask(server.host, serverId))
 }

@@ -38,18 +38,17 @@ export async function findEvent(
   return row && (JSON.parse(row.data) as Json)
 }
 
-/** What was last said of it, of whatever tag. */
-export async function newestTag(db: Db, serverId: string, name: string): Promise<string | undefined> {
-  const row = await db
+/** What each of these last said of it, of whatever tag. */
+export async function newestTags(db: Db, serverId: string, names: readonly string[]): Promise<readonly string[]> {
+  const rows = await db
     .selectFrom('events')
-    .select('tag')
+    .select(['name', 'tag'])
     .where('server_id', '=', serverId)
-    .where('name', '=', name)
-    .orderBy('at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.tag
+    .where('name', 'in', names)
+    .orderBy('at')
+    .orderBy('id')
+    .execute()
+  return [...new Map(rows.map(({ name, tag }) => [name, tag])).values()]
 }
 
 export async function pruneEvents(db: Db, before: number): Promise<void> {
