@@ -1,6 +1,6 @@
 /** Is there room for more? Asked inside the admitting transaction, under the project's guard: what is counted cannot change meanwhile. */
 import type { Db } from '../db/database.ts'
-import { ofUser, quotaLimits, type QuotaDefaults } from '../db/quotas.ts'
+import { bothLimits, type QuotaDefaults } from '../db/quotas.ts'
 import { usedByProject } from '../db/server-lookups.ts'
 import { NovaError } from '../domain/errors.ts'
 
@@ -18,9 +18,12 @@ interface Budget {
 }
 
 /** The project's limits hold for all of its servers, a user's for theirs. What is not limited is not counted. */
-async function budgets(db: Db, { projectId, userId }: Owner, defaults: QuotaDefaults): Promise<readonly Budget[]> {
-  const limits = await quotaLimits(db, projectId, defaults)
-  const { cores = -1, instances = -1, ram = -1 } = await ofUser(db, projectId, userId)
+async function budgets(db: Db, owner: Owner, defaults: QuotaDefaults): Promise<readonly Budget[]> {
+  const { projectId, userId } = owner
+  const {
+    project: limits,
+    own: { cores = -1, instances = -1, ram = -1 },
+  } = await bothLimits(db, owner, defaults)
   const some = (of: Amounts) => SUMMED.some((what) => of[what] >= 0)
   const own = { cores, instances, ram }
   return [

@@ -1,4 +1,5 @@
 /** Quota limits: what operators set for a user, a project or a class, over the configuration. Usage is never kept here: it is counted from rows. */
+import { sql } from 'kysely'
 import type { Db } from './database.ts'
 import { countServerGroups } from './server-groups.ts'
 import { usedByProject } from './server-lookups.ts'
@@ -47,50 +48,66 @@ const over = (nearer: readonly Found[], { injected_file_path_length: path, ...de
 
 const ofClass = async (db: Db, name: string): Promise<Found> =>
   found(await db.selectFrom('quota_classes').select(['resource', 'hard_limit']).where('name', '=', name).execute())
-const ofProject = async (db: Db, projectId: string): Promise<Found> =>
-  found(await db.selectFrom('quotas').select(['resource', 'hard_limit']).where('project_id', '=', projectId).execute())
-/** What was set for this user alone. */
-export const ofUser = async (db: Db, projectId: string, userId: string): Promise<Found> =>
-  found(
-    await db
-      .selectFrom('user_quotas')
-      .select(['resource', 'hard_limit'])
-      .where('project_id', '=', projectId)
-      .where('user_id', '=', userId)
-      .execute(),
-  )
 
-export const defaultLimits = async (db: Db, defaults: QuotaDefaults): Promise<QuotaLimits> =>
-  over([await ofClass(db, DEFAULT_CLASS)], defaults)
+interface WhatIsSet {
+  readonly classes: Found
+  readonly project: Found
+  readonly user: Found
+}
+/** In one look: every server that is made takes it. */
+async function whatIsSet(db: Db, projectId: string, userId = ''): Promise<WhatIsSet> {
+  const { rows } = await sql<{ whose: keyof WhatIsSet; resource: string; hard_limit: number }>`
+    select 'classes' as whose, resource, hard_limit from quota_classes where name = ${DEFAULT_CLASS}
+    union all select 'project', resource, hard_limit from quotas where project_id = ${projectId}
+    union all select 'user', resource, hard_limit from user_quotas where project_id = ${projectId} and user_id = ${userId}
+  `.execute(db)
+  const of = (whose: keyof WhatIsSet): Found => found(rows.filter((row) => row.whose === whose))
+  return { classes: of('classes'), project: of('project'), user: of('user') }
+}
+
+export const defaultLimits = (db: Db, defaults: QuotaDefaults): Promise<QuotaLimits> =>
+  classLimits(db, DEFAULT_CLASS, defaults)
 
 export const classLimits = async (db: Db, name: string, defaults: QuotaDefaults): Promise<QuotaLimits> =>
   over([await ofClass(db, name)], defaults)
 
-export const quotaLimits = async (db: Db, projectId: string, defaults: QuotaDefaults): Promise<QuotaLimits> =>
-  over([await ofProject(db, projectId), await ofClass(db, DEFAULT_CLASS)], defaults)
+export async function quotaLimits(db: Db, projectId: string, defaults: QuotaDefaults): Promise<QuotaLimits> {
+  const { project, classes } = await whatIsSet(db, projectId)
+  return over([project, classes], defaults)
+}
 
 /** As they are shown for a user: what was not set for them is the project's. */
-export const userLimits = async (
+export async function userLimits(
   db: Db,
   projectId: string,
   userId: string,
   defaults: QuotaDefaults,
-): Promise<QuotaLimits> =>
-  over(
-    [await ofUser(db, projectId, userId), await ofProject(db, projectId), await ofClass(db, DEFAULT_CLASS)],
-    defaults,
-  )
+): Promise<QuotaLimits> {
+  const { user, project, classes } = await whatIsSet(db, projectId, userId)
+  return over([user, project, classes], defaults)
+}
+
+interface Owner {
+  readonly projectId: string
+  readonly userId?: string | undefined
+}
+
+/** The project's, which hold for all that it has, and those that were set for the user, for what is theirs. */
+export async function bothLimits(
+  db: Db,
+  { projectId, userId }: Owner,
+  defaults: QuotaDefaults,
+): Promise<{ readonly project: QuotaLimits; readonly own: Found }> {
+  const { user, project, classes } = await whatIsSet(db, projectId, userId)
+  return { project: over([project, classes], defaults), own: user }
+}
 
 /** Of what is not summed: the project's limit and the user's both hold. */
-export async function nearestLimits(
-  db: Db,
-  { projectId, userId }: { readonly projectId: string; readonly userId: string },
-  defaults: QuotaDefaults,
-): Promise<QuotaLimits> {
-  const [project, user] = [await quotaLimits(db, projectId, defaults), await ofUser(db, projectId, userId)]
+export async function nearestLimits(db: Db, owner: Owner, defaults: QuotaDefaults): Promise<QuotaLimits> {
+  const { project, own } = await bothLimits(db, owner, defaults)
   const lower = (one: number, other: number) => (one < 0 ? other : other < 0 ? one : Math.min(one, other))
   return Object.fromEntries(
-    QUOTA_RESOURCES.map((resource) => [resource, lower(project[resource], user[resource] ?? -1)]),
+    QUOTA_RESOURCES.map((resource) => [resource, lower(project[resource], own[resource] ?? -1)]),
   ) as Record<QuotaResource, number>
 }
 

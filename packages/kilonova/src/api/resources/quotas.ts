@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { atomically, type Db } from '../../db/database.ts'
 import { lockGuards } from '../../db/guards.ts'
 import {
+  bothLimits,
   defaultLimits,
   forgetQuotas,
   givenToUsers,
-  ofUser,
   projectGuard,
   quotaLimits,
   quotaUsage,
@@ -65,8 +65,7 @@ const amount = (value: number): number => (value === UNLIMITED ? Infinity : valu
 async function bounds(tx: Db, ctx: Ctx, projectId: string, userId: string | undefined) {
   const used = await quotaUsage(tx, projectId, userId)
   const given = await givenToUsers(tx, projectId)
-  const ofProject = await quotaLimits(tx, projectId, ctx.config.quota)
-  const own = userId === undefined ? {} : await ofUser(tx, projectId, userId)
+  const { project: ofProject, own } = await bothLimits(tx, { projectId, userId }, ctx.config.quota)
   return (resource: QuotaResource): { readonly least: number; readonly most: number } => {
     const [limit, users] = [ofProject[resource], given[resource] ?? 0]
     const left = limit - users

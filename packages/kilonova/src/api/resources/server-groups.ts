@@ -3,7 +3,7 @@ import { newId } from '@kilonova/base/clock.ts'
 import { z } from 'zod'
 import { atomically } from '../../db/database.ts'
 import { lockGuards } from '../../db/guards.ts'
-import { ofUser, projectGuard, quotaLimits } from '../../db/quotas.ts'
+import { bothLimits, projectGuard } from '../../db/quotas.ts'
 import {
   countServerGroups,
   deleteServerGroup,
@@ -84,9 +84,8 @@ async function create({ db, caller, config, clock }: Ctx, { name, policy, rules 
   const group: ServerGroup = { id: newId(), name, projectId, userId, policy, maxPerHost }
   await atomically(db, async (tx) => {
     await lockGuards(tx, [projectGuard(projectId)])
-    const { server_groups: most } = await quotaLimits(tx, projectId, config.quota)
-    const { server_groups: own = -1 } = await ofUser(tx, projectId, userId)
-    for (const [limit, user] of [[most], [own, userId]] as const)
+    const { project, own } = await bothLimits(tx, caller, config.quota)
+    for (const [limit, user] of [[project.server_groups], [own.server_groups ?? -1, userId]] as const)
       if (limit >= 0 && (await countServerGroups(tx, projectId, user)) >= limit)
         throw new NovaError('TooManyServerGroups', {})
     await insertServerGroup(tx, group, clock.now())
