@@ -50,7 +50,13 @@ export function client<C extends Contract>(
           ...(timeoutMs === undefined ? {} : { timeoutMs }),
         }),
       )
-  return Object.fromEntries(Object.entries(contract).map(([name, m]) => [name, call(name, m)])) as Client<C>
+  // One is made for each step of a task, which calls a method or two of many.
+  return new Proxy({} as Client<C>, {
+    get: (_, name) => {
+      const method = typeof name === 'string' ? contract[name] : undefined
+      return method && call(String(name), method)
+    },
+  })
 }
 
 /** Serves a topic; returns a function that stops it. */

@@ -16,9 +16,17 @@ export interface Selection {
 
 const FOR_FORCED = ['ComputeFilter', 'CoreFilter', 'RamFilter', 'DiskFilter']
 
+const askedFor = (spec: RequestSpec, options: SchedulerOptions): ReadonlySet<string> =>
+  new Set([...(spec.forced ? FOR_FORCED : options.enabledFilters), ...ALWAYS])
+
 /** The first filter that says no. */
-export function rejectionOf(host: HostState, spec: RequestSpec, options: SchedulerOptions): Rejection | undefined {
-  for (const filter of new Set([...(spec.forced ? FOR_FORCED : options.enabledFilters), ...ALWAYS])) {
+export function rejectionOf(
+  host: HostState,
+  spec: RequestSpec,
+  options: SchedulerOptions,
+  filters = askedFor(spec, options),
+): Rejection | undefined {
+  for (const filter of filters) {
     const reason = FILTERS[filter]?.filter(host, spec, options)
     if (reason !== undefined) return { host: host.host, filter, reason }
   }
@@ -33,8 +41,9 @@ export function select(
   seed: string,
 ): Selection {
   const rejections: Rejection[] = []
+  const filters = askedFor(spec, options)
   const fitting = snapshot.filter((host) => {
-    const rejection = rejectionOf(host, spec, options)
+    const rejection = rejectionOf(host, spec, options, filters)
     if (rejection) rejections.push(rejection)
     return !rejection
   })
