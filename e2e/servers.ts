@@ -16,15 +16,17 @@ const LOOK_MS = 50
 export interface Wish {
   readonly name: string
   readonly imageId?: string
+  /** Default m1.nano. */
+  readonly flavorId?: string
   readonly keyName?: string
   readonly userData?: string
   readonly configDrive?: boolean
 }
 
-/** On `private`, of flavor m1.nano. */
+/** On `private`. */
 export async function createServer(
   session: Session,
-  { name, imageId, keyName, userData, configDrive = false }: Wish,
+  { name, imageId, flavorId = '42', keyName, userData, configDrive = false }: Wish,
 ): Promise<string> {
   const uuid = await idOf(session, 'network', '/v2.0/networks', 'private')
   const imageRef = imageId ?? (await idOf(session, 'image', '/v2/images', 'demo'))
@@ -33,7 +35,7 @@ export async function createServer(
     ...(userData === undefined ? {} : { user_data: userData }),
   }
   const { body } = await session.call('compute', 'POST', '/servers', {
-    server: { name, flavorRef: '42', imageRef, networks: [{ uuid }], config_drive: configDrive, ...optional },
+    server: { name, flavorRef: flavorId, imageRef, networks: [{ uuid }], config_drive: configDrive, ...optional },
   })
   return (body as { server: { id: string } }).server.id
 }

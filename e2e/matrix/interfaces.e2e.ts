@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { namesOf } from '@kilonova/kilonova/virt/network/names.ts'
 import type { Session } from '@kilonova/cloud/session.ts'
 import { cloudProcess, type CloudProcess } from '../cloud-process.ts'
 import { inGuest, newKey } from '../guest-shell.ts'
 import { assertOnly, leftoversOf, type Leftovers } from '../leftovers.ts'
+import { ratesOf } from '../port-rates.ts'
 import { act, active, consoleShows, createServer, idOf, removeServer, settled, show } from '../servers.ts'
 
 interface Interface {
@@ -124,6 +126,68 @@ function opens(host: string): Promise<boolean> {
     socket.on('error', () => give(false))
   })
 }
+
+test("a guest is as fast as its flavor lets it be, on every card, also after its host's process died and after a hard reboot", async () => {
+  const admin = await cloud.session('admin')
+  const flavor = { id: 'slow', name: 'slow', vcpus: 1, ram: 192, disk: 1 }
+  await admin.call('compute', 'POST', '/flavors', { flavor })
+  await admin.call('compute', 'POST', '/flavors/slow/os-extra_specs', {
+    extra_specs: { 'quota:vif_inbound_average': '100', 'quota:vif_outbound_average': '200' },
+  })
+  const free = addressOf((await interfaces())[0])
+  const before = await left()
+  const slow = await createServer(session, { name: 'slow', flavorId: 'slow', keyName: 'mine' })
+  await active(session, slow)
+  const { body } = await session.call('compute', 'GET', `/servers/${slow}/os-interface`)
+  const [card] = (body as { interfaceAttachments: Interface[] }).interfaceAttachments
+
+  const data = Buffer.alloc(400 * 1024)
+  const sends = `head -c ${data.length} /dev/zero`
+  // What the login takes is not the network's affair.
+  const seconds = async (address: string, command: string, input?: Buffer): Promise<number> => {
+    const timed = async (words: string, read?: Buffer) => {
+      const began = performance.now()
+      await inGuest(address, key, words, undefined, read)
+      return (performance.now() - began) / 1000
+    }
+    return (await timed(command, input)) - (await timed('true'))
+  }
+  const areHeld = async (): Promise<void> => {
+    await inGuest(addressOf(card), key, 'true')
+    const outbound = await seconds(addressOf(card), sends)
+    assert.ok(outbound > 1.2 && outbound < 4, `${outbound} s for what 200 KiB/s brings in 2 s`)
+    const inbound = await seconds(addressOf(card), 'cat >/dev/null', data)
+    assert.ok(inbound > 2.4 && inbound < 8, `${inbound} s for what 100 KiB/s bring in 4 s`)
+  }
+  const unheld = await seconds(free, sends)
+  assert.ok(unheld < 1, `${unheld} s where nothing holds it`)
+  await areHeld()
+
+  const other = await session.call('compute', 'POST', `/servers/${slow}/os-interface`, {
+    interfaceAttachment: { net_id: network },
+  })
+  const { interfaceAttachment: second } = other.body as { interfaceAttachment: Interface }
+  const names = namesOf(cloud.installationId())
+  const rates = async () =>
+    (await Promise.all([card, second].map((each) => ratesOf(names, network, each?.port_id ?? '')))).flat()
+  const wanted = [102_400, 204_800, 102_400, 204_800]
+  assert.deepEqual(await rates(), wanted)
+  await cloud.stop('SIGKILL')
+  await cloud.start()
+  session = await cloud.session('demo')
+  assert.deepEqual(await rates(), wanted)
+  await act(session, slow, { reboot: { type: 'HARD' } })
+  await active(session, slow)
+  assert.deepEqual(await rates(), wanted)
+  await areHeld()
+  await removeServer(session, slow)
+  assert.deepEqual(
+    await rates(),
+    Array.from(wanted, () => undefined),
+  )
+  await assertOnly(before, left)
+  await (await cloud.session('admin')).call('compute', 'DELETE', '/flavors/slow')
+})
 
 test('a group that is given to a server, or taken from it, holds for its traffic within a second', async () => {
   const { body } = await session.call('network', 'POST', '/v2.0/security-groups', { security_group: { name: 'open' } })

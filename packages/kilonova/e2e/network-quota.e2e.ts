@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { ratesOf } from '../../../e2e/port-rates.ts'
 import type { NicQuota } from '../src/domain/hardware/nic-quota.ts'
 import { hostNetwork, type HostNetwork } from '../src/virt/network/host-network.ts'
 import { canShape } from '../src/virt/network/shaping.ts'
+import type { PortFacts } from '../src/virt/driver.ts'
 import { type Bed, bed, nothing, port } from './host-network-bed.ts'
 import { attempt, type VethGuest } from './veth-guest.ts'
 
@@ -12,16 +14,8 @@ const AVERAGE = 1000
 const SINK = 5001
 const slow = { averageKib: AVERAGE }
 
-/** What the links of the port are held to, from the host: of the tap and of the wire. */
-async function shapes({ names }: Bed, portId: string): Promise<readonly (object | undefined)[]> {
-  const { text } = await attempt('tc', '-j', 'qdisc', 'show')
-  const all = JSON.parse(text) as { kind: string; dev: string; options: { rate: number } }[]
-  return [names.tap(portId), names.wire(portId)].map(
-    (link) => all.find(({ kind, dev }) => dev === link && kind === 'tbf')?.options,
-  )
-}
-const rates = async (host: Bed, portId: string) =>
-  (await shapes(host, portId)).map((options) => (options as { rate: number } | undefined)?.rate)
+/** What the port is held to, as the host says: inbound and outbound, in bytes a second. */
+const rates = ({ names }: Bed, { portId, networkId }: PortFacts) => ratesOf(names, networkId, portId)
 
 describe('two guests', () => {
   let host: Bed
@@ -80,7 +74,7 @@ describe('two guests', () => {
   test('without a quota nothing is held', async () => {
     isFree(await speed(a, b, 1))
     isFree(await speed(b, a, 1))
-    assert.deepEqual(await rates(host, portB.portId), [undefined, undefined])
+    assert.deepEqual(await rates(host, portB), [undefined, undefined])
   })
 
   test('inbound is towards the guest, and that alone', async () => {
@@ -123,7 +117,7 @@ describe('two guests', () => {
   test('it goes with the quota', async () => {
     await plugB({ inbound: slow, outbound: slow })
     await plugB()
-    assert.deepEqual(await rates(host, portB.portId), [undefined, undefined])
+    assert.deepEqual(await rates(host, portB), [undefined, undefined])
     isFree(await speed(a, b, 1))
     isFree(await speed(b, a, 1))
   })
@@ -137,14 +131,14 @@ test('it outlives our process, newer facts and what is removed by hand, and goes
   const facts = { ...port(5), quota }
   const first = await hostNetwork(host.options)
   await first.plug('server-a', [facts])
-  assert.deepEqual(await rates(host, facts.portId), held)
+  assert.deepEqual(await rates(host, facts), held)
   await first.close()
   const network = await hostNetwork(host.options)
   context.after(() => network.close())
-  assert.deepEqual(await rates(host, facts.portId), held)
+  assert.deepEqual(await rates(host, facts), held)
   // Of a look at many ports, which knows no flavor.
   await network.refresh([{ ...port(5), mtu: 1400 }])
-  assert.deepEqual(await rates(host, facts.portId), held)
+  assert.deepEqual(await rates(host, facts), held)
   for (const spoil of [
     ['ip', 'link', 'delete', host.names.tap(facts.portId)],
     ['ip', 'netns', 'delete', host.names.namespace(facts.networkId)],
@@ -153,16 +147,16 @@ test('it outlives our process, newer facts and what is removed by hand, and goes
     const [program, ...words] = spoil
     assert.ok((await attempt(program, ...words)).ok)
     await network.plug('server-a', [facts])
-    assert.deepEqual(await rates(host, facts.portId), held, spoil.join(' '))
+    assert.deepEqual(await rates(host, facts), held, spoil.join(' '))
   }
   // Lifted while nobody knew of it any more.
   await network.close()
   const third = await hostNetwork(host.options)
   context.after(() => third.close())
   await third.plug('server-a', [port(5), { ...port(6), quota }])
-  assert.deepEqual(await rates(host, facts.portId), [undefined, undefined])
-  assert.deepEqual(await rates(host, port(6).portId), held)
+  assert.deepEqual(await rates(host, facts), [undefined, undefined])
+  assert.deepEqual(await rates(host, port(6)), held)
   await third.unplug('server-a')
   assert.deepEqual(await third.inventory(), nothing(host.names))
-  assert.deepEqual(await rates(host, port(6).portId), [undefined, undefined])
+  assert.deepEqual(await rates(host, port(6)), [undefined, undefined])
 })

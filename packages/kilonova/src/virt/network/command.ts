@@ -58,8 +58,9 @@ export async function ipBatchForced(batch: readonly string[]): Promise<void> {
   if (batch.length > 0) await run('ip', ['-force', '-batch', '-'], { input: lines(batch) }).catch(ignoreFailure)
 }
 
-export async function tcBatch(batch: readonly string[]): Promise<void> {
-  if (batch.length > 0) await run('tc', ['-batch', '-'], { input: lines(batch) })
+export async function tcBatch(batch: readonly string[], namespace?: string): Promise<void> {
+  if (batch.length > 0)
+    await run('tc', [...(namespace ? ['-n', namespace] : []), '-batch', '-'], { input: lines(batch) })
 }
 
 function ignoreFailure(error: unknown): void {

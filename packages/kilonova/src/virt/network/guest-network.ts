@@ -22,7 +22,7 @@ import {
   removeNamespace,
 } from './namespace.ts'
 import { applyPacketFilter } from './packet-filter.ts'
-import { shapeCommands, shapedLinks } from './shaping.ts'
+import { NOTHING_SHAPED, shapeCommands, shapedLinks } from './shaping.ts'
 import { sharedRun } from './shared-run.ts'
 import type { PluggedPort } from './store.ts'
 
@@ -104,7 +104,7 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
     await makeLayout(layout)
     const fresh = [...ports.keys()].filter((id) => !joined.has(id))
     const here = [...ports.values()]
-    const mayBeShaped = fresh.flatMap((id) => [names.tap(id), names.wire(id)]).some(linkExists)
+    const mayBeShaped = fresh.map(names.wire).some(linkExists)
     await all([
       makePorts(names, networkId, fresh, layout.mtu),
       applyPacketFilter(namespace, here, [...routers.keys()].map(routerPort)),
@@ -116,9 +116,9 @@ export function guestNetwork({ names, networkId, slot, metadata, log }: GuestNet
       names,
       here.filter(({ facts }) => fresh.includes(facts.portId)),
       layout.mtu,
-      mayBeShaped ? await shapedLinks() : new Set(),
+      mayBeShaped ? await shapedLinks(namespace) : NOTHING_SHAPED,
     )
-    await all([tcBatch([...shapes, ...traffic]), ipBatch(inside, namespace)])
+    await all([tcBatch([...shapes.root, ...traffic]), tcBatch(shapes.inside, namespace), ipBatch(inside, namespace)])
     for (const id of fresh) joined.add(id)
   }
   const openListener = async (): Promise<void> => {

@@ -1,8 +1,8 @@
 /**
- * Holds ports to the rates of their flavors. What goes to the guest waits at its tap, what comes from it at the root end of its wire:
- * the redirection sends frames through both, and needs only their other side (`ingress`), which libvirt's <bandwidth> would take.
+ * Holds ports to the rates of their flavors, at the two ends of their wires: what comes from the guest waits where the wire begins, what goes
+ * to it where the bridge lets it out. Of the tap, `ingress` is the redirection's, and the sending side libvirt's: it sets it when a guest starts.
  *
- *   guest ── tap ── ingress ─▶ wire's tbf ─▶ network        network ─▶ ingress of wire ─▶ tap's tbf ── tap ── guest
+ *   guest ── tap ⇄ kv… [outbound] ═══════ [inbound] p… ── bridge
  *
  * A token bucket cuts frames that are larger than it (a guest's offloads make them up to 64 KiB) into those that fit, and so counts true.
  */
@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto'
 import type { NicRate } from '../../domain/hardware/nic-quota.ts'
 import { HostError } from '../host-error.ts'
 import { run } from './command.ts'
-import type { Names } from './names.ts'
+import { innerLink, type Names } from './names.ts'
 import type { PluggedPort } from './store.ts'
 
 /** Of Ethernet, before what the MTU counts. */
@@ -26,32 +26,29 @@ const MIN_QUEUE = 131_072
 const MAX_SIZE = 2 ** 31
 const MAX_RATE = 2 ** 50
 
-interface Link {
-  readonly name: string
-  readonly rate: NicRate | undefined
+/** Links that are held to a rate now, of the root namespace and of a network's. */
+export interface Shaped {
+  readonly root: ReadonlySet<string>
+  readonly inside: ReadonlySet<string>
 }
+export const NOTHING_SHAPED: Shaped = { root: new Set(), inside: new Set() }
 
-const linksOf = (names: Names, { facts }: PluggedPort): readonly Link[] => [
-  { name: names.tap(facts.portId), rate: facts.quota?.inbound },
-  { name: names.wire(facts.portId), rate: facts.quota?.outbound },
-]
-
-/** `shaped`: links that are held to a rate now; `mtu`: of all of them. Pure. */
+/** `mtu`: of all the links. Pure. */
 export const shapeCommands = (
   names: Names,
   ports: readonly PluggedPort[],
   mtu: number,
-  shaped: ReadonlySet<string>,
-): readonly string[] =>
-  ports.flatMap((port) =>
-    linksOf(names, port).flatMap(({ name, rate }) => {
-      if (rate) {
-        const sizes = bucket(rate, mtu)
-        return `qdisc replace dev ${name} root handle ${handle(sizes)}: tbf ${sizes}`
-      }
-      return shaped.has(name) ? `qdisc del dev ${name} root` : []
-    }),
-  )
+  shaped: Shaped,
+): { readonly root: readonly string[]; readonly inside: readonly string[] } => ({
+  root: ports.flatMap(({ facts }) => shape(names.wire(facts.portId), facts.quota?.outbound, mtu, shaped.root)),
+  inside: ports.flatMap(({ facts }) => shape(innerLink(facts.portId), facts.quota?.inbound, mtu, shaped.inside)),
+})
+
+function shape(link: string, rate: NicRate | undefined, mtu: number, shaped: ReadonlySet<string>): readonly string[] {
+  if (!rate) return shaped.has(link) ? [`qdisc del dev ${link} root`] : []
+  const sizes = bucket(rate, mtu)
+  return [`qdisc replace dev ${link} root handle ${handle(sizes)}: tbf ${sizes}`]
+}
 
 /** In bytes and bytes a second. A peak that is not above the average holds instead of it, as the kernel wants them. */
 function bucket({ averageKib, peakKib = Infinity, burstKib = 0 }: NicRate, mtu: number): string {
@@ -73,16 +70,23 @@ function bucket({ averageKib, peakKib = Infinity, burstKib = 0 }: NicRate, mtu: 
 const handle = (sizes: string): string =>
   (1 + (createHash('sha256').update(sizes).digest().readUInt32BE() % 0x7fff)).toString(16)
 
-/** All links that are held to a rate. */
-export async function shapedLinks(): Promise<ReadonlySet<string>> {
-  const all = JSON.parse((await run('tc', ['-j', 'qdisc', 'show'])) || '[]') as { kind: string; dev: string }[]
+export async function shapedLinks(namespace: string): Promise<Shaped> {
+  const [root, inside] = await Promise.all([shapedIn(), shapedIn(namespace)])
+  return { root, inside }
+}
+async function shapedIn(namespace?: string): Promise<ReadonlySet<string>> {
+  const text = await run('tc', [...(namespace ? ['-n', namespace] : []), '-j', 'qdisc', 'show'])
+  const all = JSON.parse(text || '[]') as { kind: string; dev: string }[]
   return new Set(all.flatMap(({ kind, dev }) => (kind === 'tbf' ? dev : [])))
 }
 
-let able: Promise<boolean> | undefined
-/** Whether this kernel has what it takes: tried once, on a loopback of nobody's. */
-export const canShape = (): Promise<boolean> => (able ??= tryIt())
-async function tryIt(): Promise<boolean> {
+let able = false
+/** Whether this kernel has what it takes: tried until it has, on a loopback of nobody's. */
+export async function canShape(): Promise<boolean> {
+  if (!able) able = await triedOut()
+  return able
+}
+async function triedOut(): Promise<boolean> {
   const sizes = ['rate', '1000000bps', 'burst', '10000b', 'limit', '10000b']
   try {
     await run('unshare', ['--net', 'tc', 'qdisc', 'add', 'dev', 'lo', 'root', 'tbf', ...sizes])
