@@ -2,64 +2,28 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
-import { systemClock } from '@kilonova/base/clock.ts'
-import { silentLog } from '@kilonova/base/log.ts'
-import { textOf } from '../../src/virt/console-reader.ts'
 import { diskOf, guestOf } from '../../src/virt/contract-values.ts'
 import { loginPrompt } from '../../src/virt/contract/bed.ts'
 import type { Driver, GuestSpec, ImageTicket } from '../../src/virt/driver.ts'
-import { imageServer, type ImageServer } from '../../src/virt/image-server.ts'
-import { libvirtDriver } from '../../src/virt/libvirt/driver.ts'
-import { ensureLibvirtd, stopLibvirtd } from '../../src/virt/libvirt/libvirtd.ts'
-import type { HostNetwork } from '../../src/virt/network/host-network.ts'
 import { demoImage } from '../demo-image.ts'
+import { type DriverBed, driverBed } from '../driver-bed.ts'
+import { logIn } from '../guest-console.ts'
 
-const cacheDir = join(process.env['KILONOVA_IMAGE_CACHE'] ?? tmpdir(), 'kilonova-qemu-capabilities')
-const noNetwork: HostNetwork = {
-  plug: async () => {},
-  unplug: async () => {},
-  refresh: async () => {},
-  applyRouters: async () => {},
-  nics: async () => [],
-  inventory: () => Promise.reject(new Error('no network here')),
-  close: async () => {},
-}
-const stateDir = mkdtempSync(join(tmpdir(), 'kilonova-hardware-'))
-const instancesDir = join(stateDir, 'instances')
 const local = { ephemeralsGb: [1], swapMb: 64 }
 
+let host: DriverBed
 let driver: Driver
-let server: ImageServer
+let instancesDir = ''
 let ticket: ImageTicket
 
 before(async () => {
-  const libvirtd = () => ensureLibvirtd({ stateDir, instancesDir, log: silentLog, cacheDir })
-  const { socketPath } = await libvirtd()
-  driver = await libvirtDriver({
-    connection: { socketPath, revive: libvirtd },
-    installationId: 'e2e9',
-    instancesDir,
-    stateDir,
-    host: 'h1',
-    network: noNetwork,
-    log: silentLog,
-    clock: systemClock(),
-  })
-  const image = readFileSync(await demoImage())
-  server = await imageServer([image])
-  ticket = server.ticketFor(image)
-  await driver.fetchImage(ticket, () => {}, new AbortController().signal)
+  host = await driverBed('e2e9', readFileSync(await demoImage()))
+  ;({ driver, instancesDir, ticket } = host)
 })
-after(async () => {
-  server?.close()
-  await driver?.close()
-  await stopLibvirtd(stateDir)
-  rmSync(stateDir, { recursive: true })
-})
+after(() => host?.close())
 
 type Words = Readonly<Record<string, string>>
 function specOf(t: TestContext, extraSpecs: Words, imageProperties: Words, more: Partial<GuestSpec> = {}): GuestSpec {
@@ -75,23 +39,11 @@ function specOf(t: TestContext, extraSpecs: Words, imageProperties: Words, more:
 
 /** What each command prints, as typed at the console. */
 async function typed(spec: GuestSpec, commands: readonly string[]): Promise<readonly string[]> {
-  await loginPrompt(driver, spec.serverId)
-  const stream = await driver.openConsole(spec.serverId, 'serial')
-  const line = textOf(stream)
-  stream.write('\r')
-  await line.until(/login: /)
-  stream.write('demo\r')
-  await line.until(/assword: /)
-  stream.write('kilonova\r')
-  await line.until(/\$ /)
+  const shell = await logIn(driver, spec.serverId)
+  assert.ok(shell, 'the guest takes the password')
   const answers: string[] = []
-  for (const [index, command] of commands.entries()) {
-    // The echo of what is typed has the quotes, the answer has not.
-    stream.write(`echo 'beg'in${index}; ${command}; echo 'en'd${index}\r`)
-    const seen = await line.until(new RegExp(`end${index}\\r?\\n`))
-    answers.push(new RegExp(`begin${index}\\r?\\n([^]*)end${index}`).exec(seen)?.[1] ?? '')
-  }
-  stream.destroy()
+  for (const command of commands) answers.push(await shell.type(command))
+  await shell.end()
   return answers
 }
 

@@ -189,6 +189,17 @@ export const domainHandlers: Handlers = {
     needAgent(domain)
     domain.passwords.set(user ?? '', password ?? '')
   },
+  // An agent of the fake answers at once, or is not there.
+  domainAgentSetResponseTimeout({ dom }, serving) {
+    serving.hypervisor.needActive(domainOf(serving, dom))
+    return { result: 0 }
+  },
+  domainGetTime({ dom }, serving) {
+    const domain = domainOf(serving, dom)
+    needAgent(domain)
+    const at = domain.times.at(-1) ?? 0n
+    return { seconds: at / 1_000_000_000n, nseconds: Number(at % 1_000_000_000n) }
+  },
   domainSetTime({ dom, seconds, nseconds }, serving) {
     const domain = domainOf(serving, dom)
     needAgent(domain)
